@@ -1,0 +1,94 @@
+"""Train a small convolutional network on Fashion-MNIST; save it as fashion_model.h5 and plot how it learned.
+
+    python fashion_mnist.py                     the default recipe, a few minutes on two cores
+    python fashion_mnist.py --recipe classic    what the well-known tutorials train
+    python fashion_mnist.py --limit 2000        a quick trial on the first 2,000 pictures
+
+The test pictures are not read here: fashion_mnist_loaded.py uses them once, at the end.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+
+from pyimagesearch import console
+from pyimagesearch.recipes import RECIPES
+
+
+def parse():
+    parser = console.Parser(__doc__)
+    number = console.number
+    parser.add_argument("--recipe", choices=RECIPES, default="fast", help="how to train (default: fast)")
+    parser.add_argument("--epochs", type=number(int, 1, 10_000), metavar="N", help="instead of the recipe's")
+    parser.add_argument("--batch-size", type=number(int, 1, 60_000), metavar="N", help="instead of the recipe's")
+    parser.add_argument(
+        "--learning-rate", type=number(float, 0, 1e6, above_low=True), metavar="RATE", help="instead of the recipe's"
+    )
+    parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all chance (default: 42)")
+    parser.add_argument("--limit", type=number(int, 240, 60_000), metavar="N", help="use the first N pictures only")
+    parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="where to save the network")
+    parser.add_images_flag()
+    parser.add_data_flags()
+    args = parser.parse_args()
+    if args.model.suffix not in (".h5", ".hdf5"):
+        parser.error(f"argument --model: {args.model} must end in .h5 (or .hdf5), or Keras cannot tell its format")
+    return args
+
+
+def main():
+    args = parse()
+    console.check_target(args.model)
+    console.check_folder(args.images)
+
+    # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
+    from pyimagesearch import datasets, preprocessing
+
+    images, labels = datasets.load_part("train", args.data_dir, args.any_data)
+    images, labels = images[: args.limit], labels[: args.limit]
+
+    print("preparing the data:")
+    print(preprocessing.describe("pictures", images))
+    images = preprocessing.reshape(images)
+    print(preprocessing.describe("with a channel axis", images))
+    training, validation = preprocessing.split(images, labels, args.seed)
+    print(preprocessing.describe("to train on", training[0]))
+    print(preprocessing.describe("to validate on", validation[0]))
+    print(preprocessing.describe("scaled, batch by batch", preprocessing.scale(training[0][:1000])))
+
+    chosen = {"epochs": args.epochs, "batch_size": args.batch_size, "learning_rate": args.learning_rate}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    recipe = dataclasses.replace(RECIPES[args.recipe], **chosen)
+    print(f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}")
+
+    with console.quiet_import():
+        from pyimagesearch import minivggnet, plots, saving
+        from pyimagesearch.training import train
+
+    start = time.perf_counter()
+    model, history = train(recipe, training, validation, len(datasets.CLASS_NAMES), args.seed)
+    seconds = time.perf_counter() - start
+
+    record = {
+        "recipe": args.recipe,
+        **dataclasses.asdict(recipe),
+        "seed": args.seed,
+        "training_pictures": len(training[1]),
+        "validation_pictures": len(validation[1]),
+        "genuine_data": not args.any_data,
+        "validation_accuracy": history["val_accuracy"][-1],
+        "training_seconds": round(seconds, 1),
+        "input_range": saving.INPUT_RANGE,
+        "class_names": datasets.CLASS_NAMES,
+        "versions": saving.versions(),
+    }
+    saving.save(model, args.model, record)
+    plots.training_curves(history, recipe.label_smoothing, args.images / "plot.png")
+    plots.network(minivggnet.structure(model), args.images / "minivggnet.png")
+
+    print(f"validation accuracy: {history['val_accuracy'][-1]:.2%} of {len(validation[1]):,} held-out pictures")
+    print(f"saved {args.model}, {args.images / 'plot.png'} and {args.images / 'minivggnet.png'} after {seconds:.0f} s")
+    print(f"now evaluate it on the test pictures: python fashion_mnist_loaded.py --model {args.model}")
+
+
+if __name__ == "__main__":
+    console.run(main)

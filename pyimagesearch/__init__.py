@@ -1,0 +1,1 @@
+"""The parts of the Fashion-MNIST introduction: one module, one job."""

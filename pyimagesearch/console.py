@@ -1,0 +1,154 @@
+"""What the three scripts share: flags, one-sentence errors, quiet libraries, files that are never half-written."""
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A mistake of the user or the machine. Its text is one sentence that says what is wrong and what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with the script's docstring as help, and usage errors of one sentence (exit status 2)."""
+
+    def __init__(self, description):
+        super().__init__(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        )
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (--help lists the flags)\n")
+
+    def add_data_flags(self):
+        """Add --data-dir and --any-data, which every script has."""
+        self.add_argument(
+            "--data-dir",
+            type=Path,
+            metavar="DIR",
+            help="folder with the four IDX files, plain or .gz (default: found or downloaded)",
+        )
+        self.add_argument(
+            "--any-data", action="store_true", help="accept files in DIR that are not the genuine Fashion-MNIST"
+        )
+
+    def add_images_flag(self):
+        """Add --images, where the figures go."""
+        folder = Path("images")
+        self.add_argument(
+            "--images", type=Path, default=folder, metavar="DIR", help="for the figures (default: images)"
+        )
+
+
+def number(kind, low, high, above_low=False):
+    """Return an argparse type: a `kind` (int or float) from `low` (itself excluded if `above_low`) to `high`."""
+
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high or (above_low and value == low):
+            name = "a whole number" if kind is int else "a number"
+            start = f"above {low}" if above_low else f"from {low}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {name} {start} to {high}")
+        return value
+
+    return parse
+
+
+def run(main):
+    """Run a script's `main()` and exit: status 0, 1 (UserError), 130 (Ctrl-C). A bug of ours keeps its traceback."""
+    script = Path(sys.argv[0]).name
+    for stream in (sys.stdout, sys.stderr):  # so that lines appear at once in a log, and never fail on a name
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    try:
+        main()
+    except UserError as error:
+        print(f"{script}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"\n{script}: interrupted; no model was written by this run", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output (`| head`) has gone; there is nobody left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def warn(message):
+    """Print one line to stderr: something is wrong, the work goes on."""
+    print(message, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def quiet_import():
+    """Import Keras inside this block: its back end's start-up notices are not for the reader.
+
+    TensorFlow prints some of them from C++ before any setting is read, hence the redirection of the whole of stderr.
+    If the import fails, everything is shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("absl", "jax", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with tempfile.TemporaryFile() as notices:
+        terminal = os.dup(2)
+        os.dup2(notices.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notices.seek(0)
+            os.write(terminal, notices.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def check_folder(folder):
+    """Make `folder` if it is missing and check that a file can be written there.
+
+    Raises UserError otherwise: better now than after the training.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write to the folder {folder}: {reason(error)}; choose another") from error
+
+
+def check_target(path):
+    """Check that a file can be written at `path`. Raises UserError otherwise."""
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
+    check_folder(path.parent)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yield a temporary path beside `path`; at the end of the block it takes `path`'s place in one step.
+
+    If the block fails, `path` stays as it was. An OSError (disk full, no permission) becomes a UserError.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason(error)}; what was there before is unchanged") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def reason(error):
+    """Return the plain words of an OSError: 'No space left on device', 'Permission denied'."""
+    return error.strerror or str(error)

@@ -1,0 +1,91 @@
+"""MiniVGGNet, the network: two blocks of two 3x3 convolutions each, then a dense layer."""
+
+import keras
+from keras import layers
+
+LEAST_SIDE = 4  # two poolings halve each side twice
+
+
+class MiniVGGNet:
+    """A small network in the manner of VGG (Simonyan and Zisserman, arXiv:1409.1556): 3x3 convolutions, pooling."""
+
+    @staticmethod
+    def build(width, height, depth, classes, dropout=(0.25, 0.25, 0.5)):
+        """Return an untrained, uncompiled Keras model.
+
+        width, height   of the pictures in pixels, 4 or more each
+        depth           channels of the pictures: 1 for grey, 3 for colour
+        classes         number of classes, 2 or more
+        dropout         rates from 0 (off) to below 1, after the first block, the second block and the dense layer
+
+        Input: (N, height, width, depth), float32 from 0.0 to 1.0. Output: (N, classes), float32 probabilities.
+        Raises ValueError for any other argument.
+        """
+        for name, value, least in (
+            ("width", width, LEAST_SIDE),
+            ("height", height, LEAST_SIDE),
+            ("depth", depth, 1),
+            ("classes", classes, 2),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number of {least} or more, got {value!r}")
+        if len(dropout) != 3 or not all(0 <= rate < 1 for rate in dropout):
+            raise ValueError(f"dropout must be three rates from 0 to below 1, got {dropout!r}")
+
+        model = keras.Sequential(name="minivggnet")
+        model.add(keras.Input((height, width, depth)))
+
+        # first (CONV => BN => RELU) x 2 => POOL layer set
+        # Convolutions have no bias: batch normalization, right after, subtracts the mean and adds a bias of its own.
+        # Its momentum is 0.9, not Keras's 0.99, so that short trainings too end with the right running averages.
+        model.add(layers.Conv2D(32, 3, padding="same", use_bias=False))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.Conv2D(32, 3, padding="same", use_bias=False))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.MaxPooling2D(2))
+        model.add(layers.Dropout(dropout[0]))
+
+        # second (CONV => BN => RELU) x 2 => POOL layer set: half the side, twice the filters
+        model.add(layers.Conv2D(64, 3, padding="same", use_bias=False))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.Conv2D(64, 3, padding="same", use_bias=False))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.MaxPooling2D(2))
+        model.add(layers.Dropout(dropout[1]))
+
+        # FLATTEN => DENSE => BN => RELU layer set
+        model.add(layers.Flatten())
+        model.add(layers.Dense(512, use_bias=False))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.Dropout(dropout[2]))
+
+        # softmax classifier: ten numbers that add up to 1
+        model.add(layers.Dense(classes, activation="softmax"))
+        return model
+
+
+def structure(model):
+    """Return a row (layer, output shape, parameters) for the input and each layer of a Sequential model.
+
+    Strings, strings and ints, for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288).
+    """
+    rows = [("Input", _shape(model.input_shape), 0)]
+    for layer in model.layers:
+        name = type(layer).__name__
+        if isinstance(layer, layers.Conv2D):
+            name = f"Conv2D {_shape(layer.kernel_size, batch=False)}, {layer.filters} filters".replace(" x ", "x")
+        elif isinstance(layer, layers.MaxPooling2D):
+            name = f"MaxPooling2D {_shape(layer.pool_size, batch=False)}".replace(" x ", "x")
+        elif isinstance(layer, layers.Dense):
+            name = f"Dense {layer.units}" + (", softmax" if layer.activation is keras.activations.softmax else "")
+        rows.append((name, _shape(layer.output.shape), layer.count_params()))
+    return rows
+
+
+def _shape(shape, batch=True):
+    return " x ".join(str(size) for size in (shape[1:] if batch else shape))

@@ -1,0 +1,134 @@
+"""Every figure. Arrays in, a PNG out; no Keras and no global state of matplotlib here."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from pyimagesearch.console import replacing
+
+# Colours that colour-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#007A5A", "#C23B00"
+WIDTH = 9  # inches; at 110 dots an inch about the width of a README
+
+
+def save(figure, path):
+    """Write a figure to `path` as PNG on white. Raises UserError if it cannot be written."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, facecolor="white")
+
+
+def training_curves(history, label_smoothing, path):
+    """Draw loss and accuracy against the epoch, training and validation side by side.
+
+    history: dict of lists with one value an epoch: loss, accuracy, val_loss, val_accuracy (accuracies 0 to 1).
+    """
+    figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    smoothed = f", labels smoothed by {label_smoothing:g}" if label_smoothing else ""
+    panels = (
+        ("loss", "Loss", f"cross-entropy (nats{smoothed})"),
+        ("accuracy", "Accuracy", "pictures classified correctly"),
+    )
+    for axes, (key, title, unit) in zip(figure.subplots(1, 2), panels, strict=True):
+        axes.plot(epochs, history[key], "o-", color=BLUE, markersize=4, label="training")
+        axes.plot(epochs, history[f"val_{key}"], "s--", color=ORANGE, markersize=4, label="validation")
+        axes.set(title=title, xlabel="epoch", ylabel=unit)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        if key == "accuracy":
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    save(figure, path)
+
+
+def samples(images, labels, class_names, path, count=10):
+    """Draw the first `count` pictures of each class, a row a class. images: uint8 (N, 28, 28); labels: (N,)."""
+    rows = len(class_names)
+    sheet = np.full((rows * 30, count * 30), 255, np.uint8)
+    for number in range(rows):
+        for column, image in enumerate(images[labels == number][:count]):
+            sheet[number * 30 + 1 : number * 30 + 29, column * 30 + 1 : column * 30 + 29] = image
+    figure = Figure(figsize=(WIDTH, WIDTH * 0.86), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
+    axes.set_xticks([])
+    axes.set_yticks(np.arange(rows) * 30 + 15, [f"{n}  {name}" for n, name in enumerate(class_names)], fontsize=12)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title("Fashion-MNIST: ten training pictures of each class", fontsize=13)
+    save(figure, path)
+
+
+def confusion_matrix(matrix, class_names, path):
+    """Draw counts[true class][predicted class] as a coloured table; the colour is the share of the true class."""
+    counts = np.asarray(matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(WIDTH, 7.6), layout="constrained")
+    axes = figure.subplots()
+    # The square root gives the rare mistakes, which the figure is about, a colour that can be seen.
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.4 else "black"
+            weight = "bold" if row == column else "normal"
+            axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, weight=weight, fontsize=11)
+    ticks = range(len(class_names))
+    axes.set_xticks(ticks, class_names, rotation=40, ha="right", rotation_mode="anchor", fontsize=11)
+    axes.set_yticks(ticks, class_names, fontsize=11)
+    axes.set_xlabel("predicted class", fontsize=12)
+    axes.set_ylabel("true class", fontsize=12)
+    right, total = int(np.trace(counts)), int(counts.sum())
+    axes.set_title(f"{right:,} of {total:,} test pictures are on the diagonal: right", fontsize=13)
+    save(figure, path)
+
+
+def predictions(images, labels, probabilities, class_names, path, rows=5, columns=8):
+    """Draw a montage of pictures spread evenly over the set, each with the predicted class.
+
+    Green: right. Red: wrong, with the true class in brackets. images: uint8 (N, 28, 28, 1); labels: (N,);
+    probabilities: (N, classes).
+    """
+    chosen = np.unique(np.linspace(0, len(labels) - 1, rows * columns).astype(int))
+    figure = Figure(figsize=(WIDTH, 7.4), layout="constrained")
+    predicted = probabilities.argmax(axis=1)
+    wrong = int((predicted[chosen] != labels[chosen]).sum())
+    for axes in (panels := figure.subplots(rows, columns)).flat:
+        axes.set_axis_off()
+    for axes, index in zip(panels.flat, chosen, strict=False):
+        axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
+        guess, truth = class_names[predicted[index]], class_names[labels[index]]
+        if guess == truth:
+            axes.set_title(f"{guess}\n", color=GREEN, fontsize=10)
+        else:
+            axes.set_title(f"{guess}\n({truth})", color=RED, fontsize=10, weight="bold")
+    figure.suptitle(
+        f"{len(chosen)} test pictures and what the network says: green is right, red is wrong ({wrong}), "
+        "with the true class in brackets",
+        fontsize=11,
+    )
+    save(figure, path)
+
+
+def network(rows, path):
+    """Draw a network as a column of boxes. rows: (layer, output shape, parameters), strings, strings and ints."""
+    colours = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
+    figure = Figure(figsize=(WIDTH, 0.36 * len(rows) + 0.7))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 10), ylim=(len(rows) + 0.1, -1.3))
+    axes.set_axis_off()
+    for x, text, align in ((2.9, "layer", "center"), (5.3, "output shape", "left"), (9.4, "parameters", "right")):
+        axes.text(x, -0.75, text, ha=align, va="center", fontsize=12, weight="bold")
+    for row, (layer, shape, parameters) in enumerate(rows):
+        colour = colours.get(layer.split()[0], "white")
+        axes.add_patch(Rectangle((1.1, row - 0.36), 3.6, 0.72, facecolor=colour, edgecolor="#404040", linewidth=0.8))
+        axes.text(2.9, row, layer, ha="center", va="center", fontsize=11)
+        axes.text(5.3, row, shape, ha="left", va="center", fontsize=11)
+        axes.text(9.4, row, f"{parameters:,}" if parameters else "-", ha="right", va="center", fontsize=11)
+        if row:
+            ends = (2.9, row - 0.66), (2.9, row - 0.34)
+            axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=8, color="#404040"))
+    total = f"{sum(row[2] for row in rows):,} in all"
+    axes.text(9.4, len(rows) - 0.35, total, ha="right", va="center", fontsize=11, weight="bold")
+    save(figure, path)

@@ -1,0 +1,40 @@
+"""Prepare the pictures: reshape, split, scale, augment. The data stay uint8 until a batch needs floats."""
+
+import numpy as np
+
+VALIDATION_SHARE = 1 / 12  # 5,000 of the 60,000 training pictures
+
+
+def reshape(images):
+    """Give each picture a channel axis, which convolutions expect: (N, 28, 28) -> (N, 28, 28, 1), no copy."""
+    return images[..., np.newaxis]
+
+
+def scale(images):
+    """Turn uint8 pixels 0 to 255 into float32 from 0.0 to 1.0, the range that the network was made for."""
+    return images.astype(np.float32) / np.float32(255)
+
+
+def split(images, labels, seed):
+    """Set a twelfth of the training pictures aside for validation, every class in its share.
+
+    images: (N, ...) and labels: (N,), any dtype. Returns ((images, labels) to train, (images, labels) to validate).
+    The same seed gives the same split. Raises ValueError (from scikit-learn) if a class has fewer than 2 pictures.
+    """
+    from sklearn.model_selection import train_test_split  # late: it takes a second to import
+
+    train, validation = train_test_split(
+        np.arange(len(labels)), test_size=VALIDATION_SHARE, stratify=labels, random_state=seed
+    )
+    return (images[train], labels[train]), (images[validation], labels[validation])
+
+
+def flip(images, rng):
+    """Mirror about half of the pictures, left to right: a shirt stays a shirt. (N, 28, 28, 1), any dtype; a copy."""
+    mirrored = rng.random(len(images)) < 0.5
+    return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+
+
+def describe(name, array):
+    """Return one line about an array: name, shape, dtype, range of values."""
+    return f"  {name:<28} shape {str(array.shape):<20} {array.dtype!s:<8} {array.min():g} to {array.max():g}"

@@ -1,0 +1,62 @@
+"""The training recipes: every choice that is not the network, as plain values side by side."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    epochs            times that the network sees every training picture
+    batch_size        pictures a step
+    schedule          "inverse time": learning_rate / (1 + learning_rate / epochs * step)
+                      "one cycle": linear warm-up over the first fifth of the steps, then a cosine down to zero
+    learning_rate     where "inverse time" starts; the peak of "one cycle"
+    momentum          of stochastic gradient descent; Nesterov's form if `nesterov`
+    weight_decay      share of a kernel that a step takes away, times the learning rate (decoupled:
+                      Loshchilov and Hutter, arXiv:1711.05101); biases and batch normalization keep theirs
+    label_smoothing   probability that the target gives away to the other classes (Szegedy et al., arXiv:1512.00567)
+    flip              mirror each training picture with probability 1/2
+    dropout           rates after the first block, the second block and the dense layer
+    """
+
+    epochs: int
+    batch_size: int
+    schedule: str
+    learning_rate: float
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    label_smoothing: float
+    flip: bool
+    dropout: tuple[float, float, float]
+
+
+RECIPES = {
+    # What the well-known tutorials train. Here it validates on held-out training pictures, not on the test set.
+    "classic": Recipe(
+        epochs=25,
+        batch_size=32,
+        schedule="inverse time",
+        learning_rate=0.01,
+        momentum=0.9,
+        nesterov=False,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        flip=False,
+        dropout=(0.25, 0.25, 0.5),
+    ),
+    # The default: the same network in a third of the epochs. So few leave no time to overfit, hence no dropout.
+    "fast": Recipe(
+        epochs=8,
+        batch_size=128,
+        schedule="one cycle",
+        learning_rate=0.1,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=5e-4,
+        label_smoothing=0.1,
+        flip=True,
+        dropout=(0.0, 0.0, 0.0),
+    ),
+}

@@ -1,0 +1,111 @@
+"""Fit a network by a recipe."""
+
+import math
+import sys
+
+import keras
+import numpy as np
+
+from pyimagesearch import preprocessing
+from pyimagesearch.console import UserError
+from pyimagesearch.minivggnet import MiniVGGNet
+
+
+class Batches(keras.utils.PyDataset):
+    """What Keras asks for batches: (pictures, one-hot labels), float32, made when they are needed.
+
+    images: uint8 (N, 28, 28, 1); labels: (N,). With a seed, the pictures are shuffled anew each epoch and, if `flip`,
+    mirrored at random: epoch k of a seed is always the same. Without one they come in order, as they are.
+    """
+
+    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False):
+        super().__init__()
+        self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
+        self.batch_size, self.seed, self.flip = batch_size, seed, flip
+        self.epoch = 0
+        self._shuffle()
+
+    def __len__(self):
+        return math.ceil(len(self.labels) / self.batch_size)
+
+    def __getitem__(self, index):
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        images = self.images[chosen]
+        if self.flip:
+            images = preprocessing.flip(images, np.random.default_rng([self.seed, self.epoch, index]))
+        return preprocessing.scale(images), self.one_hot[self.labels[chosen]]
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self):
+        self.order = np.arange(len(self.labels))
+        if self.seed is not None:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
+
+
+def learning_rates(recipe, steps):
+    """Return the recipe's learning-rate schedule over `steps` steps, as Keras's own class."""
+    schedules = keras.optimizers.schedules
+    if recipe.schedule == "inverse time":
+        return schedules.InverseTimeDecay(recipe.learning_rate, decay_steps=1, decay_rate=0.01 / recipe.epochs)
+    # One cycle (Smith and Topin, arXiv:1708.07120): warm up, so that the early noise does no harm, then cool to zero.
+    warmup = steps // 5
+    return schedules.CosineDecay(0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup)
+
+
+def compile_model(model, recipe, steps):
+    """Give the model the recipe's loss and optimizer, for a training of `steps` steps."""
+    optimizer = keras.optimizers.SGD(
+        learning_rates(recipe, steps), recipe.momentum, recipe.nesterov, weight_decay=recipe.weight_decay or None
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model.compile(
+        optimizer,
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        metrics=["accuracy"],
+        # XLA makes convolutions several times slower on a CPU; JAX cannot do without it.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+
+
+def train(recipe, training, validation, classes, seed):
+    """Train a new MiniVGGNet and return it with its history.
+
+    training, validation: (images uint8 (N, 28, 28, 1), labels (N,)). The history is Keras's dict of lists, one value
+    an epoch: loss, accuracy (training: averaged over the epoch), val_loss, val_accuracy, learning_rate.
+    The same arguments give the same weights, bit for bit, on the same machine and versions.
+    Raises UserError when the loss is no longer a number.
+    """
+    keras.utils.set_random_seed(seed)
+    model = MiniVGGNet.build(28, 28, 1, classes, dropout=recipe.dropout)
+    batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip)
+    compile_model(model, recipe, steps=recipe.epochs * len(batches))
+    on_terminal = sys.stdout.isatty()
+    history = model.fit(
+        batches,
+        validation_data=Batches(*validation, classes, batch_size=500),
+        epochs=recipe.epochs,
+        shuffle=False,  # Batches does it
+        verbose=1 if on_terminal else 0,
+        callbacks=[keras.callbacks.TerminateOnNaN()] + ([] if on_terminal else [OneLineAnEpoch()]),
+    ).history
+    if not all(math.isfinite(loss) for loss in history["loss"]):
+        raise UserError(
+            f"the loss is not a number after epoch {len(history['loss'])}; nothing was saved: "
+            "try again with a smaller --learning-rate"
+        )
+    return model, history
+
+
+class OneLineAnEpoch(keras.callbacks.Callback):
+    """Progress for a log file, where a progress bar would leave thousands of lines."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        print(
+            f"epoch {epoch + 1}/{self.params['epochs']}: "
+            f"training loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.2%}; "
+            f"validation loss {logs['val_loss']:.4f}, accuracy {logs['val_accuracy']:.2%}"
+        )
