@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import hashlib
+import http.client
 import io
 import os
 import subprocess
@@ -189,7 +190,7 @@ def _find(names):
             arrays = fetch(cache)
             print(f"data: {place}, verified (SHA-256), kept in {cache}")
             return arrays
-        except (OSError, BadFile, subprocess.SubprocessError) as error:
+        except (OSError, http.client.HTTPException, BadFile, subprocess.SubprocessError) as error:
             tried.append(f"{place} ({_plain(error)})")
             warn(f"{place} is out of reach: {_plain(error)}")
     raise UserError(

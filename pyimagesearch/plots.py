@@ -50,7 +50,7 @@ def samples(images, labels, class_names, path, count=10):
     for number in range(rows):
         for column, image in enumerate(images[labels == number][:count]):
             sheet[number * 30 + 1 : number * 30 + 29, column * 30 + 1 : column * 30 + 29] = image
-    figure = Figure(figsize=(WIDTH, WIDTH * 0.86), layout="constrained")
+    figure = Figure(figsize=(WIDTH, WIDTH * 0.84), layout="constrained")
     axes = figure.subplots()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
     axes.set_xticks([])
@@ -100,7 +100,7 @@ def predictions(images, labels, probabilities, class_names, path, rows=5, column
         axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
         guess, truth = class_names[predicted[index]], class_names[labels[index]]
         if guess == truth:
-            axes.set_title(f"{guess}\n", color=GREEN, fontsize=10)
+            axes.set_title(f"\n{guess}", color=GREEN, fontsize=10)
         else:
             axes.set_title(f"{guess}\n({truth})", color=RED, fontsize=10, weight="bold")
     figure.suptitle(
@@ -116,7 +116,7 @@ def network(rows, path):
     colours = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
     figure = Figure(figsize=(WIDTH, 0.36 * len(rows) + 0.7))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 10), ylim=(len(rows) + 0.1, -1.3))
+    axes.set(xlim=(0, 10), ylim=(len(rows) + 0.15, -1.3))
     axes.set_axis_off()
     for x, text, align in ((2.9, "layer", "center"), (5.3, "output shape", "left"), (9.4, "parameters", "right")):
         axes.text(x, -0.75, text, ha=align, va="center", fontsize=12, weight="bold")
@@ -130,5 +130,5 @@ def network(rows, path):
             ends = (2.9, row - 0.66), (2.9, row - 0.34)
             axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=8, color="#404040"))
     total = f"{sum(row[2] for row in rows):,} in all"
-    axes.text(9.4, len(rows) - 0.35, total, ha="right", va="center", fontsize=11, weight="bold")
+    axes.text(9.4, len(rows) - 0.25, total, ha="right", va="center", fontsize=11, weight="bold")
     save(figure, path)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pyimagesearch.console import UserError
+
 VALIDATION_SHARE = 1 / 12  # 5,000 of the 60,000 training pictures
 
 
@@ -19,13 +21,16 @@ def split(images, labels, seed):
     """Set a twelfth of the training pictures aside for validation, every class in its share.
 
     images: (N, ...) and labels: (N,), any dtype. Returns ((images, labels) to train, (images, labels) to validate).
-    The same seed gives the same split. Raises ValueError (from scikit-learn) if a class has fewer than 2 pictures.
+    The same seed gives the same split. Raises UserError if there are too few pictures to have each class in both.
     """
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 
-    train, validation = train_test_split(
-        np.arange(len(labels)), test_size=VALIDATION_SHARE, stratify=labels, random_state=seed
-    )
+    try:
+        train, validation = train_test_split(
+            np.arange(len(labels)), test_size=VALIDATION_SHARE, stratify=labels, random_state=seed
+        )
+    except ValueError as error:
+        raise UserError(f"too few pictures to set some of each class aside for validation: {len(labels)}") from error
     return (images[train], labels[train]), (images[validation], labels[validation])
 
 

@@ -75,7 +75,7 @@ def train(recipe, training, validation, classes, seed):
     """Train a new MiniVGGNet and return it with its history.
 
     training, validation: (images uint8 (N, 28, 28, 1), labels (N,)). The history is Keras's dict of lists, one value
-    an epoch: loss, accuracy (training: averaged over the epoch), val_loss, val_accuracy, learning_rate.
+    an epoch: loss, accuracy (both averaged over the epoch, while the network still learns), val_loss, val_accuracy.
     The same arguments give the same weights, bit for bit, on the same machine and versions.
     Raises UserError when the loss is no longer a number.
     """

@@ -1,0 +1,94 @@
+"""What the tests share: small data sets that they write, the scripts as real processes, the genuine data."""
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pyimagesearch import console, datasets  # noqa: E402
+
+with console.quiet_import():
+    import keras  # noqa: F401
+
+
+def pictures(count, seed=0):
+    """Return `count` pictures, uint8 (N, 28, 28), that are easy to learn, and their labels 0 to 9, uint8 (N,).
+
+    A picture of class k has a bright bar across rows 2k + 4 and 2k + 5.
+    """
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label + 4 : 2 * label + 6, 4:24] = 220
+    return images, labels
+
+
+def idx(array):
+    """Return the bytes of a uint8 array as an IDX file."""
+    return np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes() + array.tobytes()
+
+
+def write_data(folder, train=600, test=200, packed=True):
+    """Write a small data set, four IDX files under the published names, to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, count, seed in (("train", train, 1), ("test", test, 2)):
+        for name, array in zip(datasets.FILES[part], pictures(count, seed), strict=True):
+            if packed:
+                (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array), mtime=0))
+            else:
+                (folder / name).write_bytes(idx(array))
+    return folder
+
+
+@pytest.fixture
+def small_data(tmp_path):
+    return write_data(tmp_path / "data")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a script of the project in an empty home: run("fashion_mnist.py", "--help") -> CompletedProcess."""
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: os.environ[key] for key in ("PATH", "KERAS_BACKEND", "SYSTEMROOT") if key in os.environ}
+    environment |= {"HOME": str(home), "LANG": "C.UTF-8"}
+
+    def script(name, *arguments, options=(), check=None, **variables):
+        done = subprocess.run(
+            [sys.executable, *options, str(ROOT / name), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment | variables,
+            stdin=subprocess.DEVNULL,
+            timeout=600,
+        )
+        if check is not None:
+            assert done.returncode == check, done.stdout + done.stderr
+        return done
+
+    return script
+
+
+def _has_all(folder):
+    return all((folder / name).exists() or (folder / f"{name}.gz").exists() for name in datasets.GENUINE)
+
+
+@pytest.fixture(scope="session")
+def genuine():
+    """The folder with the genuine data; skips where there is none, fails in CI."""
+    given = os.environ.get("FASHION_MNIST_DIR")
+    for folder in [Path(given)] if given else [datasets.keras_cache(), datasets.SYSTEM_FOLDER]:
+        if _has_all(folder):
+            return folder
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have the genuine data: install the package {datasets.PACKAGE}")
+    return pytest.skip("the genuine Fashion-MNIST is not on this machine (run a script once, it fetches the data)")

@@ -1,0 +1,58 @@
+"""plots.py: every figure is drawn, with its texts inside the canvas."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import pictures
+from pyimagesearch import console, plots, preprocessing
+from pyimagesearch.datasets import CLASS_NAMES
+
+IMAGES, LABELS = pictures(200)
+HISTORY = {"loss": [2.0, 1.0], "accuracy": [0.3, 0.6], "val_loss": [1.9, 1.2], "val_accuracy": [0.35, 0.55]}
+ROWS = [("Input", "28 x 28 x 1", 0), ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288)]
+FIGURES = {
+    "training_curves": lambda path: plots.training_curves(HISTORY, 0.1, path),
+    "one epoch": lambda path: plots.training_curves({k: v[:1] for k, v in HISTORY.items()}, 0.0, path),
+    "samples": lambda path: plots.samples(IMAGES, LABELS, CLASS_NAMES, path),
+    "confusion_matrix": lambda path: plots.confusion_matrix(np.eye(10, dtype=int) * 1000, CLASS_NAMES, path),
+    "predictions": lambda path: plots.predictions(
+        preprocessing.reshape(IMAGES), LABELS, np.eye(10, dtype=np.float32)[(LABELS + 1) % 10], CLASS_NAMES, path
+    ),
+    "predictions of few": lambda path: plots.predictions(
+        preprocessing.reshape(IMAGES[:3]), LABELS[:3], np.eye(10)[LABELS[:3]], CLASS_NAMES, path
+    ),
+    "network": lambda path: plots.network(ROWS, path),
+}
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_figure_is_drawn_with_its_texts_inside(draw, tmp_path, monkeypatch):
+    figures = []
+    save = plots.save
+    monkeypatch.setattr(plots, "save", lambda figure, path: (figures.append(figure), save(figure, path)))
+    draw(tmp_path / "figure.png")
+    (figure,) = figures
+    drawn = figure.get_tightbbox()  # in inches: the box around all that can be seen, texts and ticks included
+    width, height = figure.get_size_inches()
+    assert drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height, drawn
+    pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
+    assert 900 < pixels.shape[1] < 1100
+    assert pixels.std() > 5
+
+
+def test_training_curve_counts_epochs_from_one_in_whole_numbers(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
+    plots.training_curves(HISTORY, 0.0, tmp_path / "figure.png")
+    for axes in figures[0].axes:
+        assert axes.lines[0].get_xdata().tolist() == [1, 2]
+        assert axes.get_legend() is None
+        assert axes.get_xlabel() == "epoch"
+        assert all(tick == int(tick) for tick in axes.get_xticks())
+
+
+def test_unwritable_figure_is_a_sentence(tmp_path):
+    (tmp_path / "figure.png").mkdir()
+    with pytest.raises(console.UserError, match="cannot write .*figure.png"):
+        plots.network(ROWS, tmp_path / "figure.png")

@@ -1,0 +1,40 @@
+"""On the genuine Fashion-MNIST: the numbers that everybody quotes, and a network that learns."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pyimagesearch import datasets
+
+pytestmark = pytest.mark.real_data
+
+
+def test_counts_mean_and_standard_deviation(genuine):
+    (images, labels), (test_images, test_labels) = datasets.load(genuine)  # checks the SHA-256 sums
+    assert images.shape == (60_000, 28, 28)
+    assert test_images.shape == (10_000, 28, 28)
+    assert images.dtype == labels.dtype == np.uint8
+    assert np.bincount(labels).tolist() == [6_000] * 10
+    assert np.bincount(test_labels).tolist() == [1_000] * 10
+    assert images.mean() / 255 == pytest.approx(0.2860, abs=5e-5)
+    assert images.std() / 255 == pytest.approx(0.3530, abs=5e-5)
+
+
+def test_a_short_training_learns_and_survives_the_file(run, genuine, tmp_path):
+    data = ("--data-dir", genuine)
+    trained = run("fashion_mnist.py", *data, "--limit", 6000, "--epochs", 2, check=0)
+    first = run("fashion_mnist_loaded.py", *data, "--json", "first.json", check=0)
+    assert (trained.stderr, first.stderr) == ("", "")
+    result = json.loads((tmp_path / "first.json").read_text())
+    assert result["accuracy"] > 0.75
+    run("fashion_mnist_loaded.py", *data, "--json", "second.json", check=0)
+    assert json.loads((tmp_path / "second.json").read_text()) == result
+
+
+def test_the_first_look_prints_the_published_numbers(run, genuine, tmp_path):
+    done = run("initial_data_analysis.py", "--data-dir", genuine, check=0)
+    assert done.stderr == ""
+    for text in ("(60000, 28, 28)", "6,000", "mean 72.94, standard deviation 90.02", "share of zero pixels: 50.2%"):
+        assert text in done.stdout
+    assert (tmp_path / "images/samples.png").exists()

@@ -1,0 +1,143 @@
+"""The three scripts as a user runs them: real processes on small real files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import ROOT, pictures, write_data
+
+SCRIPTS = ("fashion_mnist.py", "fashion_mnist_loaded.py", "initial_data_analysis.py")
+
+
+def sentence(done, status):
+    """Check that a run ended with `status` and one line on stderr, and return that line."""
+    assert done.returncode == status, done.stdout + done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_train_evaluate_and_analyse(run, small_data, tmp_path):
+    data = ("--data-dir", small_data, "--any-data")
+    done = run("fashion_mnist.py", *data, "--epochs", 4, "--batch-size", 32, check=0)
+    assert done.stderr == ""
+    for text in ("(600, 28, 28)", "(550, 28, 28, 1)", "(50, 28, 28, 1)", "float32", "epoch 4/4", "validation accuracy"):
+        assert text in done.stdout
+    assert "python fashion_mnist_loaded.py --model fashion_model.h5" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["minivggnet.png", "plot.png"]
+    with h5py.File(tmp_path / "fashion_model.h5") as file:
+        record = json.loads(file.attrs["fashion_mnist"])
+    assert record["recipe"] == "fast"
+    assert (record["epochs"], record["batch_size"], record["seed"]) == (4, 32, 42)
+    assert record["input_range"] == [0.0, 1.0]
+    assert record["class_names"][9] == "Ankle boot"
+    assert {"keras", "numpy", "python", "backend"} <= set(record["versions"])
+
+    done = run("fashion_mnist_loaded.py", *data, "--json", "result.json", check=0)
+    assert done.stderr == ""
+    assert "recipe 'fast' for 4 epochs on 550 pictures, seed 42" in done.stdout
+    assert "Ankle boot" in done.stdout
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert set(result) == {"accuracy", "accuracy_interval", "loss", "report", "confusion_matrix"}
+    assert result["accuracy"] > 0.9
+    assert f"accuracy: {result['accuracy']:.2%} of 200 test pictures" in done.stdout
+    assert np.sum(result["confusion_matrix"]) == 200
+    assert {"confusion_matrix.png", "predictions.png"} <= {path.name for path in (tmp_path / "images").iterdir()}
+
+    done = run("initial_data_analysis.py", *data, "--images", "figures", check=0)
+    assert done.stderr == ""
+    images = pictures(600, 1)[0]
+    assert f"mean {images.mean():.2f}, standard deviation {images.std():.2f}" in done.stdout
+    assert f"share of zero pixels: {(images == 0).mean():.1%}" in done.stdout
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["samples.png"]
+
+
+def test_training_needs_no_test_pictures(run, small_data, tmp_path):
+    for path in small_data.glob("t10k*"):
+        path.unlink()
+    run("fashion_mnist.py", "--data-dir", small_data, "--any-data", "--epochs", 1, "--limit", 240, check=0)
+    assert (tmp_path / "fashion_model.h5").exists()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help(run, script):
+    done = run(script, "--help", options=("-X", "importtime"), check=0)
+    assert done.stdout.startswith("usage:")
+    assert "--data-dir" in done.stdout
+    for slow in ("keras", "tensorflow", "numpy", "sklearn", "matplotlib"):
+        assert f"| {slow}" not in done.stderr.replace("|   ", "| ").replace("  ", " ")
+
+
+@pytest.mark.parametrize(
+    "script, arguments, status, text",
+    [
+        ("fashion_mnist.py", ["--recipe", "slow"], 2, "invalid choice: 'slow'"),
+        ("fashion_mnist.py", ["--epochs", "0"], 2, "'0' is not a whole number from 1"),
+        ("fashion_mnist.py", ["--batch-size", "x"], 2, "'x' is not a whole number"),
+        ("fashion_mnist.py", ["--learning-rate", "nan"], 2, "'nan' is not a number above 0"),
+        ("fashion_mnist.py", ["--limit", "5"], 2, "'5' is not a whole number from 240"),
+        ("fashion_mnist.py", ["--seed", "-1"], 2, "'-1' is not a whole number from 0"),
+        ("fashion_mnist.py", ["--no-such-flag"], 2, "unrecognized arguments: --no-such-flag"),
+        ("fashion_mnist.py", ["--model", "model.keras"], 2, "must end in .h5"),
+        ("fashion_mnist.py", ["--model", "nowhere/m.h5"], 1, "the folder nowhere does not exist"),
+        ("fashion_mnist.py", ["--model", "folder.h5"], 1, "it is a folder"),
+        ("fashion_mnist.py", ["--images", "a_file"], 1, "cannot write to the folder a_file"),
+        ("fashion_mnist.py", ["--data-dir", "nowhere"], 1, "no such folder"),
+        ("fashion_mnist.py", ["--data-dir", "data"], 1, "not the genuine"),
+        ("fashion_mnist.py", ["--any-data"], 1, "--any-data needs --data-dir"),
+        ("fashion_mnist_loaded.py", [], 1, "there is no model fashion_model.h5; train one first"),
+        ("fashion_mnist_loaded.py", ["--model", "a_file"], 1, "is not an HDF5 file"),
+        ("fashion_mnist_loaded.py", ["--json", "nowhere/r.json"], 1, "the folder nowhere does not exist"),
+        ("initial_data_analysis.py", ["--data-dir", "nowhere"], 1, "no such folder"),
+    ],
+)
+def test_user_errors_are_one_sentence_before_keras_is_imported(run, tmp_path, script, arguments, status, text):
+    write_data(tmp_path / "data", train=20, test=20)
+    (tmp_path / "folder.h5").mkdir()
+    (tmp_path / "a_file").write_text("x")
+    # With Keras out of reach, a run that imports it ends with a traceback.
+    (tmp_path / "blocked").mkdir()
+    (tmp_path / "blocked/keras.py").write_text("raise SystemError('Keras was imported')")
+    line = sentence(run(script, *arguments, PYTHONPATH=str(tmp_path / "blocked")), status)
+    assert text in line
+    assert line.startswith(f"{script}: ")
+
+
+def test_too_few_pictures_of_a_class_is_a_sentence(run, tmp_path):
+    write_data(tmp_path / "data", train=9)
+    line = sentence(run("fashion_mnist.py", "--data-dir", "data", "--any-data"), 1)
+    assert "too few pictures" in line
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_interrupted_training_leaves_the_model_as_it_was(tmp_path, small_data):
+    (tmp_path / "fashion_model.h5").write_bytes(b"an older model")
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "fashion_mnist.py", "--data-dir", small_data, "--any-data", "--epochs", "1000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip() == "fashion_mnist.py: interrupted; no model was written by this run"
+    assert (tmp_path / "fashion_model.h5").read_bytes() == b"an older model"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_is_a_story_of_under_120_lines(script):
+    assert len((ROOT / script).read_text().splitlines()) < 120

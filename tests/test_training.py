@@ -1,0 +1,113 @@
+"""training.py: the recipe is what is trained, and the same seed gives the same weights."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from conftest import pictures
+from pyimagesearch import preprocessing
+from pyimagesearch.console import UserError
+from pyimagesearch.recipes import RECIPES
+from pyimagesearch.training import Batches, learning_rates, train
+
+
+def data(count, seed=0):
+    images, labels = pictures(count, seed)
+    return preprocessing.reshape(images), labels
+
+
+def epoch_of(batches):
+    return [batches[index] for index in range(len(batches))]
+
+
+def test_batches_cover_everything_once_an_epoch_in_a_new_order():
+    images = np.arange(250, dtype=np.uint8)[:, None, None, None].repeat(28, 1).repeat(28, 2)
+    labels = (np.arange(250) % 10).astype(np.uint8)
+    batches = Batches(images, labels, 10, 64, seed=1)
+    orders = []
+    for _ in range(2):
+        parts = epoch_of(batches)
+        assert [len(x) for x, _ in parts] == [64, 64, 64, 58]
+        values = np.concatenate([x[:, 0, 0, 0] for x, _ in parts])
+        targets = np.concatenate([y for _, y in parts])
+        order = np.rint(values * 255).astype(int)
+        assert sorted(order) == list(range(250))
+        np.testing.assert_array_equal(targets.argmax(axis=1), order % 10)
+        assert (targets.sum(axis=1) == 1).all()
+        orders.append(order)
+        batches.on_epoch_end()
+    assert (orders[0] != orders[1]).any()
+    assert parts[0][0].dtype == parts[0][1].dtype == np.float32
+
+
+def test_batches_without_a_seed_come_in_order():
+    images, labels = data(100)
+    (x, y), *_ = epoch_of(Batches(images, labels, 10, 100))
+    np.testing.assert_array_equal(x, preprocessing.scale(images))
+    np.testing.assert_array_equal(y.argmax(axis=1), labels)
+
+
+def test_batches_repeat_by_seed_and_epoch():
+    def second_epoch(seed):
+        batches = Batches(*data(100), 10, 32, seed=seed, flip=True)
+        batches.on_epoch_end()
+        return np.concatenate([x for x, _ in epoch_of(batches)])
+
+    np.testing.assert_array_equal(second_epoch(5), second_epoch(5))
+    assert (second_epoch(5) != second_epoch(6)).any()
+
+
+def test_one_cycle_warms_up_and_ends_at_zero():
+    schedule = learning_rates(RECIPES["fast"], 100)
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == 0
+    assert int(np.argmax(rates)) == 20
+    assert max(rates) == pytest.approx(RECIPES["fast"].learning_rate)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert (np.diff(rates[20:]) < 0).all()
+
+
+def test_classic_decays_as_the_tutorial_does():
+    recipe = RECIPES["classic"]
+    schedule = learning_rates(recipe, 1000)
+    for step in (0, 1, 500):
+        assert float(schedule(step)) == pytest.approx(0.01 / (1 + 0.01 / 25 * step))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_same_seed_same_weights_bit_for_bit(name):
+    recipe = dataclasses.replace(RECIPES[name], epochs=2)
+
+    def weights(seed):
+        return train(recipe, data(200), data(20, 1), 10, seed)[0].get_weights()
+
+    first, second, other = weights(7), weights(7), weights(8)
+    for one, two in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (first[0] != other[0]).any()
+
+
+def test_history_has_a_finite_value_an_epoch():
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=3, batch_size=32)
+    model, history = train(recipe, data(320), data(40, 1), 10, seed=0)
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
+    assert history["val_accuracy"][-1] > 0.9
+
+
+def test_weight_decay_spares_biases_and_batch_normalization():
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=1, weight_decay=0.5)
+    model, _ = train(recipe, data(100), data(20), 10, seed=0)
+    decayed = {
+        variable.path.split("/")[-1]
+        for variable in model.trainable_variables
+        if model.optimizer._use_weight_decay(variable)
+    }
+    assert decayed == {"kernel"}
+
+
+def test_a_loss_that_is_no_number_is_said_in_a_sentence():
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=2, learning_rate=1e6, label_smoothing=0.0)
+    with pytest.raises(UserError, match="not a number.*--learning-rate"):
+        train(recipe, data(1000), data(20), 10, seed=0)
