@@ -50,7 +50,7 @@ def samples(images, labels, class_names, path, count=10):
     for number in range(rows):
         for column, image in enumerate(images[labels == number][:count]):
             sheet[number * 30 + 1 : number * 30 + 29, column * 30 + 1 : column * 30 + 29] = image
-    figure = Figure(figsize=(WIDTH, WIDTH * 0.84), layout="constrained")
+    figure = Figure(figsize=(WIDTH, WIDTH * 0.82), layout="constrained")
     axes = figure.subplots()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
     axes.set_xticks([])
