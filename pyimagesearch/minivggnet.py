@@ -10,13 +10,14 @@ class MiniVGGNet:
     """A small network in the manner of VGG (Simonyan and Zisserman, arXiv:1409.1556): 3x3 convolutions, pooling."""
 
     @staticmethod
-    def build(width, height, depth, classes, dropout=(0.25, 0.25, 0.5)):
+    def build(width, height, depth, classes, dropout=(0.25, 0.25, 0.5), normalization=layers.BatchNormalization):
         """Return an untrained, uncompiled Keras model.
 
         width, height   of the pictures in pixels, 4 or more each
         depth           channels of the pictures: 1 for grey, 3 for colour
         classes         number of classes, 2 or more
         dropout         rates from 0 (off) to below 1, after the first block, the second block and the dense layer
+        normalization   the class of the batch normalization; training.py has one that is faster on TensorFlow
 
         Input: (N, height, width, depth), float32 from 0.0 to 1.0. Output: (N, classes), float32 probabilities.
         Raises ValueError for any other argument.
@@ -39,20 +40,20 @@ class MiniVGGNet:
         # Convolutions have no bias: batch normalization, right after, subtracts the mean and adds a bias of its own.
         # Its momentum is 0.9, not Keras's 0.99, so that short trainings too end with the right running averages.
         model.add(layers.Conv2D(32, 3, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(normalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.Conv2D(32, 3, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(normalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.MaxPooling2D(2))
         model.add(layers.Dropout(dropout[0]))
 
         # second (CONV => BN => RELU) x 2 => POOL layer set: half the side, twice the filters
         model.add(layers.Conv2D(64, 3, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(normalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.Conv2D(64, 3, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(normalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.MaxPooling2D(2))
         model.add(layers.Dropout(dropout[1]))
@@ -60,7 +61,7 @@ class MiniVGGNet:
         # FLATTEN => DENSE => BN => RELU layer set
         model.add(layers.Flatten())
         model.add(layers.Dense(512, use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(normalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.Dropout(dropout[2]))
 
