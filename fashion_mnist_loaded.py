@@ -23,10 +23,10 @@ def describe(record):
     """Return in one sentence what made the model."""
     if not record:
         return "it does not say what made it"
-    return (
+    return console.printable(
         f"trained by the recipe {record['recipe']!r} for {record['epochs']} epochs on "
         f"{record['training_pictures']:,} pictures, seed {record['seed']}, "
-        f"with Keras {record['versions']['keras']} on {record['versions']['backend']}"
+        f"with Keras {record['versions'].get('keras')} on {record['versions'].get('backend')}"
     )
 
 

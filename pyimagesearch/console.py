@@ -69,7 +69,7 @@ def run(main):
     try:
         main()
     except UserError as error:
-        print(f"{script}: {error}", file=sys.stderr)
+        print(f"{script}: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"\n{script}: interrupted; no model was written by this run", file=sys.stderr)
@@ -77,6 +77,11 @@ def run(main):
     except BrokenPipeError:  # the reader of our output (`| head`) has gone; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def printable(text):
+    """Return `text` without control characters: a name in a file from elsewhere must not command the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def warn(message):

@@ -1,9 +1,11 @@
-"""Write and read .h5 models, with a record of what made them.
+"""Write and read .h5 models, with a record of what made them. A file is not trusted until it has been checked.
 
 Keras is imported in the functions that need it, so that check() answers at once.
 """
 
+import contextlib
 import json
+import math
 import os
 import platform
 import sys
@@ -11,10 +13,12 @@ import sys
 import h5py
 import numpy as np
 
-from pyimagesearch.console import UserError, quiet_import, reason, replacing
+from pyimagesearch import inspection
+from pyimagesearch.console import UserError, quiet_import, replacing
 
-RECORD = "fashion_mnist"  # the HDF5 attribute with the record, as JSON
 INPUT_RANGE = (0.0, 1.0)  # what preprocessing.scale makes
+
+MOST_OUTPUTS = 20_000_000  # of one layer, for one picture
 
 
 def versions():
@@ -32,13 +36,17 @@ def versions():
 def save(model, path, record):
     """Write a Keras model to `path` as HDF5, which keras.models.load_model opens without this project.
 
-    record: what made the model, a dict that JSON can hold; kept in the file's attribute "fashion_mnist".
+    record: what made the model, a dict that JSON can hold; kept in the file's attribute
+    "fashion_mnist", beside a checksum of it, the config and the weights.
     Raises UserError if it cannot be written; an older file at `path` is then unchanged.
     """
     with replacing(path) as temporary:
         model.save(temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:
-            file.attrs[RECORD] = json.dumps(record)
+            file.attrs[inspection.RECORD] = json.dumps(record)
+        checksum = inspection.digest(inspection.read(temporary))
+        with h5py.File(temporary, "r+") as file:
+            file.attrs[inspection.DIGEST] = checksum
 
 
 def check(path):
@@ -49,27 +57,72 @@ def check(path):
         raise UserError(f"{path} is a folder; give the .h5 file in it")
     if not os.access(path, os.R_OK):
         raise UserError(f"{path} cannot be read: permission denied")
-    if not h5py.is_hdf5(path):
+    if not path.is_file() or not h5py.is_hdf5(path):
         raise UserError(f"{path} is not an HDF5 file (damaged, or another format); train one: python fashion_mnist.py")
 
 
 def load(path):
     """Return the model at `path`, uncompiled, and its record (empty if this project did not make the file).
 
-    Raises UserError if the file is not a model that Keras can read.
+    Nothing is built from the file before inspection.py has passed it. Raises UserError, with the reason, if it is
+    damaged, hostile, or not a model of Keras's built-in layers.
     """
     check(path)
+    contents = inspection.read(path)
     with quiet_import():
-        import keras
-
+        import keras  # noqa: F401
     try:
-        with h5py.File(path) as file:
-            record = json.loads(file.attrs.get(RECORD, "{}"))
-            if "model_config" not in file.attrs:
-                raise UserError(f"{path} holds no Keras model (weights alone, or other data)")
-        return keras.models.load_model(path, compile=False, safe_mode=True), record
-    except OSError as error:
-        raise UserError(f"{path} is damaged: {reason(error)}") from error
-    except (ValueError, TypeError, KeyError) as error:
+        return _build(contents.config, contents.weights), contents.record
+    except UserError as error:
+        raise UserError(f"{path} is refused: {error}") from error
+
+
+@contextlib.contextmanager
+def _no_more_weights_than(most):
+    """Inside this block, a layer that would bring the weights of all layers over `most` numbers is refused.
+
+    A config can ask for a billion units in a line; this refuses before the memory is taken.
+    """
+    import keras
+
+    add_weight, total = keras.layers.Layer.add_weight, 0
+
+    def bounded(layer, shape=None, *arguments, **options):
+        nonlocal total
+        total += math.prod(shape or ())
+        if total > most:
+            raise UserError("its layers need more weights than it stores")
+        return add_weight(layer, shape, *arguments, **options)
+
+    keras.layers.Layer.add_weight = bounded
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
+
+
+def _build(config, weights):
+    import keras
+
+    kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+    try:
+        with _no_more_weights_than(sum(array.size for arrays in weights.values() for array in arrays)):
+            model = kind.from_config(config["config"])
+        if not model.built:
+            raise UserError("its configuration does not say the shape of its input")
+        for layer in model.layers:
+            outputs = layer.output if isinstance(layer.output, list) else [layer.output]
+            if any(math.prod(size or 1 for size in tensor.shape) > MOST_OUTPUTS for tensor in outputs):
+                raise UserError(f"the layer {layer.name!r} makes more numbers of a picture than is sensible")
+    except UserError:
+        raise
+    except Exception as error:  # Keras raises whatever it likes on a config that makes no sense
         words = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"{path} is not a model that Keras can read: {words[0]}") from error
+        raise UserError(f"Keras cannot build it: {words[0]}") from error
+    for layer in model.layers:
+        stored, wanted = weights.get(layer.name, []), layer.trainable_weights + layer.non_trainable_weights
+        if [array.shape for array in stored] != [tuple(variable.shape) for variable in wanted]:
+            raise UserError(f"the weights stored for the layer {layer.name!r} do not fit it")
+        for variable, array in zip(wanted, stored, strict=True):
+            variable.assign(array)
+    return model

@@ -1,0 +1,193 @@
+"""A model file in, a checked config and checked arrays out: h5py alone, and nothing in the file is ever run.
+
+A .h5 from elsewhere can name code to run on load (a Lambda layer: CVE-2025-9905), point to other files, or promise more
+than a machine can hold. What is not known to be harmless is refused.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from pyimagesearch.console import UserError
+
+RECORD = "fashion_mnist"  # the HDF5 attribute with what made the model, as JSON
+RECORD_TYPES = {"recipe": str, "epochs": int, "seed": int, "training_pictures": int, "versions": dict}
+DIGEST = "fashion_mnist_sha256"  # and the one with the checksum of everything that counts
+
+# Bounds for files from elsewhere: far above any network for 28 x 28 pictures, far below what a machine can hold.
+MOST_PARAMETERS = 50_000_000
+MOST_CONFIG_CHARACTERS = 4_000_000
+MOST_LAYERS = 1_000
+DEEPEST = 40
+
+# Keras's built-in layers whose work is arithmetic alone. Whatever is not here is refused: Lambda runs code.
+LAYERS = frozenset(
+    "InputLayer Sequential Functional Model Dense Conv1D Conv2D DepthwiseConv2D SeparableConv2D Conv2DTranspose "
+    "BatchNormalization LayerNormalization GroupNormalization Activation ReLU LeakyReLU PReLU ELU Softmax "
+    "MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D "
+    "GlobalAveragePooling1D GlobalAveragePooling2D Dropout SpatialDropout1D SpatialDropout2D AlphaDropout "
+    "GaussianDropout GaussianNoise ActivityRegularization Flatten Reshape Permute ZeroPadding2D Cropping2D "
+    "UpSampling2D Resizing Add Subtract Multiply Average Maximum Minimum Concatenate Rescaling RandomFlip "
+    "RandomRotation RandomTranslation RandomZoom RandomContrast LSTM GRU SimpleRNN".split()
+)
+PARTS = frozenset(  # what a layer's config may hold besides plain values
+    "DTypePolicy Policy Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal "
+    "Identity GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform L1 L2 L1L2 MaxNorm MinMaxNorm "
+    "NonNeg UnitNorm __keras_tensor__ __tuple__".split()
+)
+# How reading a damaged HDF5 file can fail.
+DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError, IndexError)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a model file holds.
+
+    config    Keras's description of the model, plain values
+    record    what made the model; {} if this project did not
+    weights   {layer name: [arrays]} in the file's order
+    """
+
+    config: dict
+    record: dict
+    weights: dict
+
+
+def read(path):
+    """Return the Contents of the HDF5 file at `path`. Raises UserError, with the reason, if it must not be used."""
+    try:
+        with h5py.File(path) as file:
+            _check_objects(file)
+            contents = Contents(_read_config(file), _read_record(file), _read_weights(file))
+            if DIGEST in file.attrs and _text(file.attrs, DIGEST) != digest(contents):
+                raise UserError("its content is not what was saved (the checksum differs)")
+            return contents
+    except UserError as error:
+        raise UserError(f"{path} is refused: {error}") from error
+    except DAMAGE as error:
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"{path} is damaged: {words[0]}") from error
+
+
+def digest(contents):
+    """Return the SHA-256 of the contents: flipped bits in a weight give a model that runs and is wrong."""
+    total = hashlib.sha256(json.dumps([contents.config, contents.record], sort_keys=True).encode())
+    for layer, arrays in contents.weights.items():
+        for array in arrays:
+            total.update(f"{layer} {array.shape} {array.dtype.name}".encode())
+            total.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    return total.hexdigest()
+
+
+def _check_objects(file):
+    """Walk through all groups and arrays: hard links only, nothing outside the file, bounded sizes."""
+    seen, numbers = set(), 0
+    groups = [(file, 0)]
+    while groups:
+        group, depth = groups.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise UserError(f"it has a link, {name!r}, that leads elsewhere")
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in seen or depth > DEEPEST or len(seen) > 20 * MOST_LAYERS:
+                raise UserError("its groups are nested in a circle or without end")
+            seen.add(address)
+            if isinstance(item, h5py.Group):
+                groups.append((item, depth + 1))
+                continue
+            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
+                raise UserError(f"{name!r} is not an array of numbers")
+            layout = item.id.get_create_plist()
+            if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
+                raise UserError(f"the array {name!r} keeps its numbers elsewhere")
+            # deflate, shuffle and checksums come with HDF5; any other filter would load a plug-in
+            if any(layout.get_filter(i)[0] not in (1, 2, 3) for i in range(layout.get_nfilters())):
+                raise UserError(f"the array {name!r} needs a plug-in to be read")
+            numbers += item.size
+            if numbers > MOST_PARAMETERS:
+                raise UserError(f"it has more than {MOST_PARAMETERS:,} parameters")
+            if item.size and not item.id.get_storage_size():  # HDF5 reads such an array as zeros
+                raise UserError(f"the array {name!r} is promised but not stored")
+
+
+def _text(attributes, name):
+    value = attributes[name]
+    text = value.decode() if isinstance(value, bytes) else value
+    if not isinstance(text, str) or len(text) > MOST_CONFIG_CHARACTERS:
+        raise UserError(f"its {name} is not a text of sensible size")
+    return text
+
+
+def _read_record(file):
+    record = json.loads(_text(file.attrs, RECORD)) if RECORD in file.attrs else {}
+    known = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in RECORD_TYPES.items())
+    return record if known else {}
+
+
+def _read_config(file):
+    """Return the model's config as plain values, with nothing in it but what is allowed."""
+    if "model_config" not in file.attrs:
+        raise UserError("it holds no Keras model (weights alone, or other data)")
+    try:
+        config = json.loads(_text(file.attrs, "model_config"))
+    except RecursionError as error:
+        raise UserError("its configuration is nested without end") from error
+    if not isinstance(config, dict) or config.get("class_name") not in ("Sequential", "Functional", "Model"):
+        raise UserError("its configuration is not that of a Sequential or Functional model")
+    _check_config(config)
+    return config
+
+
+def _check_config(config):
+    """Check every value of a config: plain values, allowed layers and their allowed parts, Keras's own modules."""
+    left, layers = [(config, 0)], 0
+    while left:
+        value, depth = left.pop()
+        if depth > DEEPEST:
+            raise UserError("its configuration is nested too deep")
+        if isinstance(value, list):
+            left += [(item, depth + 1) for item in value]
+        if not isinstance(value, dict):
+            continue
+        left += [(item, depth + 1) for item in value.values()]
+        if "class_name" in value:
+            name = value["class_name"]
+            if not isinstance(name, str) or name not in LAYERS | PARTS:
+                raise UserError(f"it holds {name!r}, which is not one of the built-in layers that are safe to load")
+            layers += name in LAYERS
+        if not re.fullmatch(r"keras(\.\w+)*", value.get("module") or "keras"):
+            raise UserError(f"it names code outside Keras, in {value['module']!r}")
+        if value.get("registered_name") not in (None, value.get("class_name")):
+            raise UserError(f"it names custom code, {value['registered_name']!r}")
+        if {"function", "shared_object_id_function", "py_function"} & value.keys():
+            raise UserError("it holds a function")
+    if layers > MOST_LAYERS:
+        raise UserError(f"it has more than {MOST_LAYERS:,} layers")
+
+
+def _names(attributes, key):
+    """Return a list of names from an attribute, which Keras cuts into key0, key1, ... when it is long."""
+    names = []
+    for part in (key, *(f"{key}{number}" for number in range(len(attributes)))):
+        if part in attributes:
+            names += [name.decode() if isinstance(name, bytes) else str(name) for name in attributes[part]]
+    return names
+
+
+def _read_weights(file):
+    """Return {layer name: [arrays]} in the file's order, all of them finite."""
+    if "model_weights" not in file:
+        raise UserError("it has no weights")
+    weights = {}
+    for layer in _names(file["model_weights"].attrs, "layer_names"):
+        group = file["model_weights"][layer]
+        arrays = [np.asarray(group[name][()]) for name in _names(group.attrs, "weight_names")]
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise UserError(f"the weights of the layer {layer!r} are not all finite numbers")
+        weights[layer] = arrays
+    return weights
