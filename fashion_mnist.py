@@ -3,12 +3,12 @@
     python fashion_mnist.py                     the default recipe, a few minutes on two cores
     python fashion_mnist.py --recipe classic    what the well-known tutorials train
     python fashion_mnist.py --limit 2000        a quick trial on the first 2,000 pictures
+    python fashion_mnist.py --resume            go on with a training that was stopped
 
 The test pictures are not read here: fashion_mnist_loaded.py uses them once, at the end.
 """
 
 import dataclasses
-import time
 from pathlib import Path
 
 from pyimagesearch import console
@@ -27,6 +27,7 @@ def parse():
     parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all chance (default: 42)")
     parser.add_argument("--limit", type=number(int, 240, 60_000), metavar="N", help="use the first N pictures only")
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="where to save the network")
+    parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
     parser.add_images_flag()
     parser.add_data_flags()
     args = parser.parse_args()
@@ -41,7 +42,17 @@ def main():
     console.check_folder(args.images)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
-    from pyimagesearch import datasets, preprocessing
+    from pyimagesearch import checkpoints
+
+    folder = checkpoints.folder_of(args.model)
+    with checkpoints.locked(folder):
+        checkpoints.announce(folder, args.resume)
+        train_and_save(args, folder)
+        checkpoints.remove(folder)
+
+
+def train_and_save(args, folder):
+    from pyimagesearch import checkpoints, datasets, preprocessing
 
     images, labels = datasets.load_part("train", args.data_dir, args.any_data)
     images, labels = images[: args.limit], labels[: args.limit]
@@ -64,14 +75,15 @@ def main():
         from pyimagesearch import minivggnet, plots, saving
         from pyimagesearch.training import train
 
-    start = time.perf_counter()
-    model, history = train(recipe, training, validation, len(datasets.CLASS_NAMES), args.seed)
-    seconds = time.perf_counter() - start
+    made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, "versions": saving.versions()}
+    facts = {"data": checkpoints.fingerprint(images, labels), **made_by}
+    model, history = train(
+        recipe, training, validation, len(datasets.CLASS_NAMES), args.seed, folder, facts, args.resume
+    )
+    seconds = sum(history["seconds"])
 
     record = {
-        "recipe": args.recipe,
-        **dataclasses.asdict(recipe),
-        "seed": args.seed,
+        **made_by,
         "training_pictures": len(training[1]),
         "validation_pictures": len(validation[1]),
         "genuine_data": not args.any_data,
@@ -79,7 +91,6 @@ def main():
         "training_seconds": round(seconds, 1),
         "input_range": saving.INPUT_RANGE,
         "class_names": datasets.CLASS_NAMES,
-        "versions": saving.versions(),
     }
     saving.save(model, args.model, record)
     plots.training_curves(history, recipe.label_smoothing, args.images / "plot.png")

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import logging
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -61,9 +62,21 @@ def number(kind, low, high, above_low=False):
     return parse
 
 
+class Terminated(BaseException):
+    """SIGTERM: like KeyboardInterrupt, it passes through `except Exception`."""
+
+
+def _terminate(number, frame):
+    raise Terminated
+
+
 def run(main):
-    """Run a script's `main()` and exit: status 0, 1 (UserError), 130 (Ctrl-C). A bug of ours keeps its traceback."""
+    """Run a script's `main()` and exit: status 0, 1 (UserError), 130 (Ctrl-C), 143 (SIGTERM).
+
+    A bug of ours keeps its traceback.
+    """
     script = Path(sys.argv[0]).name
+    signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):  # so that lines appear at once in a log, and never fail on a name
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
@@ -71,9 +84,9 @@ def run(main):
     except UserError as error:
         print(f"{script}: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"\n{script}: interrupted; no model was written by this run", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, Terminated) as stop:
+        print(f"{script}: {stop or 'stopped'}", file=sys.stderr)
+        sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 143)
     except BrokenPipeError:  # the reader of our output (`| head`) has gone; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -104,7 +117,7 @@ def quiet_import():
         os.dup2(notices.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             notices.seek(0)
             os.write(terminal, notices.read())
             raise

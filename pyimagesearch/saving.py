@@ -41,7 +41,10 @@ def save(model, path, record):
     Raises UserError if it cannot be written; an older file at `path` is then unchanged.
     """
     with replacing(path) as temporary:
-        model.save(temporary, include_optimizer=False)
+        try:
+            model.save(temporary, include_optimizer=False)
+        except RuntimeError as error:  # how HDF5 tells of a full disk when it closes a file
+            raise OSError(str(error)) from error
         with h5py.File(temporary, "r+") as file:
             file.attrs[inspection.RECORD] = json.dumps(record)
         checksum = inspection.digest(inspection.read(temporary))

@@ -2,12 +2,13 @@
 
 import math
 import sys
+import time
 
 import keras
 import numpy as np
 
-from pyimagesearch import preprocessing
-from pyimagesearch.console import UserError
+from pyimagesearch import checkpoints, preprocessing
+from pyimagesearch.console import Terminated, UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 
 
@@ -18,11 +19,11 @@ class Batches(keras.utils.PyDataset):
     mirrored at random: epoch k of a seed is always the same. Without one they come in order, as they are.
     """
 
-    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False):
+    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False, epoch=0):
         super().__init__()
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.flip = batch_size, seed, flip
-        self.epoch = 0
+        self.epoch = epoch
         self._shuffle()
 
     def __len__(self):
@@ -103,33 +104,74 @@ def new_model(recipe, classes, seed, steps):
     return model
 
 
-def train(recipe, training, validation, classes, seed):
+def train(recipe, training, validation, classes, seed, folder=None, facts=None, resume=False):
     """Train a new MiniVGGNet and return it with its history.
 
     training, validation: (images uint8 (N, 28, 28, 1), labels (N,)). The history is Keras's dict of lists, one value
-    an epoch: loss, accuracy (both averaged over the epoch, while the network still learns), val_loss, val_accuracy.
+    an epoch: loss, accuracy (both averaged over the epoch, while the network still learns), val_loss, val_accuracy,
+    seconds.
     The same arguments give the same weights, bit for bit, on the same machine and versions.
-    Raises UserError when the loss is no longer a number.
+
+    folder    where each epoch leaves a checkpoint, with `facts` about the training in it (see checkpoints.py)
+    resume    go on from the newest checkpoint there; the weights at the end are those of a run without a break
+
+    Raises UserError when the loss is no longer a number, or there is nothing to resume.
     """
     batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip)
     model = new_model(recipe, classes, seed, steps=recipe.epochs * len(batches))
-    on_terminal = sys.stdout.isatty()
-    history = model.fit(
-        batches,
-        validation_data=Batches(*validation, classes, batch_size=500),
-        epochs=recipe.epochs,
-        shuffle=False,  # Batches does it
-        verbose=1 if on_terminal else 0,
-        callbacks=[keras.callbacks.TerminateOnNaN()] + ([] if on_terminal else [OneLineAnEpoch()]),
-    ).history
-    if not all(math.isfinite(loss) for loss in history["loss"]):
-        raise UserError(
-            f"the loss is not a number after epoch {len(history['loss'])}; nothing was saved: "
-            "try again with a smaller --learning-rate"
+    history = {}
+    if resume:
+        history = checkpoints.restore(folder, model, facts)
+        batches = Batches(
+            *training, classes, recipe.batch_size, seed=seed, flip=recipe.flip, epoch=len(history["loss"])
         )
+    keeper = AfterEachEpoch(history, folder, facts)
+    try:
+        _fit(model, batches, validation, classes, recipe.epochs, keeper)
+    except (KeyboardInterrupt, Terminated) as stop:
+        done = checkpoints.unfinished(folder) if folder else 0
+        if not done:
+            raise
+        words = f"stopped after epoch {done} of {recipe.epochs}; to go on, add --resume to the same command"
+        raise type(stop)(words) from None
     stock = MiniVGGNet.build(28, 28, 1, classes, recipe.dropout)
     stock.set_weights(model.get_weights())
     return stock, history
+
+
+def _fit(model, batches, validation, classes, epochs, keeper):
+    on_terminal = sys.stdout.isatty()
+    model.fit(
+        batches,
+        validation_data=Batches(*validation, classes, batch_size=500),
+        initial_epoch=batches.epoch,
+        epochs=epochs,
+        shuffle=False,  # Batches does it
+        verbose=1 if on_terminal else 0,
+        callbacks=[keeper] if on_terminal else [keeper, OneLineAnEpoch()],
+    )
+
+
+class AfterEachEpoch(keras.callbacks.Callback):
+    """Add the epoch to the history, stop if the loss is not a number, keep a checkpoint."""
+
+    def __init__(self, history, folder, facts):
+        super().__init__()
+        self.history, self.folder, self.facts = history, folder, facts
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in (logs | {"seconds": time.perf_counter() - self.start}).items():
+            self.history.setdefault(name, []).append(float(value))
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"the loss is not a number after epoch {epoch + 1}, and no model was saved; "
+                "try again with a smaller --learning-rate"
+            )
+        if self.folder:
+            checkpoints.save(self.folder, self.model, self.facts, self.history)
 
 
 class OneLineAnEpoch(keras.callbacks.Callback):

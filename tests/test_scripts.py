@@ -1,11 +1,6 @@
 """The three scripts as a user runs them: real processes on small real files."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import h5py
 import numpy as np
@@ -114,28 +109,6 @@ def test_too_few_pictures_of_a_class_is_a_sentence(run, tmp_path):
     write_data(tmp_path / "data", train=9)
     line = sentence(run("fashion_mnist.py", "--data-dir", "data", "--any-data"), 1)
     assert "too few pictures" in line
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_interrupted_training_leaves_the_model_as_it_was(tmp_path, small_data):
-    (tmp_path / "fashion_model.h5").write_bytes(b"an older model")
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "fashion_mnist.py", "--data-dir", small_data, "--any-data", "--epochs", "1000"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stdout:
-        if line.startswith("epoch 2/"):
-            break
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.strip() == "fashion_mnist.py: interrupted; no model was written by this run"
-    assert (tmp_path / "fashion_model.h5").read_bytes() == b"an older model"
-    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -91,7 +91,7 @@ def test_same_seed_same_weights_bit_for_bit(name):
 def test_history_has_a_finite_value_an_epoch():
     recipe = dataclasses.replace(RECIPES["fast"], epochs=3, batch_size=32)
     model, history = train(recipe, data(320), data(40, 1), 10, seed=0)
-    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
     assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
     assert history["val_accuracy"][-1] > 0.9
 
