@@ -2,12 +2,16 @@
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import signal
 import sys
 import tempfile
 from pathlib import Path
+
+# Errors that any step can meet and no step can mend: out of file handles, disk full, quota, read-only, broken disk.
+MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
 class UserError(Exception):
@@ -85,10 +89,19 @@ def run(main):
         print(f"{script}: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except (KeyboardInterrupt, Terminated) as stop:
-        print(f"{script}: {stop or 'stopped'}", file=sys.stderr)
+        print(f"{script}: {str(stop) or 'stopped before there was anything to keep'}", file=sys.stderr)
         sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 143)
+    except MemoryError:
+        print(f"{script}: there is not enough memory; close other programs, or try --limit", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output (`| head`) has gone; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in MACHINE:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"{script}: the machine is at its limit: {reason(error)}{where}; try again", file=sys.stderr)
         sys.exit(1)
 
 
