@@ -49,9 +49,9 @@ RECIPES = {
     # The default: the same network in a third of the epochs. So few leave no time to overfit, hence no dropout.
     "fast": Recipe(
         epochs=8,
-        batch_size=256,
+        batch_size=128,
         schedule="one cycle",
-        learning_rate=0.2,
+        learning_rate=0.1,
         momentum=0.9,
         nesterov=True,
         weight_decay=5e-4,
