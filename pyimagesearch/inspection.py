@@ -183,10 +183,14 @@ def _read_weights(file):
     """Return {layer name: [arrays]} in the file's order, all of them finite."""
     if "model_weights" not in file:
         raise UserError("it has no weights")
-    weights = {}
+    weights, numbers = {}, 0
     for layer in _names(file["model_weights"].attrs, "layer_names"):
         group = file["model_weights"][layer]
-        arrays = [np.asarray(group[name][()]) for name in _names(group.attrs, "weight_names")]
+        names = _names(group.attrs, "weight_names")
+        numbers += sum(group[name].size for name in names)
+        if numbers > MOST_PARAMETERS or layer in weights:  # each array is small; the same one may be named many times
+            raise UserError("it names the same weights again and again")
+        arrays = [np.asarray(group[name][()]) for name in names]
         if not all(np.isfinite(array).all() for array in arrays):
             raise UserError(f"the weights of the layer {layer!r} are not all finite numbers")
         weights[layer] = arrays

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -42,6 +43,27 @@ def test_plain_keras_opens_the_file_without_our_code(model, tmp_path):
     np.testing.assert_allclose(
         np.load(tmp_path / "y.npy"), np.asarray(model(np.load(tmp_path / "x.npy"))), rtol=1e-5, atol=1e-7
     )
+
+
+def test_functional_and_nested_models_of_plain_keras_are_read(tmp_path):
+    keras.utils.set_random_seed(0)
+    inner_input = keras.Input((28, 28, 4))
+    inner_output = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(inner_input))
+    inner = keras.Model(inner_input, inner_output, name="inner")
+    inputs = keras.Input((28, 28, 1))
+    hidden = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    hidden = keras.layers.Add()([hidden, inner(hidden)])
+    outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.GlobalAveragePooling2D()(hidden))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    images, labels = pictures(50)
+    model.fit(preprocessing.scale(preprocessing.reshape(images)), labels, verbose=0)
+    model.save(tmp_path / "m.h5")
+    loaded, record = saving.load(tmp_path / "m.h5")
+    np.testing.assert_array_equal(
+        predict(loaded, preprocessing.reshape(images)), predict(model, preprocessing.reshape(images))
+    )
+    assert record == {}
 
 
 def test_a_failed_save_keeps_the_old_file(model, tmp_path):
