@@ -3,11 +3,13 @@
 import argparse
 import contextlib
 import errno
+import glob
 import logging
 import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 # Errors that any step can meet and no step can mend: out of file handles, disk full, quota, read-only, broken disk.
@@ -169,6 +171,10 @@ def replacing(path):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    for left_over in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp{path.suffix}"):  # of a process that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - left_over.stat().st_mtime > 3600:
+                left_over.unlink()
     try:
         yield temporary
         with open(temporary, "rb+") as file:

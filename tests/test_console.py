@@ -1,8 +1,10 @@
 """console.py: how a script ends, and files that are whole or not there."""
 
 import errno
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -59,4 +61,8 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(console.UserError, match="cannot write .*: No space left"), console.replacing(path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "first"
+    (tmp_path / ".file.7.tmp.txt").write_text("half of a killed process's file, from yesterday")
+    os.utime(tmp_path / ".file.7.tmp.txt", (time.time() - 86400,) * 2)
+    with console.replacing(path) as temporary:
+        temporary.write_text("third")
     assert [item.name for item in tmp_path.iterdir()] == ["file.txt"]

@@ -241,13 +241,41 @@ def measure(rounds, data_dir):
     return rates, memory
 
 
+def one_epoch(count, data_dir, pipe):
+    """A process of its own: one epoch of the fast recipe on `count` pictures, the set again and again."""
+    with console.quiet_import(), contextlib.redirect_stdout(None):
+        images, labels = datasets.load_part("train", data_dir)
+        images, labels = np.resize(images, (count, 28, 28, 1)), np.resize(labels, count)
+        work = ours(images, labels, "fast")
+        work(1)
+    _, seconds = work(count)
+    pipe.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def scaling(data_dir):
+    """Print the time and the peak memory of an epoch, picture for picture, for more and more pictures."""
+    context = multiprocessing.get_context("spawn")
+    print(f"{'pictures':>9} {'seconds':>8} {'images/s':>9} {'memory MB':>10} {'of it pictures':>15}")
+    for count in (10_000, 30_000, 60_000, 240_000):
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=one_epoch, args=(count, data_dir, theirs))
+        process.start()
+        seconds, memory = pipe.recv()
+        process.join()
+        print(f"{count:>9,} {seconds:>8.1f} {count / seconds:>9,.0f} {memory:>10,.0f} {count * 785 / 1e6:>15,.0f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scaling", action="store_true", help="time and memory of an epoch of 10,000 to 240,000")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rates to FILE")
     args = parser.parse_args()
 
+    if args.scaling:
+        scaling(args.data_dir)
+        return
     rates, memory = measure(args.rounds, args.data_dir)
     best = max(rates["limit"])
     middle = {name: statistics.median(values) for name, values in rates.items()}
