@@ -91,7 +91,7 @@ def run(main):
         print(f"{script}: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except (KeyboardInterrupt, Terminated) as stop:
-        print(f"{script}: {str(stop) or 'stopped before there was anything to keep'}", file=sys.stderr)
+        print(f"{script}: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 143)
     except MemoryError:
         print(f"{script}: there is not enough memory; close other programs, or try --limit", file=sys.stderr)

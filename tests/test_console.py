@@ -28,9 +28,9 @@ def end_of(what):
         ("pass", 0, ""),
         ("raise console.UserError('no such thing; make one')", 1, "script.py: no such thing; make one\n"),
         ("raise console.UserError('a \\x1b[31mname')", 1, "script.py: a ?[31mname\n"),
-        ("raise KeyboardInterrupt", 130, "script.py: stopped before there was anything to keep\n"),
+        ("raise KeyboardInterrupt", 130, "script.py: stopped\n"),
         ("raise KeyboardInterrupt('go on so')", 130, "script.py: go on so\n"),
-        ("os.kill(os.getpid(), signal.SIGTERM)", 143, "script.py: stopped before there was anything to keep\n"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", 143, "script.py: stopped\n"),
         ("raise MemoryError", 1, "script.py: there is not enough memory; close other programs, or try --limit\n"),
         (
             "raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), 'a.txt')",
