@@ -100,7 +100,7 @@ def save(folder, model, facts, history):
     with replacing(path) as temporary:
         np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
     # Only now may the older ones go: those of this training but for the one before, and all of another training.
-    for other in folder.glob("epoch-*.npz"):
+    for other in _files(folder):
         if not 0 <= epochs - _epoch(other) < KEPT:
             other.unlink(missing_ok=True)
 

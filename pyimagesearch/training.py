@@ -19,12 +19,11 @@ class Batches(keras.utils.PyDataset):
     mirrored at random: epoch k of a seed is always the same. Without one they come in order, as they are.
     """
 
-    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False, epoch=0):
+    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False):
         super().__init__()
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.flip = batch_size, seed, flip
-        self.epoch = epoch
-        self._shuffle()
+        self.start_epoch(0)
 
     def __len__(self):
         return math.ceil(len(self.labels) / self.batch_size)
@@ -37,10 +36,11 @@ class Batches(keras.utils.PyDataset):
         return preprocessing.scale(images), self.one_hot[self.labels[chosen]]
 
     def on_epoch_end(self):
-        self.epoch += 1
-        self._shuffle()
+        self.start_epoch(self.epoch + 1)
 
-    def _shuffle(self):
+    def start_epoch(self, epoch):
+        """Give the pictures the order of this epoch, counted from 0."""
+        self.epoch = epoch
         self.order = np.arange(len(self.labels))
         if self.seed is not None:
             np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
@@ -122,9 +122,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     history = {}
     if resume:
         history = checkpoints.restore(folder, model, facts)
-        batches = Batches(
-            *training, classes, recipe.batch_size, seed=seed, flip=recipe.flip, epoch=len(history["loss"])
-        )
+        batches.start_epoch(len(history["loss"]))
     keeper = AfterEachEpoch(history, folder, facts)
     try:
         _fit(model, batches, validation, classes, recipe.epochs, keeper)
