@@ -18,6 +18,7 @@ class Recipe:
     label_smoothing   probability that the target gives away to the other classes (Szegedy et al., arXiv:1512.00567)
     flip              mirror each training picture with probability 1/2
     dropout           rates after the first block, the second block and the dense layer
+    whitening         set the first convolution from the data and leave it so (see whitening.py)
     """
 
     epochs: int
@@ -30,6 +31,7 @@ class Recipe:
     label_smoothing: float
     flip: bool
     dropout: tuple[float, float, float]
+    whitening: bool
 
 
 RECIPES = {
@@ -45,6 +47,7 @@ RECIPES = {
         label_smoothing=0.0,
         flip=False,
         dropout=(0.25, 0.25, 0.5),
+        whitening=False,
     ),
     # The default: the same network in a third of the epochs. So few leave no time to overfit, hence no dropout.
     "fast": Recipe(
@@ -58,5 +61,6 @@ RECIPES = {
         label_smoothing=0.1,
         flip=True,
         dropout=(0.0, 0.0, 0.0),
+        whitening=True,
     ),
 }

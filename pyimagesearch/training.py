@@ -10,6 +10,7 @@ import numpy as np
 from pyimagesearch import checkpoints, preprocessing
 from pyimagesearch.console import Terminated, UserError
 from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.whitening import whiten
 
 
 class Batches(keras.utils.PyDataset):
@@ -58,7 +59,7 @@ def normalization_class():
 
     class FusedBatchNormalization(keras.layers.BatchNormalization):
         def call(self, inputs, training=None, mask=None):
-            if not training or len(inputs.shape) != 4:
+            if not (training and self.trainable) or len(inputs.shape) != 4:
                 return super().call(inputs, training=training, mask=mask)
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
                 inputs, self.gamma, self.beta, epsilon=self.epsilon
@@ -96,10 +97,15 @@ def compile_model(model, recipe, steps):
     )
 
 
-def new_model(recipe, classes, seed, steps):
-    """Return a compiled MiniVGGNet, ready for a training of `steps` steps by the recipe; the seed sets its weights."""
+def new_model(recipe, images, classes, seed, steps):
+    """Return a compiled MiniVGGNet, ready for a training of `steps` steps by the recipe; the seed sets its weights.
+
+    images: uint8 (N, 28, 28, 1), what it will be trained on.
+    """
     keras.utils.set_random_seed(seed)
     model = MiniVGGNet.build(28, 28, 1, classes, recipe.dropout, normalization_class())
+    if recipe.whitening:
+        whiten(*model.layers[:2], images, seed)
     compile_model(model, recipe, steps)
     return model
 
@@ -118,7 +124,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     Raises UserError when the loss is no longer a number, or there is nothing to resume.
     """
     batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip)
-    model = new_model(recipe, classes, seed, steps=recipe.epochs * len(batches))
+    model = new_model(recipe, training[0], classes, seed, steps=recipe.epochs * len(batches))
     history = {}
     if resume:
         history = checkpoints.restore(folder, model, facts)

@@ -97,13 +97,30 @@ def test_history_has_a_finite_value_an_epoch():
 
 
 def test_weight_decay_spares_biases_and_batch_normalization():
-    model = new_model(RECIPES["fast"], 10, seed=0, steps=10)
+    model = new_model(RECIPES["fast"], data(100)[0], 10, seed=0, steps=10)
     decayed = {
         variable.path.split("/")[-1]
         for variable in model.trainable_variables
         if model.optimizer._use_weight_decay(variable)
     }
     assert decayed == {"kernel"}
+
+
+def test_whitened_layer_answers_with_uncorrelated_numbers_and_stays_as_it_is():
+    images, labels = data(500)
+    model = new_model(RECIPES["fast"], images, 10, seed=0, steps=10)
+    before = model.get_weights()[:5]
+    pixels = preprocessing.scale(images)
+    answers = np.asarray(model.layers[1](model.layers[0](pixels), training=False)).reshape(-1, 32)
+    np.testing.assert_allclose(answers.mean(axis=0), 0, atol=1e-2)
+    np.testing.assert_allclose(answers.std(axis=0), 1, atol=2e-2)
+    np.testing.assert_allclose(np.corrcoef(answers[:, :9], rowvar=False), np.eye(9), atol=2e-2)
+    np.testing.assert_allclose(answers[:, 9:18], -answers[:, :9], atol=1e-2)
+
+    trained, _ = train(dataclasses.replace(RECIPES["fast"], epochs=1), (images, labels), data(20, 1), 10, seed=0)
+    for one, two in zip(before, trained.get_weights()[:5], strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert all(layer.trainable for layer in trained.layers)  # who fine-tunes the saved network gets a whole one
 
 
 def test_a_loss_that_is_no_number_is_said_in_a_sentence():

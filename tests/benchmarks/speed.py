@@ -105,7 +105,7 @@ def ours(images, labels, name):
     from pyimagesearch import training
 
     recipe = RECIPES[name]
-    model = training.new_model(recipe, 10, seed=0, steps=10_000)
+    model = training.new_model(recipe, images, 10, seed=0, steps=10_000)
 
     def work(count):
         batches = training.Batches(images[:count], labels[:count], 10, recipe.batch_size, seed=0, flip=recipe.flip)
