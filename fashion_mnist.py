@@ -72,7 +72,7 @@ def train_and_save(args, folder):
     print(f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}")
 
     with console.quiet_import():
-        from pyimagesearch import minivggnet, plots, saving
+        from pyimagesearch import evaluation, minivggnet, plots, saving
         from pyimagesearch.training import train
 
     made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, "versions": saving.versions()}
@@ -81,6 +81,8 @@ def train_and_save(args, folder):
         recipe, training, validation, len(datasets.CLASS_NAMES), args.seed, folder, facts, args.resume
     )
     seconds = sum(history["seconds"])
+    # Networks are surer than they are right; a temperature mends that, and only pictures it was not trained on tell it.
+    temperature = evaluation.fit_temperature(evaluation.predict(model, validation[0]), validation[1])
 
     record = {
         **made_by,
@@ -89,6 +91,7 @@ def train_and_save(args, folder):
         "genuine_data": not args.any_data,
         "validation_accuracy": history["val_accuracy"][-1],
         "training_seconds": round(seconds, 1),
+        "temperature": temperature,
         "input_range": saving.INPUT_RANGE,
         "class_names": datasets.CLASS_NAMES,
     }

@@ -1,33 +1,27 @@
-"""Reload the trained network and measure it on the 10,000 test pictures, which it has never seen.
+"""Reload a trained network and measure it on the 10,000 test pictures, which it has never seen, or show it your own.
 
 python fashion_mnist_loaded.py                          fashion_model.h5, made by fashion_mnist.py
 python fashion_mnist_loaded.py --json result.json       the same figures for machines
+python fashion_mnist_loaded.py --model other.h5         a network that somebody else trained with Keras
+python fashion_mnist_loaded.py --image shirt.jpg        what is on this photo? (or more files, or folders)
 """
 
 import json
 from pathlib import Path
 
 from pyimagesearch import console
+from pyimagesearch.foreign import RANGES
 
 
 def parse():
     parser = console.Parser(__doc__)
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
+    parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="pictures, or folders of them")
+    parser.add_argument("--input-range", choices=RANGES, help="pixels as the network wants them (default: found out)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
     return parser.parse_args()
-
-
-def describe(record):
-    """Return in one sentence what made the model."""
-    if not record:
-        return "it does not say what made it"
-    return console.printable(
-        f"trained by the recipe {record['recipe']!r} for {record['epochs']} epochs on "
-        f"{record['training_pictures']:,} pictures, seed {record['seed']}, "
-        f"with Keras {record['versions'].get('keras')} on {record['versions'].get('backend')}"
-    )
 
 
 def main():
@@ -40,18 +34,39 @@ def main():
     from pyimagesearch import saving
 
     saving.check(args.model)
-    from pyimagesearch import datasets, preprocessing
+    if args.image:
+        classify(args)
+    else:
+        measure(args)
+
+
+def load(args):
+    """Return the model, its record and how it reads pictures; say what they are."""
+    from pyimagesearch import datasets, evaluation, preprocessing, saving
+
+    model, record = saving.load(args.model)
+    print(f"{args.model}: {console.printable(saving.describe(record))}")
+    if saving.is_ours(record) and not args.input_range:
+        return model, record, evaluation.OURS
+    # Training pictures tell how the network wants them; the test pictures stay unseen until all is settled.
+    images, labels = datasets.load_part("train", args.data_dir, args.any_data)
+    sample = preprocessing.reshape(images[:1000]), labels[:1000]
+    reading, accuracy = evaluation.find_reading(model, args.input_range, *sample)
+    print(f"  it was trained on pixels {reading.range}, shape {reading.shape}, and it answers with {reading.answers}:")
+    print(f"  read so, it is right on {accuracy:.1%} of {len(sample[1]):,} training pictures")
+    return model, record, reading
+
+
+def measure(args):
+    """Measure the network on the test pictures."""
+    from pyimagesearch import datasets, evaluation, plots, preprocessing
 
     images, labels = datasets.load_part("test", args.data_dir, args.any_data)
     images = preprocessing.reshape(images)
     print(preprocessing.describe("test pictures", images))
 
-    from pyimagesearch import evaluation, plots
-
-    model, record = saving.load(args.model)
-    print(f"{args.model}: {describe(record)}")
-
-    probabilities = evaluation.predict(model, images)
+    model, _, reading = load(args)
+    probabilities = evaluation.predict(model, images, reading)
     result = evaluation.evaluate(probabilities, labels, datasets.CLASS_NAMES)
     low, high = result["accuracy_interval"]
     print(f"loss: {result['loss']:.4f} (mean cross-entropy; 0 would be certain and right every time)")
@@ -66,6 +81,39 @@ def main():
         with console.replacing(args.json) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")
         print(f"written: {args.json}")
+
+
+def classify(args):
+    """Say what the network sees on the user's own pictures."""
+    from pyimagesearch import photo
+
+    files = photo.find(args.image)
+    photos = console.progress(photo.prepared(files), len(files), "photo")
+    from pyimagesearch import datasets, evaluation, plots
+
+    model, record, reading = load(args)
+    shown, answers = [], []
+    for file, prepared in photos:
+        if isinstance(prepared, console.UserError):
+            console.warn(console.printable(str(prepared)))
+            continue
+        views = evaluation.predict(model, prepared.pictures, reading)
+        answer = evaluation.combine(views, record.get("temperature", 1.0))
+        best = [f"{datasets.CLASS_NAMES[k]} {answer[k]:.0%}" for k in answer.argsort()[:-4:-1]]
+        print(console.printable(f"{file}: {', '.join(best)}"))
+        for doubt in (*prepared.doubts, *(["the network is not sure"] if answer.max() < 0.5 else [])):
+            print(f"  note: {doubt}")
+        shown.append((file.name, prepared))
+        answers.append({"file": str(file), **dict(zip(datasets.CLASS_NAMES, answer.tolist(), strict=True))})
+    if shown:
+        rows = [(*row, list(answer.values())[1:]) for row, answer in zip(shown, answers, strict=True)]
+        plots.photos(rows, datasets.CLASS_NAMES, args.images / "photos.png")
+        print(f"drawn: {args.images / 'photos.png'}")
+    if args.json:
+        with console.replacing(args.json) as temporary:
+            temporary.write_text(json.dumps(answers, indent=2) + "\n")
+    if len(shown) < len(files):
+        raise console.UserError(f"{len(files) - len(shown)} of {len(files)} pictures could not be used; see above")
 
 
 if __name__ == "__main__":

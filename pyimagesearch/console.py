@@ -189,3 +189,13 @@ def replacing(path):
 def reason(error):
     """Return the plain words of an OSError: 'No space left on device', 'Permission denied'."""
     return error.strerror or str(error)
+
+
+def progress(work, total, unit):
+    """Return a list of what the iterator `work` yields; on a terminal, count along: "photo 3 of 40"."""
+    done = []
+    for item in work:
+        done.append(item)
+        if sys.stdout.isatty():
+            print(f"\r{unit} {len(done)} of {total}", end="\n" if len(done) == total else "", flush=True)
+    return done

@@ -5,13 +5,17 @@ than a machine can hold. What is not known to be harmless is refused.
 """
 
 import hashlib
+import io
 import json
 import re
+import zipfile
+import zlib
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
+from pyimagesearch import foreign
 from pyimagesearch.console import UserError
 
 RECORD = "fashion_mnist"  # the HDF5 attribute with what made the model, as JSON
@@ -34,32 +38,38 @@ LAYERS = frozenset(
     "UpSampling2D Resizing Add Subtract Multiply Average Maximum Minimum Concatenate Rescaling RandomFlip "
     "RandomRotation RandomTranslation RandomZoom RandomContrast LSTM GRU SimpleRNN".split()
 )
+OLD_LAYERS = frozenset(foreign.CLASSES)
 PARTS = frozenset(  # what a layer's config may hold besides plain values
     "DTypePolicy Policy Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal "
     "Identity GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform L1 L2 L1L2 MaxNorm MinMaxNorm "
     "NonNeg UnitNorm __keras_tensor__ __tuple__".split()
 )
-# How reading a damaged HDF5 file can fail.
-DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError, IndexError)
+# How reading a damaged file can fail.
+DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError, IndexError, EOFError)
+DAMAGE += (zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class Contents:
     """What a model file holds.
 
-    config    Keras's description of the model, plain values
+    config    Keras's description of the model, plain values; None if the file holds weights alone
     record    what made the model; {} if this project did not
     weights   {layer name: [arrays]} in the file's order
+    packed    instead of that, for a .keras file: its weights, an HDF5 file of its own, as bytes
     """
 
-    config: dict
+    config: dict | None
     record: dict
     weights: dict
+    packed: bytes = b""
 
 
 def read(path):
-    """Return the Contents of the HDF5 file at `path`. Raises UserError, with the reason, if it must not be used."""
+    """Return the Contents of the model file at `path`. Raises UserError, with the reason, if it must not be used."""
     try:
+        if not h5py.is_hdf5(path):
+            return _read_archive(path)
         with h5py.File(path) as file:
             _check_objects(file)
             contents = Contents(_read_config(file), _read_record(file), _read_weights(file))
@@ -71,6 +81,21 @@ def read(path):
     except DAMAGE as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"{path} is damaged: {words[0]}") from error
+
+
+def _read_archive(path):
+    """Read a .keras file: a ZIP with the config as JSON and the weights as HDF5."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {item.filename: item.file_size for item in archive.infolist()}
+        if not {"config.json", "model.weights.h5"} <= sizes.keys():
+            raise UserError("it is a ZIP file, but not one that Keras made")
+        if sizes["config.json"] > MOST_CONFIG_CHARACTERS or sizes["model.weights.h5"] > 8 * MOST_PARAMETERS:
+            raise UserError("it unpacks to more than is sensible")
+        config, packed = archive.read("config.json").decode(), archive.read("model.weights.h5")
+    with h5py.File(io.BytesIO(packed)) as file:
+        _check_objects(file)
+        weights = _read_every_array(file)
+    return Contents(_parse_config(config), {}, weights, packed)
 
 
 def digest(contents):
@@ -130,11 +155,13 @@ def _read_record(file):
 
 
 def _read_config(file):
-    """Return the model's config as plain values, with nothing in it but what is allowed."""
-    if "model_config" not in file.attrs:
-        raise UserError("it holds no Keras model (weights alone, or other data)")
+    """Return the model's config as plain values, with nothing in it but what is allowed; None if there is none."""
+    return _parse_config(_text(file.attrs, "model_config")) if "model_config" in file.attrs else None
+
+
+def _parse_config(text):
     try:
-        config = json.loads(_text(file.attrs, "model_config"))
+        config = json.loads(text)
     except RecursionError as error:
         raise UserError("its configuration is nested without end") from error
     if not isinstance(config, dict) or config.get("class_name") not in ("Sequential", "Functional", "Model"):
@@ -157,9 +184,9 @@ def _check_config(config):
         left += [(item, depth + 1) for item in value.values()]
         if "class_name" in value:
             name = value["class_name"]
-            if not isinstance(name, str) or name not in LAYERS | PARTS:
+            if not isinstance(name, str) or name not in LAYERS | OLD_LAYERS | PARTS:
                 raise UserError(f"it holds {name!r}, which is not one of the built-in layers that are safe to load")
-            layers += name in LAYERS
+            layers += name in LAYERS | OLD_LAYERS
         if not re.fullmatch(r"keras(\.\w+)*", value.get("module") or "keras"):
             raise UserError(f"it names code outside Keras, in {value['module']!r}")
         if value.get("registered_name") not in (None, value.get("class_name")):
@@ -181,17 +208,31 @@ def _names(attributes, key):
 
 def _read_weights(file):
     """Return {layer name: [arrays]} in the file's order, all of them finite."""
-    if "model_weights" not in file:
+    top = file.get("model_weights", file)  # the latter in a file of weights alone
+    if top is file and "model_config" in file.attrs:
         raise UserError("it has no weights")
+    if top is file and "layer_names" not in file.attrs:
+        return _read_every_array(file)
     weights, numbers = {}, 0
-    for layer in _names(file["model_weights"].attrs, "layer_names"):
-        group = file["model_weights"][layer]
+    for layer in _names(top.attrs, "layer_names"):
+        group = top[layer]
         names = _names(group.attrs, "weight_names")
         numbers += sum(group[name].size for name in names)
         if numbers > MOST_PARAMETERS or layer in weights:  # each array is small; the same one may be named many times
             raise UserError("it names the same weights again and again")
         arrays = [np.asarray(group[name][()]) for name in names]
-        if not all(np.isfinite(array).all() for array in arrays):
-            raise UserError(f"the weights of the layer {layer!r} are not all finite numbers")
-        weights[layer] = arrays
+        weights[layer] = _finite(layer, arrays)
     return weights
+
+
+def _read_every_array(file):
+    """Return {name: [array]} of all arrays in the file, which are the weights in the layout of Keras 3."""
+    arrays = {}
+    file.visititems(lambda name, item: arrays.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    return {name: _finite(name, [np.asarray(item[()])]) for name, item in arrays.items()}
+
+
+def _finite(layer, arrays):
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise UserError(f"the weights of the layer {layer!r} are not all finite numbers")
+    return arrays

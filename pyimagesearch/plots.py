@@ -111,6 +111,39 @@ def predictions(images, labels, probabilities, class_names, path, rows=5, column
     save(figure, path)
 
 
+def photos(rows, class_names, path, most=12):
+    """Draw, a row a photo: the photo, the garment found in it, its greys, the 28 x 28 picture, the answer as bars.
+
+    rows: (name, photo.Photo, probabilities of the classes); the first `most` of them are drawn.
+    """
+    rows = rows[:most]
+    figure = Figure(figsize=(WIDTH, 0.5 + 1.75 * len(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), 5, squeeze=False, width_ratios=(1, 1, 1, 1, 1.15))
+    for number, (axes, (name, photo, probabilities)) in enumerate(zip(panels, rows, strict=True)):
+        cut_out = np.where(photo.garment[..., None], photo.original, 255)
+        titles = ("the photo", "background removed", "grey, negated", "28 x 28 pixels")
+        pictures = (photo.original, cut_out, photo.grey, photo.pictures[0, ..., 0])
+        for panel, title, picture in zip(axes, titles, pictures, strict=False):
+            panel.imshow(picture, cmap="gray", vmin=0, vmax=255)
+            panel.set_xticks([])
+            panel.set_yticks([])
+            panel.spines[:].set_color("#C0C0C0")
+            if number == 0:
+                panel.set_title(title, fontsize=11)
+        axes[0].set_xlabel(name if len(name) < 22 else f"{name[:10]}...{name[-9:]}", fontsize=9)
+        best = np.argsort(probabilities)[-5:]
+        axes[4].barh(range(5), np.asarray(probabilities)[best], color=[BLUE] * 4 + [ORANGE])
+        axes[4].set_yticks(range(5), [class_names[k] for k in best], fontsize=10)
+        axes[4].set_xlim(0, 1)
+        axes[4].set_xticks([0, 0.5, 1])
+        axes[4].xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes[4].tick_params(axis="x", labelsize=9)
+        axes[4].spines[["top", "right"]].set_visible(False)
+        if number == 0:
+            axes[4].set_title("probability", fontsize=11)
+    save(figure, path)
+
+
 def network(rows, path):
     """Draw a network as a column of boxes. rows: (layer, output shape, parameters), strings, strings and ints."""
     colours = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}

@@ -9,11 +9,13 @@ import math
 import os
 import platform
 import sys
+import tempfile
+import zipfile
 
 import h5py
 import numpy as np
 
-from pyimagesearch import inspection
+from pyimagesearch import foreign, inspection
 from pyimagesearch.console import UserError, quiet_import, replacing
 
 INPUT_RANGE = (0.0, 1.0)  # what preprocessing.scale makes
@@ -52,15 +54,31 @@ def save(model, path, record):
             file.attrs[inspection.DIGEST] = checksum
 
 
+def is_ours(record):
+    """Say whether a model's record is of one that was trained here, on pixels from 0.0 to 1.0."""
+    return record.get("input_range") == list(INPUT_RANGE)
+
+
+def describe(record):
+    """Return in one sentence what made a model, from its record."""
+    if not record:
+        return "it does not say what made it"
+    return (
+        f"trained by the recipe {record['recipe']!r} for {record['epochs']} epochs on "
+        f"{record['training_pictures']:,} pictures, seed {record['seed']}, "
+        f"with Keras {record['versions'].get('keras')} on {record['versions'].get('backend')}"
+    )
+
+
 def check(path):
-    """Check that an HDF5 file lies at `path`, without Keras. Raises UserError if not."""
+    """Check that an HDF5 file (.h5) or a ZIP file (.keras) lies at `path`, without Keras. Raises UserError if not."""
     if not path.exists():
         raise UserError(f"there is no model {path}; train one first: python fashion_mnist.py --model {path}")
     if path.is_dir():
-        raise UserError(f"{path} is a folder; give the .h5 file in it")
+        raise UserError(f"{path} is a folder; give a model file, .h5 or .keras")
     if not os.access(path, os.R_OK):
         raise UserError(f"{path} cannot be read: permission denied")
-    if not path.is_file() or not h5py.is_hdf5(path):
+    if not path.is_file() or not (h5py.is_hdf5(path) or zipfile.is_zipfile(path)):
         raise UserError(f"{path} is not an HDF5 file (damaged, or another format); train one: python fashion_mnist.py")
 
 
@@ -75,7 +93,9 @@ def load(path):
     with quiet_import():
         import keras  # noqa: F401
     try:
-        return _build(contents.config, contents.weights), contents.record
+        model = _minivggnet(path, contents.weights) if contents.config is None else _build(contents)
+        foreign.check_task(model)
+        return model, contents.record
     except UserError as error:
         raise UserError(f"{path} is refused: {error}") from error
 
@@ -104,11 +124,37 @@ def _no_more_weights_than(most):
         keras.layers.Layer.add_weight = add_weight
 
 
-def _build(config, weights):
+def _minivggnet(path, weights):
+    """Return a MiniVGGNet with the weights of a file that holds nothing else. Raises UserError if they do not fit."""
+    from pyimagesearch.minivggnet import MiniVGGNet
+
+    arrays = [array for group in weights.values() for array in group]
+    kernels = [array.shape for array in arrays if array.ndim > 1]
+    if not kernels:
+        raise UserError("it holds no Keras model")
+    model = MiniVGGNet.build(28, 28, 1, 10)
+    try:
+        if any(len(group) > 1 for group in weights.values()):
+            model.set_weights(arrays)
+        else:  # the layout of Keras 3: each array by itself, in the order of their names
+            model.load_weights(path)
+    except Exception as error:
+        names = [f"Dense {s[1]}" if len(s) == 2 else f"{'x'.join(map(str, s[:-2]))} filters, {s[-1]}" for s in kernels]
+        raise UserError(
+            f"it holds weights alone, not the network that they belong to (they suggest {'; '.join(names[:20])}); "
+            "save the whole model, with model.save"
+        ) from error
+    return model
+
+
+def _build(contents):
+    """Return the model of the Contents, which inspection.py has passed."""
     import keras
 
-    kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
     try:
+        config = foreign.modern(contents.config)
+        kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+        weights = contents.weights
         with _no_more_weights_than(sum(array.size for arrays in weights.values() for array in arrays)):
             model = kind.from_config(config["config"])
         if not model.built:
@@ -122,10 +168,30 @@ def _build(config, weights):
     except Exception as error:  # Keras raises whatever it likes on a config that makes no sense
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"Keras cannot build it: {words[0]}") from error
+    if contents.packed:
+        _load_packed(model, contents.packed)
+        return model
     for layer in model.layers:
         stored, wanted = weights.get(layer.name, []), layer.trainable_weights + layer.non_trainable_weights
-        if [array.shape for array in stored] != [tuple(variable.shape) for variable in wanted]:
+        shapes = [tuple(variable.shape) for variable in wanted]
+        # Keras 1 stored the kernels of networks with channels first as (filters, channels, rows, columns).
+        turned = [array.transpose(2, 3, 1, 0) if array.ndim == 4 else array for array in stored]
+        if [array.shape for array in stored] != shapes == [array.shape for array in turned]:
+            stored = turned
+        if [array.shape for array in stored] != shapes:
             raise UserError(f"the weights stored for the layer {layer.name!r} do not fit it")
         for variable, array in zip(wanted, stored, strict=True):
             variable.assign(array)
     return model
+
+
+def _load_packed(model, packed):
+    """Give the model the weights of a .keras file; these are numbers alone, checked before."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.weights.h5")
+        with open(path, "wb") as file:
+            file.write(packed)
+        try:
+            model.load_weights(path)
+        except Exception as error:
+            raise UserError(f"the weights do not fit the layers: {str(error).strip().splitlines()[0]}") from error
