@@ -6,7 +6,6 @@ python fashion_mnist_loaded.py --model other.h5         a network that somebody 
 python fashion_mnist_loaded.py --image shirt.jpg        what is on this photo? (or more files, or folders)
 """
 
-import json
 from pathlib import Path
 
 from pyimagesearch import console
@@ -78,9 +77,7 @@ def measure(args):
     plots.predictions(images, labels, probabilities, datasets.CLASS_NAMES, args.images / "predictions.png")
     print(f"drawn: {args.images / 'confusion_matrix.png'} and {args.images / 'predictions.png'}")
     if args.json:
-        with console.replacing(args.json) as temporary:
-            temporary.write_text(json.dumps(result, indent=2) + "\n")
-        print(f"written: {args.json}")
+        console.write_json(args.json, result)
 
 
 def classify(args):
@@ -89,7 +86,7 @@ def classify(args):
 
     files = photo.find(args.image)
     photos = console.progress(photo.prepared(files), len(files), "photo")
-    from pyimagesearch import datasets, evaluation, plots
+    from pyimagesearch import datasets, evaluation, plots, saving
 
     model, record, reading = load(args)
     shown, answers = [], []
@@ -98,20 +95,19 @@ def classify(args):
             console.warn(console.printable(str(prepared)))
             continue
         views = evaluation.predict(model, prepared.pictures, reading)
-        answer = evaluation.combine(views, record.get("temperature", 1.0))
+        answer = evaluation.combine(views, saving.temperature(record))
         best = [f"{datasets.CLASS_NAMES[k]} {answer[k]:.0%}" for k in answer.argsort()[:-4:-1]]
         print(console.printable(f"{file}: {', '.join(best)}"))
-        for doubt in (*prepared.doubts, *(["the network is not sure"] if answer.max() < 0.5 else [])):
+        unsure = ["the network is not sure"] if answer.max() < 0.5 else []
+        for doubt in (*prepared.doubts, *unsure):
             print(f"  note: {doubt}")
-        shown.append((file.name, prepared))
+        shown.append((file.name, prepared, answer))
         answers.append({"file": str(file), **dict(zip(datasets.CLASS_NAMES, answer.tolist(), strict=True))})
     if shown:
-        rows = [(*row, list(answer.values())[1:]) for row, answer in zip(shown, answers, strict=True)]
-        plots.photos(rows, datasets.CLASS_NAMES, args.images / "photos.png")
+        plots.photos(shown, datasets.CLASS_NAMES, args.images / "photos.png")
         print(f"drawn: {args.images / 'photos.png'}")
     if args.json:
-        with console.replacing(args.json) as temporary:
-            temporary.write_text(json.dumps(answers, indent=2) + "\n")
+        console.write_json(args.json, answers)
     if len(shown) < len(files):
         raise console.UserError(f"{len(files) - len(shown)} of {len(files)} pictures could not be used; see above")
 

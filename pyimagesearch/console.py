@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import glob
+import json
 import logging
 import os
 import signal
@@ -184,6 +185,13 @@ def replacing(path):
         raise UserError(f"cannot write {path}: {reason(error)}; what was there before is unchanged") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Write a value to `path` as JSON, in one step, and say so."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
+    print(f"written: {path}")
 
 
 def reason(error):

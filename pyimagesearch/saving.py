@@ -59,6 +59,12 @@ def is_ours(record):
     return record.get("input_range") == list(INPUT_RANGE)
 
 
+def temperature(record):
+    """Return the temperature in a model's record (see evaluation.fit_temperature), 1.0 if there is none of sense."""
+    value = record.get("temperature")
+    return value if isinstance(value, float) and 0.05 < value < 20 else 1.0
+
+
 def describe(record):
     """Return in one sentence what made a model, from its record."""
     if not record:
