@@ -49,16 +49,13 @@ class Photo:
 def find(paths):
     """Return the picture files among `paths`: a file as it is, a folder as all pictures right in it, sorted.
 
-    Raises UserError if a folder holds no pictures.
+    A folder without pictures stays in the list, for read() to complain of.
     """
     files = []
     for path in paths:
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
         suffixes = Image.registered_extensions()
-        found = [file for file in inside if file == path or file.suffix.lower() in suffixes and file.is_file()]
-        if not found:
-            raise UserError(f"the folder {path} holds no pictures")
-        files += found
+        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes) if path.is_dir() else []
+        files += inside or [path]
     return files
 
 
@@ -79,6 +76,8 @@ def read(path):
                     image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
                 image = image.convert("RGBA")
                 image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    except IsADirectoryError as error:
+        raise UserError(f"the folder {path} holds no pictures") from error
     except FileNotFoundError as error:
         raise UserError(f"there is no picture {path}") from error
     except UnidentifiedImageError as error:

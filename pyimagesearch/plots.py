@@ -9,6 +9,11 @@ from pyimagesearch.console import replacing
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#007A5A", "#C23B00"
+# One for each class, the same in every figure: Okabe and Ito's, a grey and a brown.
+CLASS_COLOURS = (
+    *("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"),
+    *("#0072B2", "#D55E00", "#CC79A7", "#808080", "#7A4A12"),
+)
 WIDTH = 9  # inches; at 110 dots an inch about the width of a README
 
 
@@ -58,6 +63,80 @@ def samples(images, labels, class_names, path, count=10):
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title("Fashion-MNIST: ten training pictures of each class", fontsize=13)
+    save(figure, path)
+
+
+def class_means(means, typical, deviations, class_names, path):
+    """Draw for each class its mean picture, its most typical picture, and how much each pixel varies.
+
+    means, typical, deviations: (classes, 28, 28) each, 0 to 255.
+    """
+    figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
+    panels = figure.subplots(3, len(class_names))
+    for row, (title, pictures) in enumerate((("mean", means), ("most typical", typical), ("variation", deviations))):
+        for column, (axes, picture) in enumerate(zip(panels[row], pictures, strict=True)):
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255 if row < 2 else 128)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(False)
+            if row == 0:
+                axes.set_title(class_names[column], fontsize=10)
+        panels[row, 0].set_ylabel(title, fontsize=11)
+    figure.suptitle("Each class: its mean, the picture nearest to it, where its pictures differ (bright)", fontsize=12)
+    save(figure, path)
+
+
+def pixels(images, path):
+    """Draw a histogram of all pixel values. images: uint8 (N, 28, 28)."""
+    counts = np.bincount(images.ravel(), minlength=256) / images.size
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(range(1, 256), counts[1:], width=1, color=BLUE)
+    axes.set(xlabel="pixel value", ylabel="share of all pixels", xlim=(0, 256))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"{counts[0]:.0%} of the pixels are 0, the black background; the others spread over the whole range")
+    save(figure, path)
+
+
+def map_of_pictures(places, images, labels, class_names, path, thumbnails=120):
+    """Draw pictures as dots at `places` (N, 2), coloured by class, some of them as the pictures themselves."""
+    figure = Figure(figsize=(WIDTH, 8), layout="constrained")
+    axes = figure.subplots()
+    for number, name in enumerate(class_names):
+        chosen = labels == number
+        axes.scatter(*places[chosen].T, s=9, color=CLASS_COLOURS[number], label=name, linewidths=0)
+    low, high = places.min(axis=0), places.max(axis=0)
+    size = 0.03 * (high - low)
+    drawn = np.empty((0, 2))
+    for place, image, label in zip(places, images, labels, strict=True):
+        if len(drawn) == thumbnails:
+            break
+        if (np.abs(drawn - place) < 1.25 * size).all(axis=1).any():
+            continue  # it would cover another one
+        drawn = np.vstack([drawn, place])
+        (left, bottom), (right, top) = place - size / 2, place + size / 2
+        axes.imshow(255 - image, cmap="gray", extent=(left, right, bottom, top), zorder=3, vmin=0, vmax=255)
+        colour = CLASS_COLOURS[label]
+        axes.add_patch(Rectangle((left, bottom), *size, fill=False, edgecolor=colour, linewidth=1.4, zorder=4))
+    axes.set(xlim=(low[0] - size[0], high[0] + size[0]), ylim=(low[1] - size[1], high[1] + size[1]), aspect="auto")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#C0C0C0")
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=11, markerscale=3)
+    axes.set_title(f"{len(labels):,} training pictures: neighbours look alike (t-SNE)", fontsize=13)
+    save(figure, path)
+
+
+def suspicious_labels(images, doubts, class_names, path, rows=5, columns=10):
+    """Draw a contact sheet of pictures whose label looks wrong (analysis.Doubt): label, and what it might be."""
+    figure = Figure(figsize=(WIDTH, 1.28 * rows + 0.4), layout="constrained")
+    for axes in (panels := figure.subplots(rows, columns)).flat:
+        axes.set_axis_off()
+    for axes, doubt in zip(panels.flat, doubts, strict=False):
+        axes.imshow(images[doubt.index], cmap="gray", vmin=0, vmax=255)
+        axes.set_title(f"{class_names[doubt.label]}\n{class_names[doubt.other]}?", fontsize=9, color=RED)
+    figure.suptitle("Training pictures whose label looks wrong: the label, and what the neighbours say", fontsize=12)
     save(figure, path)
 
 

@@ -113,7 +113,7 @@ def test_a_garment_that_is_cut_off_is_noted():
     assert any("touches the edge" in doubt for doubt in prepared.doubts)
 
 
-def test_what_is_no_picture_is_refused(tmp_path, monkeypatch):
+def test_what_is_no_picture_is_refused(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture")
     whole = stored(Image.fromarray(pictures(1)[0][0]).resize((300, 300)), "JPEG").read()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
@@ -131,10 +131,18 @@ def test_what_is_no_picture_is_refused(tmp_path, monkeypatch):
         assert isinstance(error, UserError)
         assert words in str(error)
         assert "\n" not in str(error)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/notes.txt").write_text("no picture")
-    with pytest.raises(UserError, match="holds no pictures"):
-        photo.find([tmp_path / "folder"])
+
+
+def test_folders_are_their_pictures(tmp_path):
+    for name in ("empty", "full"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("no picture")
+    for name in ("b.png", "a.JPG"):
+        (tmp_path / "full" / name).touch()
+    files = photo.find([tmp_path / "full", tmp_path / "one.heic", tmp_path / "empty"])
+    assert [str(file.relative_to(tmp_path)) for file in files] == ["full/a.JPG", "full/b.png", "one.heic", "empty"]
+    with pytest.raises(UserError, match="the folder .*empty holds no pictures"):
+        photo.read(files[-1])
 
 
 def test_the_script_classifies_pictures_and_goes_on_after_bad_ones(run, tmp_path):
