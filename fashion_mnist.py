@@ -73,7 +73,7 @@ def train_and_save(args, folder):
 
     with console.quiet_import():
         from pyimagesearch import evaluation, minivggnet, plots, saving
-        from pyimagesearch.training import train
+        from pyimagesearch.training import sampled_rates, train
 
     made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, "versions": saving.versions()}
     facts = {"data": checkpoints.fingerprint(images, labels), **made_by}
@@ -96,11 +96,17 @@ def train_and_save(args, folder):
         "class_names": datasets.CLASS_NAMES,
     }
     saving.save(model, args.model, record)
-    plots.training_curves(history, recipe.label_smoothing, args.images / "plot.png")
+    plots.training_curves(history, sampled_rates(recipe, 200), recipe.label_smoothing, args.images / "plot.png")
     plots.network(minivggnet.structure(model), args.images / "minivggnet.png")
+    plots.filters(model.layers[0].get_weights()[0], args.images / "filters.png")
+    picture = validation[0][0]
+    answers = minivggnet.answers(model, preprocessing.scale(picture))
+    plots.feature_maps(picture, answers, args.images / "feature_maps.png")
 
     print(f"validation accuracy: {history['val_accuracy'][-1]:.2%} of {len(validation[1]):,} held-out pictures")
-    print(f"saved {args.model}, {args.images / 'plot.png'} and {args.images / 'minivggnet.png'} after {seconds:.0f} s")
+    print(
+        f"saved {args.model} after {seconds:.0f} s; drawn in {args.images}: plot, minivggnet, filters, feature_maps (.png)"
+    )
     print(f"now evaluate it on the test pictures: python fashion_mnist_loaded.py --model {args.model}")
 
 

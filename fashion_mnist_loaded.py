@@ -17,6 +17,7 @@ def parse():
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
     parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="pictures, or folders of them")
     parser.add_argument("--input-range", choices=RANGES, help="pixels as the network wants them (default: found out)")
+    parser.add_argument("--tta", action="store_true", help="average the answers to a picture and its mirror image")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
@@ -58,24 +59,26 @@ def load(args):
 
 def measure(args):
     """Measure the network on the test pictures."""
-    from pyimagesearch import datasets, evaluation, plots, preprocessing
+    from pyimagesearch import datasets, evaluation, plots, preprocessing, saving
 
     images, labels = datasets.load_part("test", args.data_dir, args.any_data)
     images = preprocessing.reshape(images)
     print(preprocessing.describe("test pictures", images))
 
-    model, _, reading = load(args)
-    probabilities = evaluation.predict(model, images, reading)
-    result = evaluation.evaluate(probabilities, labels, datasets.CLASS_NAMES)
-    low, high = result["accuracy_interval"]
-    print(f"loss: {result['loss']:.4f} (mean cross-entropy; 0 would be certain and right every time)")
-    print(f"accuracy: {result['accuracy']:.2%} of {len(labels):,} test pictures (95% interval {low:.2%} to {high:.2%})")
-    print()
-    print(evaluation.report_text(probabilities, labels, datasets.CLASS_NAMES))
+    model, record, reading = load(args)
+    predict = evaluation.predict_both_ways if args.tta else evaluation.predict
+    probabilities = predict(model, images, reading)
+    result = evaluation.evaluate(probabilities, labels, datasets.CLASS_NAMES, saving.temperature(record))
+    print(evaluation.summary(result, len(labels)) + "\n")
+    print(evaluation.report_text(probabilities, labels, datasets.CLASS_NAMES) + evaluation.REPORT_WORDS)
 
+    shown = images, labels, probabilities, datasets.CLASS_NAMES
     plots.confusion_matrix(result["confusion_matrix"], datasets.CLASS_NAMES, args.images / "confusion_matrix.png")
-    plots.predictions(images, labels, probabilities, datasets.CLASS_NAMES, args.images / "predictions.png")
-    print(f"drawn: {args.images / 'confusion_matrix.png'} and {args.images / 'predictions.png'}")
+    plots.predictions(*shown, args.images / "predictions.png")
+    plots.mistakes(*shown, args.images / "mistakes.png")
+    calibrations = result["calibration"], result["calibration_cooled"]
+    plots.reliability(*calibrations, result["temperature"], args.images / "reliability.png")
+    print(f"drawn in {args.images}: confusion_matrix, predictions, mistakes, reliability (.png)")
     if args.json:
         console.write_json(args.json, result)
 

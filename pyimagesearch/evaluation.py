@@ -75,14 +75,43 @@ def fit_temperature(probabilities, labels):
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded").x))
 
 
-def evaluate(probabilities, labels, class_names):
+def predict_both_ways(model, images, reading=OURS):
+    """Return the mean of the probabilities of each picture and of its mirror image (test-time augmentation)."""
+    return (predict(model, images, reading) + predict(model, images[:, :, ::-1], reading)) / 2
+
+
+def calibration(probabilities, labels, bins=15):
+    """Compare how sure the model is with how often it is right, in equally wide bins of its greatest probability.
+
+    Guo et al., arXiv:1706.04599, section 2. Returns a dict:
+    error        expected calibration error: mean of |accuracy - confidence| over the pictures
+    confidence, accuracy, count   lists, one value for each bin that holds pictures
+    """
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    place = np.minimum((sure * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    full = count > 0
+    confidence = np.bincount(place, sure, bins)[full] / count[full]
+    accuracy = np.bincount(place, right, bins)[full] / count[full]
+    return {
+        "error": float((np.abs(accuracy - confidence) * count[full]).sum() / len(labels)),
+        "confidence": confidence.tolist(),
+        "accuracy": accuracy.tolist(),
+        "count": count[full].tolist(),
+    }
+
+
+def evaluate(probabilities, labels, class_names, temperature=1.0):
     """Compare probabilities (N, classes) with the true labels (N,). Returns a dict that JSON can hold:
 
     accuracy            share of pictures whose most probable class is the true one
     accuracy_interval   its 95% interval [low, high] (Wilson, JASA 1927): what other test sets of N would give
+    top_2_accuracy      share of pictures whose true class is among the two most probable ones
     loss                mean cross-entropy, in nats
     report              scikit-learn's classification report as a dict
     confusion_matrix    rows: true class, columns: predicted class, counts
+    calibration         see there; calibration_cooled: the same after temperature scaling
+    temperature         as given
     """
     predicted = probabilities.argmax(axis=1)
     exact = probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64)  # float32 rounds: 0.9999999
@@ -92,12 +121,34 @@ def evaluate(probabilities, labels, class_names):
     return {
         "accuracy": right / len(labels),
         "accuracy_interval": [float(interval.low), float(interval.high)],
+        "top_2_accuracy": float((probabilities.argsort(axis=1)[:, -2:] == labels[:, None]).any(axis=1).mean()),
         "loss": float(metrics.log_loss(labels, exact, labels=classes)),
         "report": metrics.classification_report(
             labels, predicted, labels=classes, target_names=class_names, output_dict=True, zero_division=0
         ),
         "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=classes).tolist(),
+        "calibration": calibration(exact, labels),
+        "calibration_cooled": calibration(cool(exact, temperature), labels),
+        "temperature": temperature,
     }
+
+
+def summary(result, count):
+    """Return what evaluate() found of `count` pictures, as lines for the reader."""
+    low, high = result["accuracy_interval"]
+    before, after = result["calibration"]["error"], result["calibration_cooled"]["error"]
+    return (
+        f"accuracy: {result['accuracy']:.2%} of {count:,} test pictures (95% interval {low:.2%} to {high:.2%})\n"
+        f"the right class is among the first two: {result['top_2_accuracy']:.2%}\n"
+        f"loss: {result['loss']:.4f} (mean cross-entropy; 0 would be certain and right every time)\n"
+        f"calibration: its certainty is off by {before:.2%} on average (expected calibration error); "
+        f"{after:.2%} after dividing the logits by the temperature {result['temperature']:.2f}"
+    )
+
+
+REPORT_WORDS = """  precision: of the pictures that it calls so, how many are so
+  recall: of those that are so, how many it calls so
+  f1-score: the harmonic mean of both; support: how many pictures of the class there are"""
 
 
 def report_text(probabilities, labels, class_names):

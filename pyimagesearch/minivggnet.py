@@ -1,5 +1,7 @@
 """MiniVGGNet, the network: two blocks of two 3x3 convolutions each, then a dense layer."""
 
+import math
+
 import keras
 from keras import layers
 
@@ -71,21 +73,45 @@ class MiniVGGNet:
 
 
 def structure(model):
-    """Return a row (layer, output shape, parameters) for the input and each layer of a Sequential model.
+    """Return a row (layer, output shape, parameters, multiply-adds, receptive field) for the input and each layer.
 
-    Strings, strings and ints, for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288).
+    Of a Sequential model. Strings, strings and ints, for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288,
+    225_792, 3). Multiply-adds are those of one picture; the receptive field is the side of the square of input pixels
+    that one output number depends on.
     """
-    rows = [("Input", _shape(model.input_shape), 0)]
+    rows = [("Input", _shape(model.input_shape), 0, 0, 1)]
+    field, step = 1, 1  # step: how many input pixels lie between neighbouring outputs
     for layer in model.layers:
-        name = type(layer).__name__
+        name, work = type(layer).__name__, 0
         if isinstance(layer, layers.Conv2D):
             name = f"Conv2D {_shape(layer.kernel_size, batch=False)}, {layer.filters} filters".replace(" x ", "x")
+            field += (layer.kernel_size[0] - 1) * step
+            work = math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
         elif isinstance(layer, layers.MaxPooling2D):
             name = f"MaxPooling2D {_shape(layer.pool_size, batch=False)}".replace(" x ", "x")
+            field += (layer.pool_size[0] - 1) * step
+            step *= layer.strides[0]
         elif isinstance(layer, layers.Dense):
             name = f"Dense {layer.units}" + (", softmax" if layer.activation is keras.activations.softmax else "")
-        rows.append((name, _shape(layer.output.shape), layer.count_params()))
+            work = math.prod(layer.kernel.shape)
+        elif isinstance(layer, layers.Flatten):
+            field = model.input_shape[1]
+        rows.append((name, _shape(layer.output.shape), layer.count_params(), work, field))
     return rows
+
+
+def answers(model, image):
+    """Return what each convolution of a Sequential model answers to a picture, after normalization and ReLU.
+
+    image: float32 (28, 28, 1). Returns [(name, float32 (height, width, filters))].
+    """
+    found, latest = [], None
+    for layer in model.layers:
+        latest = layer if isinstance(layer, layers.Conv2D) else latest
+        if latest and isinstance(layer, layers.ReLU) and len(layer.output.shape) == 4:
+            found.append((f"convolution {len(found) + 1}: {_shape(layer.output.shape)}", layer.output))
+    outputs = keras.Model(model.inputs[0], [output for _, output in found])(image[None])
+    return [(name, keras.ops.convert_to_numpy(output)[0]) for (name, _), output in zip(found, outputs, strict=True)]
 
 
 def _shape(shape, batch=True):

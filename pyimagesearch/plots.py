@@ -23,19 +23,22 @@ def save(figure, path):
         figure.savefig(temporary, dpi=110, facecolor="white")
 
 
-def training_curves(history, label_smoothing, path):
-    """Draw loss and accuracy against the epoch, training and validation side by side.
+def training_curves(history, rates, label_smoothing, path):
+    """Draw loss and accuracy against the epoch, training and validation side by side, and the learning rate below.
 
     history: dict of lists with one value an epoch: loss, accuracy, val_loss, val_accuracy (accuracies 0 to 1).
+    rates: the learning rate at moments spread evenly over the training, from its start to its end.
     """
-    figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(3.6, 1))
     epochs = np.arange(1, len(history["loss"]) + 1)
     smoothed = f", labels smoothed by {label_smoothing:g}" if label_smoothing else ""
     panels = (
         ("loss", "Loss", f"cross-entropy (nats{smoothed})"),
         ("accuracy", "Accuracy", "pictures classified correctly"),
     )
-    for axes, (key, title, unit) in zip(figure.subplots(1, 2), panels, strict=True):
+    for column, (key, title, unit) in enumerate(panels):
+        axes = figure.add_subplot(grid[0, column])
         axes.plot(epochs, history[key], "o-", color=BLUE, markersize=4, label="training")
         axes.plot(epochs, history[f"val_{key}"], "s--", color=ORANGE, markersize=4, label="validation")
         axes.set(title=title, xlabel="epoch", ylabel=unit)
@@ -45,6 +48,12 @@ def training_curves(history, label_smoothing, path):
         if key == "accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    axes = figure.add_subplot(grid[1, :])
+    axes.plot(np.linspace(0, len(epochs), len(rates)), rates, color=GREEN)
+    axes.set(xlabel="epochs done", ylabel="learning rate", xlim=(0, len(epochs)), ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
     save(figure, path)
 
 
@@ -190,6 +199,70 @@ def predictions(images, labels, probabilities, class_names, path, rows=5, column
     save(figure, path)
 
 
+def mistakes(images, labels, probabilities, class_names, path, rows=2, columns=5):
+    """Draw the pictures that the network is most sure of and wrong about, the worst first; arguments as above."""
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-probabilities[wrong].max(axis=1))][: rows * columns]
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    for axes in (panels := figure.subplots(rows, columns)).flat:
+        axes.set_axis_off()
+    for axes, index in zip(panels.flat, worst, strict=False):
+        axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
+        guess = f"{class_names[predicted[index]]} {probabilities[index].max():.0%}"
+        axes.set_title(f"{guess}\n(label: {class_names[labels[index]]})", fontsize=11, color=RED)
+    figure.suptitle(f"Of {len(wrong):,} mistakes, those that the network is most sure of", fontsize=13)
+    save(figure, path)
+
+
+def reliability(before, after, temperature, path):
+    """Draw accuracy against confidence, before and after temperature scaling (evaluation.calibration, twice)."""
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    titles = "as the network says", f"after temperature scaling (T = {temperature:.2f})"
+    for axes, title, result in zip(figure.subplots(1, 2), titles, (before, after), strict=True):
+        axes.plot([0, 1], [0, 1], "--", color="#808080", label="as sure as right")
+        share = np.array(result["count"]) / sum(result["count"])
+        axes.scatter(result["confidence"], result["accuracy"], s=20 + 600 * share, color=BLUE, alpha=0.8)
+        axes.set(title=f"{title}\nexpected calibration error {result['error']:.2%}", xlim=(0, 1.04), ylim=(0, 1.04))
+        axes.set(xlabel="how sure the network is", ylabel="how often it is right")
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("larger dots: more pictures; below the line: too sure, above it: not sure enough", fontsize=11)
+    save(figure, path)
+
+
+def filters(kernels, path):
+    """Draw the filters of a first convolution, (rows, columns, 1, filters): orange adds brightness, blue takes it."""
+    figure = Figure(figsize=(WIDTH, 1.9), layout="constrained")
+    panels = figure.subplots(int(np.ceil(kernels.shape[-1] / 16)), min(16, kernels.shape[-1]), squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for axes, kernel in zip(panels.flat, np.moveaxis(kernels[:, :, 0], -1, 0), strict=False):
+        most = np.abs(kernel).max()
+        axes.imshow(kernel, cmap="PuOr_r", vmin=-most, vmax=most)
+    figure.suptitle("The first convolution's filters: orange adds the pixel, purple subtracts it", fontsize=13)
+    save(figure, path)
+
+
+def feature_maps(image, answers, path, shown=12):
+    """Draw a picture's way through the network. answers: [(layer, (height, width, filters) float)], in their order."""
+    figure = Figure(figsize=(WIDTH, 0.5 + 0.95 * len(answers)), layout="constrained")
+    figure.suptitle(f"One picture on its way: answers of {shown} filters of each layer (yellow: strong)", fontsize=13)
+    strips = figure.subfigures(len(answers), 1, squeeze=False)[:, 0]
+    for number, (strip, (name, maps)) in enumerate(zip(strips, answers, strict=True)):
+        strip.suptitle(name, fontsize=11, x=0.09, ha="left")
+        panels = strip.subplots(1, shown + 1)
+        for axes in panels:
+            axes.set_axis_off()
+        if number == 0:
+            panels[0].imshow(image, cmap="gray", vmin=0, vmax=255)
+        for axes, answer in zip(panels[1:], np.moveaxis(maps, -1, 0), strict=False):
+            axes.imshow(answer, cmap="viridis")
+    save(figure, path)
+
+
 def photos(rows, class_names, path, most=12):
     """Draw, a row a photo: the photo, the garment found in it, its greys, the 28 x 28 picture, the answer as bars.
 
@@ -224,7 +297,7 @@ def photos(rows, class_names, path, most=12):
 
 
 def network(rows, path):
-    """Draw a network as a column of boxes. rows: (layer, output shape, parameters), strings, strings and ints."""
+    """Draw a network as a column of boxes. rows: (layer, output shape, parameters, ...), strings, strings and ints."""
     colours = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
     figure = Figure(figsize=(WIDTH, 0.36 * len(rows) + 0.7))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -232,7 +305,7 @@ def network(rows, path):
     axes.set_axis_off()
     for x, text, align in ((2.9, "layer", "center"), (5.3, "output shape", "left"), (9.4, "parameters", "right")):
         axes.text(x, -0.75, text, ha=align, va="center", fontsize=12, weight="bold")
-    for row, (layer, shape, parameters) in enumerate(rows):
+    for row, (layer, shape, parameters, *_) in enumerate(rows):
         colour = colours.get(layer.split()[0], "white")
         axes.add_patch(Rectangle((1.1, row - 0.36), 3.6, 0.72, facecolor=colour, edgecolor="#404040", linewidth=0.8))
         axes.text(2.9, row, layer, ha="center", va="center", fontsize=11)

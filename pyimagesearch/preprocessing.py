@@ -40,6 +40,14 @@ def flip(images, rng):
     return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
 
+def shift(images, rng, most):
+    """Move each picture by up to `most` pixels in both directions, black coming in. uint8 (N, 28, 28, 1); a copy."""
+    rows, columns = rng.integers(0, 2 * most + 1, (2, len(images)))
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
+    return windows[np.arange(len(images)), rows, columns].transpose(0, 2, 3, 1)
+
+
 def describe(name, array):
     """Return one line about an array: name, shape, dtype, range of values."""
     return f"  {name:<28} shape {str(array.shape):<20} {array.dtype!s:<8} {array.min():g} to {array.max():g}"

@@ -17,6 +17,7 @@ class Recipe:
                       Loshchilov and Hutter, arXiv:1711.05101); biases and batch normalization keep theirs
     label_smoothing   probability that the target gives away to the other classes (Szegedy et al., arXiv:1512.00567)
     flip              mirror each training picture with probability 1/2
+    shift             move each training picture by up to this number of pixels, up or down and left or right
     dropout           rates after the first block, the second block and the dense layer
     whitening         set the first convolution from the data and leave it so (see whitening.py)
     """
@@ -30,6 +31,7 @@ class Recipe:
     weight_decay: float
     label_smoothing: float
     flip: bool
+    shift: int
     dropout: tuple[float, float, float]
     whitening: bool
 
@@ -46,6 +48,7 @@ RECIPES = {
         weight_decay=0.0,
         label_smoothing=0.0,
         flip=False,
+        shift=0,
         dropout=(0.25, 0.25, 0.5),
         whitening=False,
     ),
@@ -60,6 +63,7 @@ RECIPES = {
         weight_decay=5e-4,
         label_smoothing=0.1,
         flip=True,
+        shift=0,
         dropout=(0.0, 0.0, 0.0),
         whitening=True,
     ),

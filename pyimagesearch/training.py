@@ -16,14 +16,14 @@ from pyimagesearch.whitening import whiten
 class Batches(keras.utils.PyDataset):
     """What Keras asks for batches: (pictures, one-hot labels), float32, made when they are needed.
 
-    images: uint8 (N, 28, 28, 1); labels: (N,). With a seed, the pictures are shuffled anew each epoch and, if `flip`,
-    mirrored at random: epoch k of a seed is always the same. Without one they come in order, as they are.
+    images: uint8 (N, 28, 28, 1); labels: (N,). With a seed, the pictures are shuffled anew each epoch and, if so
+    told, mirrored and moved at random: epoch k of a seed is always the same. Without one they come in order and stay.
     """
 
-    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False):
+    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False, shift=0):
         super().__init__()
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
-        self.batch_size, self.seed, self.flip = batch_size, seed, flip
+        self.batch_size, self.seed, self.flip, self.shift = batch_size, seed, flip, shift
         self.start_epoch(0)
 
     def __len__(self):
@@ -32,8 +32,11 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.images[chosen]
+        chance = np.random.default_rng([self.seed or 0, self.epoch, index])
         if self.flip:
-            images = preprocessing.flip(images, np.random.default_rng([self.seed, self.epoch, index]))
+            images = preprocessing.flip(images, chance)
+        if self.shift:
+            images = preprocessing.shift(images, chance, self.shift)
         return preprocessing.scale(images), self.one_hot[self.labels[chosen]]
 
     def on_epoch_end(self):
@@ -81,6 +84,12 @@ def learning_rates(recipe, steps):
     return schedules.CosineDecay(0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup)
 
 
+def sampled_rates(recipe, count):
+    """Return the learning rate at `count` moments spread evenly over a training of the recipe, for a plot."""
+    schedule = learning_rates(recipe, 1000 * recipe.epochs)
+    return [float(schedule(step)) for step in np.linspace(0, 1000 * recipe.epochs, count)]
+
+
 def compile_model(model, recipe, steps):
     """Give the model the recipe's loss and optimizer, for a training of `steps` steps."""
     optimizer = keras.optimizers.SGD(
@@ -123,7 +132,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
 
     Raises UserError when the loss is no longer a number, or there is nothing to resume.
     """
-    batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip)
+    batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip, shift=recipe.shift)
     model = new_model(recipe, training[0], classes, seed, steps=recipe.epochs * len(batches))
     history = {}
     if resume:

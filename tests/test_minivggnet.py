@@ -11,9 +11,10 @@ from pyimagesearch.minivggnet import MiniVGGNet, structure
 
 
 def test_the_overview_tells_the_structure():
-    table = re.findall(r"^\| (.+?) +\| (.+?) +\| +([\d,]+|-) \|$", (ROOT / "pyimagesearch/README.md").read_text(), re.M)
+    row = r"^\| (.+?) +\| (.+?) +\| +([\d,]+|-) \| +([\d,]+|-) \| +(\d+) \|$"
+    table = re.findall(row, (ROOT / "pyimagesearch/README.md").read_text(), re.M)
     rows = structure(MiniVGGNet.build(28, 28, 1, 10))
-    told = [(layer, shape, int(count.replace(",", "").replace("-", "0"))) for layer, shape, count in table]
+    told = [(*row[:2], *(int(n.replace(",", "").replace("-", "0")) for n in row[2:])) for row in table]
     assert told == rows
     assert f"{sum(row[2] for row in rows):,}" in (ROOT / "pyimagesearch/README.md").read_text()
 

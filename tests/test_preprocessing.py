@@ -45,3 +45,17 @@ def test_flip_mirrors_about_half_left_to_right():
 def test_describe_names_shape_dtype_and_range():
     line = preprocessing.describe("pictures", np.array([[3, 250]], np.uint8))
     assert line.split() == ["pictures", "shape", "(1,", "2)", "uint8", "3", "to", "250"]
+
+
+def test_shift_moves_whole_pictures_and_brings_in_black():
+    images = preprocessing.reshape(pictures(300)[0])
+    moved = preprocessing.shift(images, np.random.default_rng(0), 1)
+    assert moved.shape == images.shape
+    assert moved.dtype == np.uint8
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    seen = set()
+    for picture, sheet in zip(moved, padded, strict=True):
+        places = [(y, x) for y in range(3) for x in range(3) if (sheet[y : y + 28, x : x + 28] == picture).all()]
+        assert len(places) == 1
+        seen.update(places)
+    assert len(seen) == 9

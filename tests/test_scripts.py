@@ -26,7 +26,8 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     for text in ("(600, 28, 28)", "(550, 28, 28, 1)", "(50, 28, 28, 1)", "float32", "epoch 4/4", "validation accuracy"):
         assert text in done.stdout
     assert "python fashion_mnist_loaded.py --model fashion_model.h5" in done.stdout
-    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["minivggnet.png", "plot.png"]
+    drawn = {path.stem for path in (tmp_path / "images").iterdir()}
+    assert drawn == {"feature_maps", "filters", "minivggnet", "plot"}
     with h5py.File(tmp_path / "fashion_model.h5") as file:
         record = json.loads(file.attrs["fashion_mnist"])
     assert record["recipe"] == "fast"
@@ -40,11 +41,15 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     assert "recipe 'fast' for 4 epochs on 550 pictures, seed 42" in done.stdout
     assert "Ankle boot" in done.stdout
     result = json.loads((tmp_path / "result.json").read_text())
-    assert set(result) == {"accuracy", "accuracy_interval", "loss", "report", "confusion_matrix"}
+    assert {"accuracy", "accuracy_interval", "loss", "report", "confusion_matrix", "calibration"} <= set(result)
+    assert 0.1 < result["temperature"] < 10
     assert result["accuracy"] > 0.9
     assert f"accuracy: {result['accuracy']:.2%} of 200 test pictures" in done.stdout
     assert np.sum(result["confusion_matrix"]) == 200
-    assert {"confusion_matrix.png", "predictions.png"} <= {path.name for path in (tmp_path / "images").iterdir()}
+    drawn = {path.stem for path in (tmp_path / "images").iterdir()}
+    assert {"confusion_matrix", "predictions", "mistakes", "reliability"} <= drawn
+    both_ways = run("fashion_mnist_loaded.py", *data, "--tta", check=0)
+    assert "accuracy: " in both_ways.stdout
 
     done = run("initial_data_analysis.py", *data, "--images", "figures", check=0)
     assert done.stderr == ""
