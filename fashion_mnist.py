@@ -104,9 +104,8 @@ def train_and_save(args, folder):
     plots.feature_maps(picture, answers, args.images / "feature_maps.png")
 
     print(f"validation accuracy: {history['val_accuracy'][-1]:.2%} of {len(validation[1]):,} held-out pictures")
-    print(
-        f"saved {args.model} after {seconds:.0f} s; drawn in {args.images}: plot, minivggnet, filters, feature_maps (.png)"
-    )
+    print(f"saved {args.model}, trained in {seconds:.0f} s")
+    print(f"drawn in {args.images}: plot, minivggnet, filters, feature_maps (.png)")
     print(f"now evaluate it on the test pictures: python fashion_mnist_loaded.py --model {args.model}")
 
 

@@ -2,6 +2,7 @@
 
 python initial_data_analysis.py                       about a minute on two cores
 python initial_data_analysis.py --csv suspicious.csv  also a list of the 100 + 100 labels that look most wrong
+python initial_data_analysis.py --model fashion_model.h5    a network's word on the test labels, instead of neighbours'
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ from pyimagesearch import console
 def parse():
     parser = console.Parser(__doc__)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="list the labels that look wrong in FILE")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="a trained network, to ask about the test labels")
     parser.add_images_flag()
     parser.add_data_flags()
     return parser.parse_args()
@@ -26,7 +28,10 @@ def main():
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     import numpy as np
 
-    from pyimagesearch import analysis, datasets, plots, preprocessing
+    from pyimagesearch import analysis, datasets, plots, preprocessing, saving
+
+    if args.model:
+        saving.check(args.model)
 
     names = datasets.CLASS_NAMES
     (images, labels), (test_images, test_labels) = datasets.load(args.data_dir, args.any_data)
@@ -55,8 +60,7 @@ def main():
     print("  Networks learn best from small numbers around the same size: pixels are divided by 255, to 0.0 to 1.0,")
     print(f"  where the mean is {images.mean() / 255:.4f} and the standard deviation {images.std() / 255:.4f}.")
     print(f"  share of zero pixels: {(images == 0).mean():.1%}")
-    print("  They are the background: garments are bright on black. A photo with a white background looks to the")
-    print("  network like nothing that it has ever seen.")
+    print("  They are the background: a photo with a white one looks to a network like nothing that it has ever seen.")
     means, typical, deviations = analysis.class_pictures(images, labels)
     spread = {name: float(np.sqrt((d**2).mean())) for name, d in zip(names, deviations, strict=True)}
     most, least = max(spread, key=spread.get), min(spread, key=spread.get)
@@ -95,6 +99,12 @@ def main():
         sure = sum(row.score == 1 for row in doubtful if row.part == part)
         print(f"  {part}: of {total:,} pictures, {sure:,} have ten neighbours that all agree on another class")
     print("  Not all are wrong, some are only unusual; but no network can, or should, be right on 100%.")
+    if args.model:
+        wrong, probabilities = analysis.ask(saving.load(args.model)[0], test_images, test_labels)
+        hopeless = {row.index for row in doubtful if row.part == "test" and row.score == 1}
+        both = len(hopeless & wrong)
+        print(f"  The network is wrong on {len(wrong):,} test pictures, {both} of these {len(hopeless)} among them.")
+        doubtful = analysis.suspicious(labels, test_labels, near, probabilities)
     worst = [row for row in doubtful if row.part == "train"][:50]
     plots.suspicious_labels(images, worst, names, args.images / "suspicious_labels.png")
     if args.csv:

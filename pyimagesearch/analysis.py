@@ -143,18 +143,31 @@ class Doubt:
     score: float
 
 
-def suspicious(labels, test_labels, near, count=100):
+def suspicious(labels, test_labels, near, probabilities=None, count=100):
     """Return the Doubts about training and test labels, those with score 1 and `count` at least each, worst first.
 
     A picture's neighbours are training pictures and never itself, so its own label does not speak for it.
+    probabilities: of a network for the test pictures (M, classes), to be used there instead of the neighbours. For
+    training pictures there is no such choice: a network has learned their labels, the wrong ones too.
     """
     doubts = []
     for part, own, (indices, distances) in (("train", labels, near.train), ("test", test_labels, near.test)):
-        scores, others = suspicion(votes(labels[indices], int(labels.max()) + 1), own)
+        shares = votes(labels[indices], int(labels.max()) + 1)
+        if part == "test" and probabilities is not None:
+            shares = probabilities
+        scores, others = suspicion(shares, own)
         order = np.lexsort((distances.mean(axis=1), -scores))  # of equal scores, the closer neighbours first
         kept = order[: max(count, int((scores == 1).sum()))]
         doubts += [Doubt(part, int(k), int(own[k]), int(others[k]), float(scores[k])) for k in kept]
     return doubts
+
+
+def ask(model, images, labels):
+    """Return where a model is wrong, a set of indices, and its probabilities. images: uint8 (N, 28, 28)."""
+    from pyimagesearch import evaluation, preprocessing  # late: the only part of this module that meets a network
+
+    probabilities = evaluation.predict(model, preprocessing.reshape(images))
+    return set(np.flatnonzero(probabilities.argmax(axis=1) != labels).tolist()), probabilities
 
 
 def write_csv(doubts, class_names, path, count=100):

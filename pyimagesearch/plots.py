@@ -281,7 +281,7 @@ def photos(rows, class_names, path, most=12):
             panel.set_yticks([])
             panel.spines[:].set_color("#C0C0C0")
             if number == 0:
-                panel.set_title(title, fontsize=11)
+                panel.set_title(title, fontsize=10)
         axes[0].set_xlabel(name if len(name) < 22 else f"{name[:10]}...{name[-9:]}", fontsize=9)
         best = np.argsort(probabilities)[-5:]
         axes[4].barh(range(5), np.asarray(probabilities)[best], color=[BLUE] * 4 + [ORANGE])
