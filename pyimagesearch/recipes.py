@@ -52,9 +52,10 @@ RECIPES = {
         dropout=(0.25, 0.25, 0.5),
         whitening=False,
     ),
-    # The default: the same network in a third of the epochs. So few leave no time to overfit, hence no dropout.
+    # The default: the same network in a quarter of the epochs. Moved and mirrored pictures keep it from learning them by
+    # heart, hence no dropout.
     "fast": Recipe(
-        epochs=8,
+        epochs=6,
         batch_size=128,
         schedule="one cycle",
         learning_rate=0.1,
@@ -63,7 +64,7 @@ RECIPES = {
         weight_decay=5e-4,
         label_smoothing=0.1,
         flip=True,
-        shift=0,
+        shift=1,
         dropout=(0.0, 0.0, 0.0),
         whitening=True,
     ),
