@@ -4,10 +4,15 @@ A .h5 from elsewhere can name code to run on load (a Lambda layer: CVE-2025-9905
 than a machine can hold. What is not known to be harmless is refused.
 """
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import re
+import signal
+import time
+import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -27,6 +32,7 @@ MOST_PARAMETERS = 50_000_000
 MOST_CONFIG_CHARACTERS = 4_000_000
 MOST_LAYERS = 1_000
 DEEPEST = 40
+LONGEST = 10  # seconds to read it; a good one takes less than one
 
 # Keras's built-in layers whose work is arithmetic alone. Whatever is not here is refused: Lambda runs code.
 LAYERS = frozenset(
@@ -67,6 +73,37 @@ class Contents:
 
 def read(path):
     """Return the Contents of the model file at `path`. Raises UserError, with the reason, if it must not be used."""
+    _try_first(path)
+    return _read(path)
+
+
+def _try_first(path):
+    """Read the file in a process of its own: on some damaged files the HDF5 library runs in circles, or crashes.
+
+    Raises UserError then. Does nothing where there is no fork (Windows).
+    """
+    if not hasattr(os, "fork"):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "fork may deadlock with threads": the child reads the file and nothing else
+        child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            _read(path)
+        os._exit(0)
+    deadline = time.monotonic() + LONGEST
+    try:
+        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(0.002)
+    finally:
+        if ended == (0, 0):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    if ended == (0, 0) or ended[1] != 0:
+        raise UserError(f"{path} is damaged: the HDF5 library does not come to an end with it")
+
+
+def _read(path):
     try:
         if not h5py.is_hdf5(path):
             return _read_archive(path)

@@ -1,8 +1,10 @@
 """saving.py: what is saved is what is loaded, and an old model is never lost."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 
 import h5py
 import keras
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import pictures
-from pyimagesearch import preprocessing, saving
+from pyimagesearch import inspection, preprocessing, saving
 from pyimagesearch.console import UserError
 from pyimagesearch.evaluation import predict
 from pyimagesearch.minivggnet import MiniVGGNet
@@ -95,4 +97,24 @@ def test_what_is_no_model_is_refused_in_a_sentence(model, tmp_path):
     saving.save(model, path, RECORD)
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(UserError, match="damaged"):
+        saving.load(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("does", ["runs in circles", "crashes"])
+def test_a_file_on_which_hdf5_fails_is_refused(tmp_path, monkeypatch, does):
+    """As HDF5 does on some damaged files: it never comes back, or takes the process along."""
+    path = tmp_path / "m.h5"
+    saving.save(MiniVGGNet.build(28, 28, 1, 10), path, {})
+    tests = os.getpid()
+
+    def fail(path):
+        assert os.getpid() != tests
+        if does == "crashes":
+            os.abort()
+        time.sleep(60)
+
+    monkeypatch.setattr(inspection, "_read", fail)
+    monkeypatch.setattr(inspection, "LONGEST", 1)
+    with pytest.raises(UserError, match="does not come to an end"):
         saving.load(path)
