@@ -81,7 +81,7 @@ def train_and_save(args, folder):
         recipe, training, validation, len(datasets.CLASS_NAMES), args.seed, folder, facts, args.resume
     )
     seconds = sum(history["seconds"])
-    # Networks are surer than they are right; a temperature mends that, and only pictures it was not trained on tell it.
+    # Networks are surer, or less sure, than they are right; a temperature mends that, fitted on held-out pictures.
     temperature = evaluation.fit_temperature(evaluation.predict(model, validation[0]), validation[1])
 
     record = {

@@ -91,7 +91,7 @@ def _try_first(path):
         with contextlib.suppress(BaseException):
             _read(path)
         os._exit(0)
-    deadline = time.monotonic() + LONGEST
+    deadline, ended = time.monotonic() + LONGEST, (0, 0)
     try:
         while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
             time.sleep(0.002)
