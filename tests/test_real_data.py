@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pyimagesearch import datasets
+from pyimagesearch import analysis, datasets
 
 pytestmark = pytest.mark.real_data
 
@@ -19,6 +19,17 @@ def test_counts_mean_and_standard_deviation(genuine):
     assert np.bincount(test_labels).tolist() == [1_000] * 10
     assert images.mean() / 255 == pytest.approx(0.2860, abs=5e-5)
     assert images.std() / 255 == pytest.approx(0.3530, abs=5e-5)
+
+
+def test_planted_wrong_labels_come_first(genuine):
+    (images, labels), (test_images, test_labels) = datasets.load(genuine)
+    labels, chance = labels.copy(), np.random.default_rng(0)
+    planted = chance.choice(len(labels), 600, replace=False)
+    labels[planted] = (labels[planted] + chance.integers(1, 10, 600)) % 10
+    near = analysis.neighbours(*analysis.project(images, test_images))
+    doubts = analysis.suspicious(labels, test_labels, near, count=1200)
+    first = [doubt.index for doubt in doubts if doubt.part == "train"][:1200]  # 2% of 60,000
+    assert np.isin(planted, first).mean() > 0.5  # others there are wrong without our doing
 
 
 def test_a_short_training_learns_and_survives_the_file(run, genuine, tmp_path):
