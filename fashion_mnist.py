@@ -44,6 +44,10 @@ def main():
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     from pyimagesearch import checkpoints
 
+    if console.several_processes():  # meet first: whatever fails later ends all of them
+        from pyimagesearch import devices
+
+        devices.meet()
     folder = checkpoints.folder_of(args.model)
     with checkpoints.locked(folder):
         checkpoints.announce(folder, args.resume)
@@ -69,17 +73,19 @@ def train_and_save(args, folder):
     chosen = {"epochs": args.epochs, "batch_size": args.batch_size, "learning_rate": args.learning_rate}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     recipe = dataclasses.replace(RECIPES[args.recipe], **chosen)
-    print(f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}")
-
     with console.quiet_import():
-        from pyimagesearch import evaluation, minivggnet, plots, saving
+        from pyimagesearch import devices, evaluation, minivggnet, plots, saving
         from pyimagesearch.training import sampled_rates, train
 
+        found = devices.use_all()
+    print(f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}, on {found}")
     made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, "versions": saving.versions()}
     facts = {"data": checkpoints.fingerprint(images, labels), **made_by}
     model, history = train(
         recipe, training, validation, len(datasets.CLASS_NAMES), args.seed, folder, facts, args.resume
     )
+    if not console.first_process():
+        return
     seconds = sum(history["seconds"])
     # Networks are surer, or less sure, than they are right; a temperature mends that, fitted on held-out pictures.
     temperature = evaluation.fit_temperature(evaluation.predict(model, validation[0]), validation[1])

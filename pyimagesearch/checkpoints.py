@@ -2,6 +2,7 @@
 
 What decides the rest of a training is in the file: weights, optimizer with its slots and step, the random states of
 dropout, the history. Shuffle and flips follow from seed and epoch. Each file is complete or absent; two are kept.
+Of a training in several processes, the first alone locks, writes and removes.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import zipfile
 
 import numpy as np
 
-from pyimagesearch.console import UserError, reason, replacing, warn
+from pyimagesearch.console import UserError, first_process, reason, replacing, warn
 
 KEPT = 2
 
@@ -38,6 +39,9 @@ def locked(folder):
 
     The lock is the operating system's, so it ends with its process however that ends.
     """
+    if not first_process():
+        yield
+        return
     path = folder / "lock"
     try:
         while True:
@@ -93,6 +97,8 @@ def save(folder, model, facts, history):
     facts: what the training is of (data, recipe, seed, versions), a dict that JSON can hold.
     history: Keras's dict of lists, a value an epoch.
     """
+    if not first_process():
+        return
     epochs = len(history["loss"])
     header = json.dumps({"facts": facts, "history": history})
     arrays = {f"variable{number}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
@@ -164,5 +170,5 @@ def restore(folder, model, facts):
 
 def remove(folder):
     """Remove the checkpoints of a training that ended well; the folder goes when its lock is given back."""
-    for path in _files(folder):
+    for path in _files(folder) if first_process() else ():
         path.unlink(missing_ok=True)

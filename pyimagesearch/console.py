@@ -1,8 +1,10 @@
 """What the three scripts share: flags, one-sentence errors, quiet libraries, files that are never half-written."""
 
 import argparse
+import atexit
 import contextlib
 import errno
+import functools
 import glob
 import json
 import logging
@@ -11,10 +13,13 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 # Errors that any step can meet and no step can mend: out of file handles, disk full, quota, read-only, broken disk.
 MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
+OTHERS_ENDED = "a process of this training has ended, see its message; to go on, start all again with --resume"
 
 
 class UserError(Exception):
@@ -77,13 +82,62 @@ def _terminate(number, frame):
     raise Terminated
 
 
+def several_processes():
+    """Whether this is one of several processes of a training (Keras's environment variables say so)."""
+    return any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ)
+
+
+def first_process():
+    """Whether this process is the one that speaks and writes."""
+    return not several_processes() or os.environ.get("KERAS_DISTRIBUTION_PROCESS_ID") == "0"
+
+
 def run(main):
     """Run a script's `main()` and exit: status 0, 1 (UserError), 130 (Ctrl-C), 143 (SIGTERM).
 
     A bug of ours keeps its traceback.
     """
+    if not several_processes():
+        _run(main)
+        return
+    farewell = _watch()
+    try:
+        _run(main)
+    except BaseException as stop:
+        if not isinstance(stop, SystemExit):
+            traceback.print_exc()
+        sys.stdout.flush()
+        farewell()
+        # An orderly exit would wait for the other processes, and these for this one.
+        os._exit(stop.code if isinstance(stop, SystemExit) else 1)
+
+
+def _watch():
+    """Say it in one sentence if JAX aborts this process, as it does, with a stack trace, when another one has ended.
+
+    Nothing here runs after an abort, so a second process waits for the end of this one. Returns a function to be called
+    before an end that needs no word.
+    """
+    reader, writer = os.pipe()
+    if os.fork():
+        sys.stderr = open(os.dup(2), "w", buffering=1)  # noqa: SIM115
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libraries print around Python
+        farewell = functools.partial(os.write, writer, b"!")
+        atexit.register(farewell)
+        return farewell
+    os.close(writer)
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
+    if not os.read(reader, 1):
+        warn(f"{Path(sys.argv[0]).name}: {OTHERS_ENDED}")
+    os._exit(0)
+
+
+def _run(main):
     script = Path(sys.argv[0]).name
     signal.signal(signal.SIGTERM, _terminate)
+    if not first_process():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # so that lines appear at once in a log, and never fail on a name
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
@@ -122,24 +176,29 @@ def warn(message):
 def quiet_import():
     """Import Keras inside this block: its back end's start-up notices are not for the reader.
 
-    TensorFlow prints some of them from C++ before any setting is read, hence the redirection of the whole of stderr.
+    TensorFlow prints some of them from C++ before any setting is read, hence the redirection of all output.
     If the import fails, everything is shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("absl", "jax", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    sys.stdout.flush()
     with tempfile.TemporaryFile() as notices:
-        terminal = os.dup(2)
-        os.dup2(notices.fileno(), 2)
+        kept = {number: os.dup(number) for number in (1, 2)}
+        for number in kept:
+            os.dup2(notices.fileno(), number)
         try:
             yield
+        except UserError:
+            raise
         except Exception:
             notices.seek(0)
-            os.write(terminal, notices.read())
+            os.write(kept[2], notices.read())
             raise
         finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
+            for number, terminal in kept.items():
+                os.dup2(terminal, number)
+                os.close(terminal)
 
 
 def check_folder(folder):

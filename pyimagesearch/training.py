@@ -7,8 +7,8 @@ import time
 import keras
 import numpy as np
 
-from pyimagesearch import checkpoints, preprocessing
-from pyimagesearch.console import Terminated, UserError
+from pyimagesearch import checkpoints, devices, preprocessing
+from pyimagesearch.console import Terminated, UserError, quiet_import
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.whitening import whiten
 
@@ -17,17 +17,22 @@ class Batches(keras.utils.PyDataset):
     """What Keras asks for batches: (pictures, one-hot labels), float32, made when they are needed.
 
     images: uint8 (N, 28, 28, 1); labels: (N,). With a seed, the pictures are shuffled anew each epoch and, if so
-    told, mirrored and moved at random: epoch k of a seed is always the same. Without one they come in order and stay.
+    told, mirrored and moved at random: epoch k of a seed is always the same, and what is left over for less than a
+    batch waits for another epoch. Without a seed all pictures come, in order and as they are.
+
+    Where several processes train together, each gets its share of the same batches.
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, flip=False, shift=0):
         super().__init__()
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.flip, self.shift = batch_size, seed, flip, shift
+        self.spread = devices.spread()
         self.start_epoch(0)
 
     def __len__(self):
-        return math.ceil(len(self.labels) / self.batch_size)
+        whole, rest = divmod(len(self.order), self.batch_size)
+        return whole + (rest > 0 and (whole == 0 or self.seed is None))
 
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -37,7 +42,10 @@ class Batches(keras.utils.PyDataset):
             images = preprocessing.flip(images, chance)
         if self.shift:
             images = preprocessing.shift(images, chance, self.shift)
-        return preprocessing.scale(images), self.one_hot[self.labels[chosen]]
+        process, processes, _ = self.spread
+        share = len(chosen) // processes
+        ours = slice(process * share, (process + 1) * share)
+        return preprocessing.scale(images[ours]), self.one_hot[self.labels[chosen[ours]]]
 
     def on_epoch_end(self):
         self.start_epoch(self.epoch + 1)
@@ -48,6 +56,8 @@ class Batches(keras.utils.PyDataset):
         self.order = np.arange(len(self.labels))
         if self.seed is not None:
             np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
+        usable = len(self.order) - len(self.order) % self.spread[2]  # every device gets as many as the others
+        self.order = self.order[:usable]
 
 
 def normalization_class():
@@ -111,7 +121,8 @@ def new_model(recipe, images, classes, seed, steps):
 
     images: uint8 (N, 28, 28, 1), what it will be trained on.
     """
-    keras.utils.set_random_seed(seed)
+    with quiet_import():  # it imports TensorFlow where that is installed, under JAX too
+        keras.utils.set_random_seed(seed)
     model = MiniVGGNet.build(28, 28, 1, classes, recipe.dropout, normalization_class())
     if recipe.whitening:
         whiten(*model.layers[:2], images, seed)
@@ -119,6 +130,7 @@ def new_model(recipe, images, classes, seed, steps):
     return model
 
 
+@devices.together()
 def train(recipe, training, validation, classes, seed, folder=None, facts=None, resume=False):
     """Train a new MiniVGGNet and return it with its history.
 
@@ -130,8 +142,12 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     folder    where each epoch leaves a checkpoint, with `facts` about the training in it (see checkpoints.py)
     resume    go on from the newest checkpoint there; the weights at the end are those of a run without a break
 
-    Raises UserError when the loss is no longer a number, or there is nothing to resume.
+    Raises UserError when the loss is no longer a number, there is nothing to resume, the devices cannot share a batch,
+    or another process of the training has ended.
     """
+    _, _, count = devices.spread()
+    if recipe.batch_size % count:
+        raise UserError(f"{count} devices cannot share batches of {recipe.batch_size}: choose another --batch-size")
     batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip, shift=recipe.shift)
     model = new_model(recipe, training[0], classes, seed, steps=recipe.epochs * len(batches))
     history = {}
@@ -147,16 +163,19 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
             raise
         words = f"stopped after epoch {done} of {recipe.epochs}; to go on, add --resume to the same command"
         raise type(stop)(words) from None
+    weights = model.get_weights()
+    devices.part_ways()
     stock = MiniVGGNet.build(28, 28, 1, classes, recipe.dropout)
-    stock.set_weights(model.get_weights())
+    stock.set_weights(weights)
     return stock, history
 
 
 def _fit(model, batches, validation, classes, epochs, keeper):
     on_terminal = sys.stdout.isatty()
+    _, _, count = devices.spread()
     model.fit(
         batches,
-        validation_data=Batches(*validation, classes, batch_size=500),
+        validation_data=Batches(*validation, classes, batch_size=500 // count * count),
         initial_epoch=batches.epoch,
         epochs=epochs,
         shuffle=False,  # Batches does it

@@ -2,9 +2,11 @@
 
 python tests/benchmarks/accuracy.py --recipes fast classic --seeds 5
 python tests/benchmarks/accuracy.py --recipes fast --seeds 3 --change '{"flip": false}'
+python tests/benchmarks/accuracy.py --recipes fast --seeds 3 --change '{"epochs": 4}' --test
 
 The test pictures are read once a training, after its end. With --change (an ablation: one change at a time) they are
-not read at all: choices are made on validation pictures. What results.jsonl holds already is not trained again.
+not read at all: choices are made on validation pictures. --test reads them all the same, for a result that is reported
+and not chosen by. What results.jsonl holds already is not trained again.
 """
 
 import argparse
@@ -60,6 +62,7 @@ def main():
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to this, less one")
     parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
+    parser.add_argument("--test", action="store_true", help="read the test pictures even with --change")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     args = parser.parse_args()
@@ -74,7 +77,7 @@ def main():
             if any(all(result.get(k) == v for k, v in key.items()) for result in results):
                 continue
             print(f"\n{name}, {args.change or 'as it is'}, seed {seed}")
-            results.append(key | one_training(recipe, seed, args.data_dir, test=not args.change))
+            results.append(key | one_training(recipe, seed, args.data_dir, test=args.test or not args.change))
             with args.results.open("a") as file:
                 file.write(json.dumps(results[-1]) + "\n")
     summary(results)

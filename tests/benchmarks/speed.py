@@ -110,7 +110,7 @@ def ours(images, labels, name):
     model = training.new_model(recipe, images, 10, seed=0, steps=10_000)
 
     def work(count):
-        batches = training.Batches(images[:count], labels[:count], 10, recipe.batch_size, seed=0, flip=recipe.flip)
+        batches = training.Batches(images[:count], labels[:count], 10, recipe.batch_size, seed=0, flip=recipe.flip, shift=recipe.shift)
         return count, timed_fit(model, batches, shuffle=False)
 
     return work
@@ -124,7 +124,7 @@ def input_only(images, labels):
 
     def work(count):
         start = time.perf_counter()
-        batches = training.Batches(images[:count], labels[:count], 10, recipe.batch_size, seed=0, flip=recipe.flip)
+        batches = training.Batches(images[:count], labels[:count], 10, recipe.batch_size, seed=0, flip=recipe.flip, shift=recipe.shift)
         for index in range(len(batches)):
             batches[index]
         return count, time.perf_counter() - start
