@@ -7,14 +7,15 @@ from dataclasses import dataclass
 class Recipe:
     """How to train.
 
-    epochs            times that the network sees every training picture
+    epochs            times that the network sees the training pictures
     batch_size        pictures a step
     schedule          "inverse time": learning_rate / (1 + learning_rate / epochs * step)
                       "one cycle": linear warm-up over the first fifth of the steps, then a cosine down to zero
     learning_rate     where "inverse time" starts; the peak of "one cycle"
     momentum          of stochastic gradient descent; Nesterov's form if `nesterov`
     weight_decay      share of a kernel that a step takes away, times the learning rate (decoupled:
-                      Loshchilov and Hutter, arXiv:1711.05101); biases and batch normalization keep theirs
+                      Loshchilov and Hutter, arXiv:1711.05101); biases and batch normalization keep theirs. Not scaled
+                      up by momentum: PyTorch's 5e-4, which is, means 5e-3 here
     label_smoothing   probability that the target gives away to the other classes (Szegedy et al., arXiv:1512.00567)
     flip              mirror each training picture with probability 1/2
     shift             move each training picture by up to this number of pixels, up or down and left or right
@@ -61,7 +62,7 @@ RECIPES = {
         learning_rate=0.1,
         momentum=0.9,
         nesterov=True,
-        weight_decay=5e-4,
+        weight_decay=5e-3,
         label_smoothing=0.1,
         flip=True,
         shift=1,

@@ -102,6 +102,13 @@ def keras_plain(images, labels):
     return work
 
 
+def batches_of(recipe, images, labels):
+    """The pictures as the recipe's training gets them."""
+    from pyimagesearch.training import Batches
+
+    return Batches(images, labels, 10, recipe.batch_size, seed=0, flip=recipe.flip, shift=recipe.shift)
+
+
 def ours(images, labels, name):
     """A recipe as fashion_mnist.py trains it, input included, under the Keras backend of this process."""
     from pyimagesearch import training
@@ -110,21 +117,19 @@ def ours(images, labels, name):
     model = training.new_model(recipe, images, 10, seed=0, steps=10_000)
 
     def work(count):
-        batches = training.Batches(images[:count], labels[:count], 10, recipe.batch_size, seed=0, flip=recipe.flip, shift=recipe.shift)
+        batches = batches_of(recipe, images[:count], labels[:count])
         return count, timed_fit(model, batches, shuffle=False)
 
     return work
 
 
 def input_only(images, labels):
-    """What the input of the fast recipe costs: shuffle, gather, flip, scale, one-hot; no network."""
-    from pyimagesearch import training
-
+    """What the input of the fast recipe costs: shuffle, gather, flip, shift, scale, one-hot; no network."""
     recipe = RECIPES["fast"]
 
     def work(count):
         start = time.perf_counter()
-        batches = training.Batches(images[:count], labels[:count], 10, recipe.batch_size, seed=0, flip=recipe.flip, shift=recipe.shift)
+        batches = batches_of(recipe, images[:count], labels[:count])
         for index in range(len(batches)):
             batches[index]
         return count, time.perf_counter() - start
