@@ -2,7 +2,7 @@
 
 python initial_data_analysis.py                       about a minute on two cores
 python initial_data_analysis.py --csv suspicious.csv  also a list of the 100 + 100 labels that look most wrong
-python initial_data_analysis.py --model fashion_model.h5    a network's word on the test labels, instead of neighbours'
+python initial_data_analysis.py --model fashion_model.h5    what the network sees ranks the labels, not the pixels
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from pyimagesearch import console
 def parse():
     parser = console.Parser(__doc__)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="list the labels that look wrong in FILE")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="a trained network, to ask about the test labels")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="a trained network, to ask about the labels")
     parser.add_images_flag()
     parser.add_data_flags()
     return parser.parse_args()
@@ -100,7 +100,8 @@ def main():
         print(f"  {part}: of {total:,} pictures, {sure:,} have ten neighbours that all agree on another class")
     print("  Not all are wrong, some are only unusual; but no network can, or should, be right on 100%.")
     if args.model:
-        wrong, probabilities = analysis.ask(saving.load(args.model)[0], test_images, test_labels)
+        probabilities = analysis.ask(args.model, images, labels, test_images)
+        wrong = set(np.flatnonzero(probabilities[1].argmax(axis=1) != test_labels).tolist())
         hopeless = {row.index for row in doubtful if row.part == "test" and row.score == 1}
         both = len(hopeless & wrong)
         print(f"  The network is wrong on {len(wrong):,} test pictures, {both} of these {len(hopeless)} among them.")

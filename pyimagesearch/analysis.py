@@ -10,9 +10,10 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
+from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
-from pyimagesearch.console import replacing
+from pyimagesearch.console import UserError, replacing
 
 COMPONENTS = 50
 NEIGHBOURS = 10
@@ -147,27 +148,43 @@ def suspicious(labels, test_labels, near, probabilities=None, count=100):
     """Return the Doubts about training and test labels, those with score 1 and `count` at least each, worst first.
 
     A picture's neighbours are training pictures and never itself, so its own label does not speak for it.
-    probabilities: of a network for the test pictures (M, classes), to be used there instead of the neighbours. For
-    training pictures there is no such choice: a network has learned their labels, the wrong ones too.
+    probabilities: what ask() returns, (N, classes) and (M, classes), to be used instead of the neighbours.
     """
+    classes = int(labels.max()) + 1
+    shares = probabilities or (votes(labels[near.train[0]], classes), votes(labels[near.test[0]], classes))
     doubts = []
-    for part, own, (indices, distances) in (("train", labels, near.train), ("test", test_labels, near.test)):
-        shares = votes(labels[indices], int(labels.max()) + 1)
-        if part == "test" and probabilities is not None:
-            shares = probabilities
-        scores, others = suspicion(shares, own)
+    for part, own, share, (_, distances) in (
+        ("train", labels, shares[0], near.train),
+        ("test", test_labels, shares[1], near.test),
+    ):
+        scores, others = suspicion(share, own)
         order = np.lexsort((distances.mean(axis=1), -scores))  # of equal scores, the closer neighbours first
         kept = order[: max(count, int((scores == 1).sum()))]
         doubts += [Doubt(part, int(k), int(own[k]), int(others[k]), float(scores[k])) for k in kept]
     return doubts
 
 
-def ask(model, images, labels):
-    """Return where a model is wrong, a set of indices, and its probabilities. images: uint8 (N, 28, 28)."""
-    from pyimagesearch import evaluation, preprocessing  # late: the only part of this module that meets a network
+def ask(path, images, labels, test_images):
+    """Return what the trained network in the file `path` says of training and of test pictures: two probabilities.
 
-    probabilities = evaluation.predict(model, preprocessing.reshape(images))
-    return set(np.flatnonzero(probabilities.argmax(axis=1) != labels).tolist()), probabilities
+    images, test_images: uint8 (N, 28, 28) and (M, 28, 28); labels: (N,). Returns float (N, classes) and (M, classes).
+    A network has learned the training labels, the wrong ones too. So only what its last hidden layer sees in a training
+    picture is taken from it; a logistic regression on that, which has learned from the other four fifths of the
+    pictures, names it. Raises UserError if the file is not of fashion_mnist.py.
+    """
+    from pyimagesearch import evaluation, preprocessing, saving  # late: nothing else in this module meets a network
+
+    model, record = saving.load(path)
+    if not saving.is_ours(record):
+        raise UserError(f"{path} was not made by fashion_mnist.py; give --model a file that was")
+    images, test_images = preprocessing.reshape(images), preprocessing.reshape(test_images)
+    seen = PCA(min(COMPONENTS, len(images) - 1), whiten=True, random_state=0).fit_transform(
+        evaluation.last_hidden(model, images)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        named = cross_val_predict(LogisticRegression(), seen, labels, cv=5, method="predict_proba")
+    return named, evaluation.predict(model, test_images)
 
 
 def write_csv(doubts, class_names, path, count=100):

@@ -27,6 +27,14 @@ def predict(model, images, reading=OURS, batch_size=500):
     )
 
 
+def last_hidden(model, images):
+    """Return what the layer before the last gives for uint8 pictures (N, 28, 28, 1): float32 (N, 512) of MiniVGGNet."""
+    import keras
+
+    hidden = keras.Model(model.inputs[0], model.layers[-1].input)
+    return predict(hidden, images, foreign.Reading(answers="raw"))
+
+
 def find_reading(model, chosen, images, labels):
     """Find out how a model from elsewhere wants its pictures and gives its answers, on training pictures.
 

@@ -1,11 +1,17 @@
 """analysis.py: what it says of the data is so."""
 
 import csv
+import dataclasses
 
 import numpy as np
+import pytest
 
 from conftest import pictures
-from pyimagesearch import analysis
+from pyimagesearch import analysis, saving
+from pyimagesearch.console import UserError
+from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.recipes import RECIPES
+from pyimagesearch.training import train
 
 CLASSES = [f"class {number}" for number in range(10)]
 
@@ -55,6 +61,32 @@ def test_wrong_labels_come_first(tmp_path):
     assert [row["part"] for row in rows] == ["train"] * 3 + ["test"] * 3
     assert sorted(int(row["index"]) for row in rows[:3]) == wrong
     assert rows[0]["looks_like"] == CLASSES[truth[int(rows[0]["index"])]]
+
+
+def test_a_network_that_has_learned_wrong_labels_still_helps_to_find_them(tmp_path):
+    images, truth = pictures(600, seed=1)
+    test_images, test_labels = pictures(100, seed=2)
+    labels, wrong = truth.copy(), [17, 218, 419]
+    labels[wrong] = (truth[wrong] + 3) % 10
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=4, batch_size=16, learning_rate=0.02)
+    model, _ = train(recipe, (images[..., None], labels), (test_images[..., None], test_labels), 10, seed=0)
+    record = {"recipe": "fast", "epochs": 4, "seed": 0, "training_pictures": 600, "versions": {}}
+    saving.save(model, tmp_path / "model.h5", record | {"input_range": saving.INPUT_RANGE})
+    named, test_named = analysis.ask(tmp_path / "model.h5", images, labels, test_images)
+    assert named.shape == (600, 10)
+    assert (test_named.argmax(axis=1) == test_labels).mean() > 0.9
+    near = look(images, labels, test_images, test_labels)
+    doubts = analysis.suspicious(labels, test_labels, near, (named, test_named), count=10)
+    first = [doubt for doubt in doubts if doubt.part == "train"][:3]
+    assert sorted(doubt.index for doubt in first) == wrong
+    assert all(doubt.other == truth[doubt.index] for doubt in first)
+
+
+def test_a_network_from_elsewhere_is_not_asked(tmp_path):
+    images, labels = pictures(100)
+    saving.save(MiniVGGNet.build(28, 28, 1, 10), tmp_path / "model.h5", {})
+    with pytest.raises(UserError, match="was not made by"):
+        analysis.ask(tmp_path / "model.h5", images, labels, images)
 
 
 def test_suspicion_is_the_margin_to_the_best_other_class():
