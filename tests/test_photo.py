@@ -94,7 +94,7 @@ def test_a_garment_on_a_floor_is_found_and_made_light_on_black(colour):
     prepared = photo.prepare(image)
     overlap = (prepared.garment & shape).sum() / (prepared.garment | shape).sum()
     assert overlap > 0.9
-    assert prepared.pictures.shape == (len(photo.WIDTHS), 28, 28, 1)
+    assert prepared.pictures.shape == (2 * len(photo.WIDTHS), 28, 28, 1)  # each also mirrored
     first = prepared.pictures[0, ..., 0]
     assert (first[:, :3] == 0).all()
     assert (first[:, -3:] == 0).all()
