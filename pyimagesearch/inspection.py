@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import signal
 import time
 import warnings
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from pyimagesearch import foreign
+from pyimagesearch import configs
 from pyimagesearch.console import UserError
 
 RECORD = "fashion_mnist"  # the HDF5 attribute with what made the model, as JSON
@@ -29,27 +28,10 @@ DIGEST = "fashion_mnist_sha256"  # and the one with the checksum of everything t
 
 # Bounds for files from elsewhere: far above any network for 28 x 28 pictures, far below what a machine can hold.
 MOST_PARAMETERS = 50_000_000
-MOST_CONFIG_CHARACTERS = 4_000_000
-MOST_LAYERS = 1_000
+MOST_OBJECTS = 20_000
 DEEPEST = 40
 LONGEST = 10  # seconds to read it; a good one takes less than one
 
-# Keras's built-in layers whose work is arithmetic alone. Whatever is not here is refused: Lambda runs code.
-LAYERS = frozenset(
-    "InputLayer Sequential Functional Model Dense Conv1D Conv2D DepthwiseConv2D SeparableConv2D Conv2DTranspose "
-    "BatchNormalization LayerNormalization GroupNormalization Activation ReLU LeakyReLU PReLU ELU Softmax "
-    "MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D "
-    "GlobalAveragePooling1D GlobalAveragePooling2D Dropout SpatialDropout1D SpatialDropout2D AlphaDropout "
-    "GaussianDropout GaussianNoise ActivityRegularization Flatten Reshape Permute ZeroPadding2D Cropping2D "
-    "UpSampling2D Resizing Add Subtract Multiply Average Maximum Minimum Concatenate Rescaling RandomFlip "
-    "RandomRotation RandomTranslation RandomZoom RandomContrast LSTM GRU SimpleRNN".split()
-)
-OLD_LAYERS = frozenset(foreign.CLASSES)
-PARTS = frozenset(  # what a layer's config may hold besides plain values
-    "DTypePolicy Policy Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal "
-    "Identity GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform L1 L2 L1L2 MaxNorm MinMaxNorm "
-    "NonNeg UnitNorm __keras_tensor__ __tuple__".split()
-)
 # How reading a damaged file can fail.
 DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError, IndexError, EOFError)
 DAMAGE += (zipfile.BadZipFile, zlib.error)
@@ -126,13 +108,13 @@ def _read_archive(path):
         sizes = {item.filename: item.file_size for item in archive.infolist()}
         if not {"config.json", "model.weights.h5"} <= sizes.keys():
             raise UserError("it is a ZIP file, but not one that Keras made")
-        if sizes["config.json"] > MOST_CONFIG_CHARACTERS or sizes["model.weights.h5"] > 8 * MOST_PARAMETERS:
+        if sizes["config.json"] > configs.MOST_CHARACTERS or sizes["model.weights.h5"] > 8 * MOST_PARAMETERS:
             raise UserError("it unpacks to more than is sensible")
         config, packed = archive.read("config.json").decode(), archive.read("model.weights.h5")
     with h5py.File(io.BytesIO(packed)) as file:
         _check_objects(file)
         weights = _read_every_array(file)
-    return Contents(_parse_config(config), {}, weights, packed)
+    return Contents(configs.parse(config), {}, weights, packed)
 
 
 def digest(contents):
@@ -156,7 +138,7 @@ def _check_objects(file):
                 raise UserError(f"it has a link, {name!r}, that leads elsewhere")
             item = group[name]
             address = h5py.h5o.get_info(item.id).addr
-            if address in seen or depth > DEEPEST or len(seen) > 20 * MOST_LAYERS:
+            if address in seen or depth > DEEPEST or len(seen) > MOST_OBJECTS:
                 raise UserError("its groups are nested in a circle or without end")
             seen.add(address)
             if isinstance(item, h5py.Group):
@@ -180,7 +162,7 @@ def _check_objects(file):
 def _text(attributes, name):
     value = attributes[name]
     text = value.decode() if isinstance(value, bytes) else value
-    if not isinstance(text, str) or len(text) > MOST_CONFIG_CHARACTERS:
+    if not isinstance(text, str) or len(text) > configs.MOST_CHARACTERS:
         raise UserError(f"its {name} is not a text of sensible size")
     return text
 
@@ -193,45 +175,7 @@ def _read_record(file):
 
 def _read_config(file):
     """Return the model's config as plain values, with nothing in it but what is allowed; None if there is none."""
-    return _parse_config(_text(file.attrs, "model_config")) if "model_config" in file.attrs else None
-
-
-def _parse_config(text):
-    try:
-        config = json.loads(text)
-    except RecursionError as error:
-        raise UserError("its configuration is nested without end") from error
-    if not isinstance(config, dict) or config.get("class_name") not in ("Sequential", "Functional", "Model"):
-        raise UserError("its configuration is not that of a Sequential or Functional model")
-    _check_config(config)
-    return config
-
-
-def _check_config(config):
-    """Check every value of a config: plain values, allowed layers and their allowed parts, Keras's own modules."""
-    left, layers = [(config, 0)], 0
-    while left:
-        value, depth = left.pop()
-        if depth > DEEPEST:
-            raise UserError("its configuration is nested too deep")
-        if isinstance(value, list):
-            left += [(item, depth + 1) for item in value]
-        if not isinstance(value, dict):
-            continue
-        left += [(item, depth + 1) for item in value.values()]
-        if "class_name" in value:
-            name = value["class_name"]
-            if not isinstance(name, str) or name not in LAYERS | OLD_LAYERS | PARTS:
-                raise UserError(f"it holds {name!r}, which is not one of the built-in layers that are safe to load")
-            layers += name in LAYERS | OLD_LAYERS
-        if not re.fullmatch(r"keras(\.\w+)*", value.get("module") or "keras"):
-            raise UserError(f"it names code outside Keras, in {value['module']!r}")
-        if value.get("registered_name") not in (None, value.get("class_name")):
-            raise UserError(f"it names custom code, {value['registered_name']!r}")
-        if {"function", "shared_object_id_function", "py_function"} & value.keys():
-            raise UserError("it holds a function")
-    if layers > MOST_LAYERS:
-        raise UserError(f"it has more than {MOST_LAYERS:,} layers")
+    return configs.parse(_text(file.attrs, "model_config")) if "model_config" in file.attrs else None
 
 
 def _names(attributes, key):
