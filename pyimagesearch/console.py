@@ -116,8 +116,10 @@ def _watch():
     """Say it in one sentence if JAX aborts this process, as it does, with a stack trace, when another one has ended.
 
     Nothing here runs after an abort, so a second process waits for the end of this one. Returns a function to be called
-    before an end that needs no word.
+    before an end that needs no word. Does nothing where there is no fork (Windows).
     """
+    if not hasattr(os, "fork"):
+        return lambda: None
     reader, writer = os.pipe()
     if os.fork():
         sys.stderr = open(os.dup(2), "w", buffering=1)  # noqa: SIM115
