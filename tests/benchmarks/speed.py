@@ -336,6 +336,7 @@ def main():
     if args.scaling:
         scaling(args.data_dir)
         return
+    answer_times()
     rates, memory = measure(args.rounds, args.data_dir)
     best = max(rates["limit"])
     middle = {name: statistics.median(values) for name, values in rates.items()}
@@ -361,7 +362,6 @@ def main():
     share = statistics.median(rates["ours, fast"]) / statistics.median(rates["input of fast alone"])
     print(f"input (shuffle, flip, scale), share of a step: {share:.1%}")
     print(f"evaluation of 10,000 pictures / bare forward pass: {ratio('bare forward pass', 'evaluation'):.2f} times")
-    answer_times()
     against_classic(rates)
     if args.json:
         args.json.write_text(json.dumps({"rates": rates, "memory": memory}, indent=1) + "\n")
