@@ -34,7 +34,7 @@ def test_planted_wrong_labels_come_first(genuine):
 
 def test_a_short_training_learns_and_survives_the_file(run, genuine, tmp_path):
     data = ("--data-dir", genuine)
-    trained = run("fashion_mnist.py", *data, "--limit", 6000, "--epochs", 2, check=0)
+    trained = run("fashion_mnist.py", *data, "--limit", 4000, "--epochs", 2, "--batch-size", 64, check=0)
     first = run("fashion_mnist_loaded.py", *data, "--json", "first.json", check=0)
     assert (trained.stderr, first.stderr) == ("", "")
     result = json.loads((tmp_path / "first.json").read_text())

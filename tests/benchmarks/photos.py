@@ -3,7 +3,7 @@
 python tests/benchmarks/photos.py DIR                the photos in DIR/CLASS/*; CLASS as in Fashion-MNIST, or Shoes
 python tests/benchmarks/photos.py DIR --half second  the second half of each class alone, in the order of the names
 
-photo.py was tuned on the first half of a collection of 280; the second half was used once, to measure.
+photo.py was tuned on the first half of a collection of 280; the second half was used to measure, twice.
 """
 
 import argparse
