@@ -152,7 +152,7 @@ def kill_test(trainer, kills):
 
 
 def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer):
-    kill_test(trainer, 18)  # CI's time is short; the next one kills as often as it is told
+    kill_test(trainer, 25)
 
 
 @pytest.mark.skipif("KILLS" not in os.environ, reason="long; run it with KILLS=100")
