@@ -184,7 +184,8 @@ def quiet_import():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("absl", "jax", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    sys.stdout.flush()
+    if sys.stdout:  # None where there is no terminal, on Windows
+        sys.stdout.flush()
     with tempfile.TemporaryFile() as notices:
         kept = {number: os.dup(number) for number in (1, 2)}
         for number in kept:
