@@ -45,8 +45,8 @@ def main():
     from pyimagesearch import checkpoints
 
     if console.several_processes():  # meet first: whatever fails later ends all of them
-        from pyimagesearch import devices
-
+        with console.quiet_import():
+            from pyimagesearch import devices
         devices.meet()
     folder = checkpoints.folder_of(args.model)
     with checkpoints.locked(folder):

@@ -28,10 +28,10 @@ def main():
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     import numpy as np
 
-    from pyimagesearch import analysis, datasets, plots, preprocessing, saving
+    from pyimagesearch import analysis, datasets, plots, preprocessing
 
     if args.model:
-        saving.check(args.model)
+        analysis.check(args.model)
 
     names = datasets.CLASS_NAMES
     (images, labels), (test_images, test_labels) = datasets.load(args.data_dir, args.any_data)

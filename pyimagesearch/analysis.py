@@ -13,6 +13,7 @@ from sklearn.manifold import TSNE
 from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
+from pyimagesearch import inspection, saving
 from pyimagesearch.console import UserError, replacing
 
 COMPONENTS = 50
@@ -164,19 +165,24 @@ def suspicious(labels, test_labels, near, probabilities=None, count=100):
     return doubts
 
 
+def check(path):
+    """Raise UserError if the file `path` is not of a network that ask() can be given; Keras is not needed to tell."""
+    saving.check(path)
+    if not saving.is_ours(inspection.read(path).record):
+        raise UserError(f"{path} was not made by fashion_mnist.py; give --model a file that was")
+
+
 def ask(path, images, labels, test_images):
     """Return what the trained network in the file `path` says of training and of test pictures: two probabilities.
 
     images, test_images: uint8 (N, 28, 28) and (M, 28, 28); labels: (N,). Returns float (N, classes) and (M, classes).
     A network has learned the training labels, the wrong ones too. So only what its last hidden layer sees in a training
     picture is taken from it; a logistic regression on that, which has learned from the other four fifths of the
-    pictures, names it. Raises UserError if the file is not of fashion_mnist.py.
+    pictures, names it. The file is one that check() has passed.
     """
-    from pyimagesearch import evaluation, preprocessing, saving  # late: nothing else in this module meets a network
+    from pyimagesearch import evaluation, preprocessing  # late: nothing else in this module meets a network
 
-    model, record = saving.load(path)
-    if not saving.is_ours(record):
-        raise UserError(f"{path} was not made by fashion_mnist.py; give --model a file that was")
+    model, _ = saving.load(path)
     images, test_images = preprocessing.reshape(images), preprocessing.reshape(test_images)
     seen = PCA(min(COMPONENTS, len(images) - 1), whiten=True, random_state=0).fit_transform(
         evaluation.last_hidden(model, images)

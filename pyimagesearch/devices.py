@@ -7,11 +7,11 @@ the same script on the same data; each trains on its share of every batch, and o
 import contextlib
 import os
 import re
+from typing import NamedTuple
+
+import keras
 
 from pyimagesearch.console import OTHERS_ENDED, UserError, quiet_import, several_processes
-
-with quiet_import():
-    import keras
 
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 LOST = re.compile("gloo|nccl|coordination|connection|socket closed", re.IGNORECASE)
@@ -49,14 +49,22 @@ def use_all():
     return f"{len(found)} x {kind} with {NAMES.get(backend, backend)}{note}"
 
 
+class Spread(NamedTuple):
+    """What a batch is spread over: this process's number, the number of processes, that of devices in all of them."""
+
+    process: int = 0
+    processes: int = 1
+    devices: int = 1
+
+
 def spread():
-    """Return (this process's number, number of processes, number of devices) that a batch is spread over."""
+    """Return the Spread of the training that this process takes part in."""
     distribution = keras.distribution.distribution()
     if distribution is None:
-        return 0, 1, 1
+        return Spread()
     import jax
 
-    return jax.process_index(), jax.process_count(), distribution.device_mesh.devices.size
+    return Spread(jax.process_index(), jax.process_count(), distribution.device_mesh.devices.size)
 
 
 def part_ways():

@@ -42,9 +42,8 @@ class Batches(keras.utils.PyDataset):
             images = preprocessing.flip(images, chance)
         if self.shift:
             images = preprocessing.shift(images, chance, self.shift)
-        process, processes, _ = self.spread
-        share = len(chosen) // processes
-        ours = slice(process * share, (process + 1) * share)
+        share = len(chosen) // self.spread.processes
+        ours = slice(self.spread.process * share, (self.spread.process + 1) * share)
         return preprocessing.scale(images[ours]), self.one_hot[self.labels[chosen[ours]]]
 
     def on_epoch_end(self):
@@ -56,7 +55,7 @@ class Batches(keras.utils.PyDataset):
         self.order = np.arange(len(self.labels))
         if self.seed is not None:
             np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-        usable = len(self.order) - len(self.order) % self.spread[2]  # every device gets as many as the others
+        usable = len(self.order) - len(self.order) % self.spread.devices  # every device gets as many as the others
         self.order = self.order[:usable]
 
 
@@ -145,10 +144,11 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     Raises UserError when the loss is no longer a number, there is nothing to resume, the devices cannot share a batch,
     or another process of the training has ended.
     """
-    _, _, count = devices.spread()
-    if recipe.batch_size % count:
-        raise UserError(f"{count} devices cannot share batches of {recipe.batch_size}: choose another --batch-size")
     batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip, shift=recipe.shift)
+    if recipe.batch_size % batches.spread.devices:
+        raise UserError(
+            f"{batches.spread.devices} devices cannot share batches of {recipe.batch_size}: choose another --batch-size"
+        )
     model = new_model(recipe, training[0], classes, seed, steps=recipe.epochs * len(batches))
     history = {}
     if resume:
@@ -172,10 +172,9 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
 
 def _fit(model, batches, validation, classes, epochs, keeper):
     on_terminal = sys.stdout.isatty()
-    _, _, count = devices.spread()
     model.fit(
         batches,
-        validation_data=Batches(*validation, classes, batch_size=500 // count * count),
+        validation_data=Batches(*validation, classes, batch_size=500 - 500 % batches.spread.devices),
         initial_epoch=batches.epoch,
         epochs=epochs,
         shuffle=False,  # Batches does it

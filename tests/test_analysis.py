@@ -72,6 +72,7 @@ def test_a_network_that_has_learned_wrong_labels_still_helps_to_find_them(tmp_pa
     model, _ = train(recipe, (images[..., None], labels), (test_images[..., None], test_labels), 10, seed=0)
     record = {"recipe": "fast", "epochs": 4, "seed": 0, "training_pictures": 600, "versions": {}}
     saving.save(model, tmp_path / "model.h5", record | {"input_range": saving.INPUT_RANGE})
+    analysis.check(tmp_path / "model.h5")
     named, test_named = analysis.ask(tmp_path / "model.h5", images, labels, test_images)
     assert named.shape == (600, 10)
     assert (test_named.argmax(axis=1) == test_labels).mean() > 0.9
@@ -83,10 +84,9 @@ def test_a_network_that_has_learned_wrong_labels_still_helps_to_find_them(tmp_pa
 
 
 def test_a_network_from_elsewhere_is_not_asked(tmp_path):
-    images, labels = pictures(100)
     saving.save(MiniVGGNet.build(28, 28, 1, 10), tmp_path / "model.h5", {})
     with pytest.raises(UserError, match="was not made by"):
-        analysis.ask(tmp_path / "model.h5", images, labels, images)
+        analysis.check(tmp_path / "model.h5")
 
 
 def test_suspicion_is_the_margin_to_the_best_other_class():
