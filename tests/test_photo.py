@@ -60,7 +60,7 @@ RENDERINGS = {
 @pytest.mark.real_data
 def test_a_rendered_picture_comes_back_nearly_as_it_was(genuine):
     images, labels = datasets.load_part("train", genuine)
-    judge = KNeighborsClassifier(1).fit(images[:10_000].reshape(-1, 784), labels[:10_000])
+    judge = KNeighborsClassifier(1).fit(images[:-200].reshape(-1, 784), labels[:-200])
     originals, truth = images[-200:], labels[-200:]
     accuracy = judge.score(originals.reshape(-1, 784), truth)
     names = list(RENDERINGS)
