@@ -88,7 +88,8 @@ def _lock(file):
 
 def _variables(model):
     model.optimizer.build(model.trainable_variables)
-    return model.variables + model.optimizer.variables
+    # Pictures that the network carries along (see resident.py) are no part of what it has learned.
+    return [variable for variable in model.variables if variable.dtype != "uint8"] + model.optimizer.variables
 
 
 def save(folder, model, facts, history):

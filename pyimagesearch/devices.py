@@ -67,6 +67,11 @@ def spread():
     return Spread(jax.process_index(), jax.process_count(), distribution.device_mesh.devices.size)
 
 
+def accelerated():
+    """Return whether the backend is JAX on something faster than a CPU."""
+    return keras.backend.backend() == "jax" and not keras.distribution.list_devices()[0].lower().startswith("cpu")
+
+
 def part_ways():
     """End the spreading: what follows runs in this process, on one device."""
     keras.distribution.set_distribution(None)

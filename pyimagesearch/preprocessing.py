@@ -34,15 +34,16 @@ def split(images, labels, seed):
     return (images[train], labels[train]), (images[validation], labels[validation])
 
 
-def flip(images, rng):
-    """Mirror about half of the pictures, left to right: a shirt stays a shirt. (N, 28, 28, 1), any dtype; a copy."""
-    mirrored = rng.random(len(images)) < 0.5
+def flip(images, mirrored):
+    """Mirror some pictures, left to right: a shirt stays a shirt. (N, 28, 28, 1), any dtype; bool (N,); a copy."""
     return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
 
-def shift(images, rng, most):
-    """Move each picture by up to `most` pixels in both directions, black coming in. uint8 (N, 28, 28, 1); a copy."""
-    rows, columns = rng.integers(0, 2 * most + 1, (2, len(images)))
+def shift(images, rows, columns, most):
+    """Move each picture by up to `most` pixels in both directions, black coming in. uint8 (N, 28, 28, 1); a copy.
+
+    rows, columns: (N,), from 0 to 2 * most; `most` leaves a picture where it is, 0 moves it down or to the right.
+    """
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
     return windows[np.arange(len(images)), rows, columns].transpose(0, 2, 3, 1)

@@ -35,16 +35,30 @@ class Batches(keras.utils.PyDataset):
         return whole + (rest > 0 and (whole == 0 or self.seed is None))
 
     def __getitem__(self, index):
+        number, mirrored, rows, columns = self.table(index).T
+        images = self.images[number]
+        if self.flip:
+            images = preprocessing.flip(images, mirrored == 1)
+        if self.shift:
+            images = preprocessing.shift(images, rows, columns, self.shift)
+        return preprocessing.scale(images), self.one_hot[self.labels[number]]
+
+    def table(self, index):
+        """Return what this process's share of the batch is made of: int32 (share, 4), a row for each picture.
+
+        Its number; 1 if it is mirrored; at which row and column, 0 to 2 * shift, it is cut out of a black frame that
+        leaves `shift` pixels on each side.
+        """
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = self.images[chosen]
+        table = np.zeros((len(chosen), 4), np.int32)
+        table[:, 0] = chosen
         chance = np.random.default_rng([self.seed or 0, self.epoch, index])
         if self.flip:
-            images = preprocessing.flip(images, chance)
+            table[:, 1] = chance.random(len(chosen)) < 0.5
         if self.shift:
-            images = preprocessing.shift(images, chance, self.shift)
+            table[:, 2:] = chance.integers(0, 2 * self.shift + 1, (2, len(chosen))).T
         share = len(chosen) // self.spread.processes
-        ours = slice(self.spread.process * share, (self.spread.process + 1) * share)
-        return preprocessing.scale(images[ours]), self.one_hot[self.labels[chosen[ours]]]
+        return table[self.spread.process * share : (self.spread.process + 1) * share]
 
     def on_epoch_end(self):
         self.start_epoch(self.epoch + 1)
@@ -130,7 +144,7 @@ def new_model(recipe, images, classes, seed, steps):
 
 
 @devices.together()
-def train(recipe, training, validation, classes, seed, folder=None, facts=None, resume=False):
+def train(recipe, training, validation, classes, seed, folder=None, facts=None, resume=False, resident=None):
     """Train a new MiniVGGNet and return it with its history.
 
     training, validation: (images uint8 (N, 28, 28, 1), labels (N,)). The history is Keras's dict of lists, one value
@@ -140,6 +154,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
 
     folder    where each epoch leaves a checkpoint, with `facts` about the training in it (see checkpoints.py)
     resume    go on from the newest checkpoint there; the weights at the end are those of a run without a break
+    resident  keep the pictures on the device (see resident.py; JAX alone); by default on accelerators
 
     Raises UserError when the loss is no longer a number, there is nothing to resume, the devices cannot share a batch,
     or another process of the training has ended.
@@ -149,14 +164,32 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
         raise UserError(
             f"{batches.spread.devices} devices cannot share batches of {recipe.batch_size}: choose another --batch-size"
         )
-    model = new_model(recipe, training[0], classes, seed, steps=recipe.epochs * len(batches))
+    to_validate = Batches(*validation, classes, batch_size=500 - 500 % batches.spread.devices)
+    steps = recipe.epochs * len(batches)
+    model = fitted = new_model(recipe, training[0], classes, seed, steps)
+    data = batches
+    if devices.accelerated() if resident is None else resident:
+        from pyimagesearch.resident import on_device
+
+        fitted, data, to_validate = on_device(model, batches, to_validate)
+        compile_model(fitted, recipe, steps)
+        fitted.test_on_batch(*to_validate[0])  # tells Keras the shape of a batch, which it cannot see in whole epochs
     history = {}
     if resume:
-        history = checkpoints.restore(folder, model, facts)
+        history = checkpoints.restore(folder, fitted, facts)
         batches.start_epoch(len(history["loss"]))
     keeper = AfterEachEpoch(history, folder, facts)
+    progress = sys.stdout.isatty() and data is batches
     try:
-        _fit(model, batches, validation, classes, recipe.epochs, keeper)
+        fitted.fit(
+            data,
+            validation_data=to_validate,
+            initial_epoch=batches.epoch,
+            epochs=recipe.epochs,
+            shuffle=False,  # Batches does it
+            verbose=1 if progress else 0,
+            callbacks=[keeper] if progress else [keeper, OneLineAnEpoch()],
+        )
     except (KeyboardInterrupt, Terminated) as stop:
         done = checkpoints.unfinished(folder) if folder else 0
         if not done:
@@ -168,19 +201,6 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     stock = MiniVGGNet.build(28, 28, 1, classes, recipe.dropout)
     stock.set_weights(weights)
     return stock, history
-
-
-def _fit(model, batches, validation, classes, epochs, keeper):
-    on_terminal = sys.stdout.isatty()
-    model.fit(
-        batches,
-        validation_data=Batches(*validation, classes, batch_size=500 - 500 % batches.spread.devices),
-        initial_epoch=batches.epoch,
-        epochs=epochs,
-        shuffle=False,  # Batches does it
-        verbose=1 if on_terminal else 0,
-        callbacks=[keeper] if on_terminal else [keeper, OneLineAnEpoch()],
-    )
 
 
 class AfterEachEpoch(keras.callbacks.Callback):

@@ -1,0 +1,86 @@
+"""Train on an accelerator with JAX: the pictures stay in its memory, and a whole epoch is one launch.
+
+A GPU is done with a step of this network before Python has made the next batch. So the host makes no batches: it sends
+one small table an epoch (which picture, mirrored or not, moved where), and the device does the rest.
+"""
+
+import jax
+import keras
+import numpy as np
+
+
+class Pictures(keras.layers.Layer):
+    """Holds the pictures, uint8 (N, height, width, 1), and makes batches of them by the tables of training.Batches.
+
+    Input: int32 (batch, 4), see Batches.table. Output: float32 (batch, height, width, 1) from 0.0 to 1.0.
+    """
+
+    def __init__(self, images, shift):
+        super().__init__()
+        self.side, self.shift = images.shape[1:3], shift
+        padded = np.pad(images[..., 0], ((0, 0), (shift, shift), (shift, shift)))
+        self.images = self.add_weight(padded.shape, lambda shape, dtype: padded, dtype="uint8", trainable=False)
+
+    def call(self, table):
+        number, mirrored, row, column = (table[:, k, None, None] for k in range(4))
+        rows = row + np.arange(self.side[0])[:, None]
+        columns = column + np.arange(self.side[1])
+        # Mirrored first, then moved: column c of the result is column -c of the padded picture.
+        columns = jax.numpy.where(mirrored == 1, self.side[1] + 2 * self.shift - 1 - columns, columns)
+        return self.images.value[number, rows, columns][..., None].astype("float32") / 255
+
+    def compute_output_spec(self, table):
+        return keras.KerasTensor((table.shape[0], *self.side, 1), "float32")
+
+
+class WholeEpochs(keras.Sequential):
+    """Takes a step for each column of a table of tables, int32 (batch, steps, 4): Keras's own step, `steps` times."""
+
+    def train_step(self, state, data):
+        kind = jax.tree.structure(state)
+
+        def one(state, batch):
+            logs, state = super(WholeEpochs, self).train_step(state, batch)
+            return jax.tree.unflatten(kind, jax.tree.leaves(state)), logs
+
+        # The batch comes first, as it is what several devices share; scan() wants the steps first.
+        state, logs = jax.lax.scan(one, state, jax.tree.map(lambda array: jax.numpy.moveaxis(array, 1, 0), data))
+        return jax.tree.map(lambda values: values[-1], logs), state
+
+
+class Tables(keras.utils.PyDataset):
+    """The tables of a Batches and its labels, one-hot: batch by batch or, for training, an epoch at a time.
+
+    start: int32 (4,), added to each row of a table: where Pictures holds the pictures of this Batches.
+    """
+
+    def __init__(self, batches, start, whole_epochs=False):
+        super().__init__()
+        self.batches, self.start, self.whole_epochs = batches, np.int32(start), whole_epochs
+
+    def __len__(self):
+        return 1 if self.whole_epochs else len(self.batches)
+
+    def __getitem__(self, index):
+        if not self.whole_epochs:
+            return self._one(index)
+        parts = [self._one(step) for step in range(len(self.batches))]
+        return tuple(np.stack(arrays, axis=1) for arrays in zip(*parts, strict=True))
+
+    def _one(self, index):
+        table = self.batches.table(index)
+        return table + self.start, self.batches.one_hot[self.batches.labels[table[:, 0]]]
+
+    def on_epoch_end(self):
+        self.batches.on_epoch_end()
+
+
+def on_device(model, training, validation):
+    """Return (a model with the layers of `model`, uncompiled; training data; validation data), for Keras's fit().
+
+    training, validation: Batches. What fit() learns is in the layers of `model` too.
+    """
+    pictures = Pictures(np.concatenate([training.images, validation.images]), training.shift)
+    whole = WholeEpochs([keras.Input((4,), dtype="int32"), pictures, *model.layers])
+    unmoved = [len(training.images), 0, training.shift, training.shift]
+    return whole, Tables(training, [0, 0, 0, 0], whole_epochs=True), Tables(validation, unmoved)
