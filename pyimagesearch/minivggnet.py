@@ -1,71 +1,74 @@
-"""MiniVGGNet, the network: two blocks of two 3x3 convolutions each, then a dense layer."""
+"""MiniVGGNet, the network: blocks of two 3x3 convolutions each, two of them by default, then a dense layer."""
 
 import math
 
 import keras
 from keras import layers
 
-LEAST_SIDE = 4  # two poolings halve each side twice
-
 
 class MiniVGGNet:
     """A small network in the manner of VGG (Simonyan and Zisserman, arXiv:1409.1556): 3x3 convolutions, pooling."""
 
     @staticmethod
-    def build(width, height, depth, classes, dropout=(0.25, 0.25, 0.5), normalization=layers.BatchNormalization):
+    def build(
+        width,
+        height,
+        depth,
+        classes,
+        dropout=(0.25, 0.25, 0.5),
+        normalization=layers.BatchNormalization,
+        filters=(32, 64),
+        dense=512,
+    ):
         """Return an untrained, uncompiled Keras model.
 
-        width, height   of the pictures in pixels, 4 or more each
+        width, height   of the pictures in pixels; each block halves them, so two blocks need 4 or more
         depth           channels of the pictures: 1 for grey, 3 for colour
         classes         number of classes, 2 or more
-        dropout         rates from 0 (off) to below 1, after the first block, the second block and the dense layer
+        dropout         rates from 0 (off) to below 1, after each block and after the dense layer
         normalization   the class of the batch normalization; training.py has one that is faster on TensorFlow
+        filters         of the two convolutions of each block: as many blocks as there are numbers
+        dense           width of the dense layer
 
         Input: (N, height, width, depth), float32 from 0.0 to 1.0. Output: (N, classes), float32 probabilities.
         Raises ValueError for any other argument.
         """
+        if not filters:
+            raise ValueError("filters must have a number for each block, got none")
+        smallest = 2 ** len(filters)
         for name, value, least in (
-            ("width", width, LEAST_SIDE),
-            ("height", height, LEAST_SIDE),
+            ("width", width, smallest),
+            ("height", height, smallest),
             ("depth", depth, 1),
             ("classes", classes, 2),
+            ("dense", dense, 1),
+            *(("filters", number, 1) for number in filters),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be a whole number of {least} or more, got {value!r}")
-        if len(dropout) != 3 or not all(0 <= rate < 1 for rate in dropout):
-            raise ValueError(f"dropout must be three rates from 0 to below 1, got {dropout!r}")
+        if len(dropout) != len(filters) + 1 or not all(0 <= rate < 1 for rate in dropout):
+            raise ValueError(f"dropout must be {len(filters) + 1} rates from 0 to below 1, got {dropout!r}")
 
         model = keras.Sequential(name="minivggnet")
         model.add(keras.Input((height, width, depth)))
 
-        # first (CONV => BN => RELU) x 2 => POOL layer set
-        # Convolutions have no bias: batch normalization, right after, subtracts the mean and adds a bias of its own.
-        # Its momentum is 0.9, not Keras's 0.99, so that short trainings too end with the right running averages.
-        model.add(layers.Conv2D(32, 3, padding="same", use_bias=False))
-        model.add(normalization(momentum=0.9))
-        model.add(layers.ReLU())
-        model.add(layers.Conv2D(32, 3, padding="same", use_bias=False))
-        model.add(normalization(momentum=0.9))
-        model.add(layers.ReLU())
-        model.add(layers.MaxPooling2D(2))
-        model.add(layers.Dropout(dropout[0]))
-
-        # second (CONV => BN => RELU) x 2 => POOL layer set: half the side, twice the filters
-        model.add(layers.Conv2D(64, 3, padding="same", use_bias=False))
-        model.add(normalization(momentum=0.9))
-        model.add(layers.ReLU())
-        model.add(layers.Conv2D(64, 3, padding="same", use_bias=False))
-        model.add(normalization(momentum=0.9))
-        model.add(layers.ReLU())
-        model.add(layers.MaxPooling2D(2))
-        model.add(layers.Dropout(dropout[1]))
+        # (CONV => BN => RELU) x 2 => POOL layer sets: first at full size, then at half the side with more filters
+        for number, rate in zip(filters, dropout[:-1], strict=True):
+            for _ in range(2):
+                # No bias: batch normalization, right after, subtracts the mean and adds a bias of its own. Its
+                # momentum is 0.9, not Keras's 0.99, so that short trainings too end with the right running averages.
+                model.add(layers.Conv2D(number, 3, padding="same", use_bias=False))
+                model.add(normalization(momentum=0.9))
+                model.add(layers.ReLU())
+            model.add(layers.MaxPooling2D(2))
+            model.add(layers.Dropout(rate))
 
         # FLATTEN => DENSE => BN => RELU layer set
         model.add(layers.Flatten())
-        model.add(layers.Dense(512, use_bias=False))
+        model.add(layers.Dense(dense, use_bias=False))
         model.add(normalization(momentum=0.9))
         model.add(layers.ReLU())
-        model.add(layers.Dropout(dropout[2]))
+        model.add(layers.Dropout(dropout[-1]))
 
         # softmax classifier: ten numbers that add up to 1
         model.add(layers.Dense(classes, activation="softmax"))

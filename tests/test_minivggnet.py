@@ -49,10 +49,31 @@ def test_bad_arguments_are_named(arguments, name):
         MiniVGGNet.build(*arguments)
 
 
-@pytest.mark.parametrize("dropout", [(0.1, 0.1), (0, 0, 1), (-0.1, 0, 0)])
-def test_bad_dropout_is_named(dropout):
-    with pytest.raises(ValueError, match="^dropout must be three rates"):
-        MiniVGGNet.build(28, 28, 1, 10, dropout=dropout)
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"dropout": (0.1, 0.1)}, "dropout must be 3 rates"),
+        ({"dropout": (0, 0, 1)}, "dropout must be 3 rates"),
+        ({"dropout": (-0.1, 0, 0)}, "dropout must be 3 rates"),
+        ({"filters": (8, 8, 8)}, "dropout must be 4 rates"),
+        ({"filters": ()}, "filters must have a number for each block"),
+        ({"filters": (8, 0)}, "filters must be a whole number of 1 or more"),
+        ({"dense": 1.5}, "dense must be a whole number"),
+        ({"width": 7, "filters": (8, 8, 8), "dropout": (0, 0, 0, 0)}, "width must be a whole number of 8 or more"),
+    ],
+)
+def test_bad_choices_are_named(wrong, words):
+    with pytest.raises(ValueError, match="^" + words):
+        MiniVGGNet.build(**{"width": 28, "height": 28, "depth": 1, "classes": 10} | wrong)
+
+
+def test_wider_and_deeper_networks_are_of_the_same_kind():
+    model = MiniVGGNet.build(28, 28, 1, 10, (0, 0, 0, 0), filters=(8, 16, 24), dense=40)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [8, 8, 16, 16, 24, 24]
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    assert model.layers[-1].input.shape == (None, 40)
+    assert [row[1] for row in structure(model) if row[0] == "Flatten"] == [str(3 * 3 * 24)]
 
 
 def test_dropout_rates_are_used():
