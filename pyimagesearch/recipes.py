@@ -19,7 +19,9 @@ class Recipe:
     label_smoothing   probability that the target gives away to the other classes (Szegedy et al., arXiv:1512.00567)
     flip              mirror each training picture with probability 1/2
     shift             move each training picture by up to this number of pixels, up or down and left or right
-    dropout           rates after the first block, the second block and the dense layer
+    erase             black a rectangle of up to this many pixels a side out in each training picture, anywhere
+    filters, dense    the widths of the network's convolutions, block by block, and of its dense layer
+    dropout           rates after each block and after the dense layer
     whitening         set the first convolution from the data and leave it so (see whitening.py)
     """
 
@@ -33,7 +35,10 @@ class Recipe:
     label_smoothing: float
     flip: bool
     shift: int
-    dropout: tuple[float, float, float]
+    erase: int
+    filters: tuple[int, ...]
+    dense: int
+    dropout: tuple[float, ...]
     whitening: bool
 
 
@@ -50,6 +55,9 @@ RECIPES = {
         label_smoothing=0.0,
         flip=False,
         shift=0,
+        erase=0,
+        filters=(32, 64),
+        dense=512,
         dropout=(0.25, 0.25, 0.5),
         whitening=False,
     ),
@@ -66,6 +74,9 @@ RECIPES = {
         label_smoothing=0.1,
         flip=True,
         shift=1,
+        erase=0,
+        filters=(32, 64),
+        dense=512,
         dropout=(0.0, 0.0, 0.0),
         whitening=True,
     ),

@@ -10,9 +10,9 @@ import numpy as np
 
 
 class Pictures(keras.layers.Layer):
-    """Holds the pictures, uint8 (N, height, width, 1), and makes batches of them by the tables of training.Batches.
+    """Holds the pictures, uint8 (N, height, width, 1), and makes batches of them by the tables of Batches.
 
-    Input: int32 (batch, 4), see Batches.table. Output: float32 (batch, height, width, 1) from 0.0 to 1.0.
+    Input: int32 (batch, 8), see Batches.table. Output: float32 (batch, height, width, 1) from 0.0 to 1.0.
     """
 
     def __init__(self, images, shift):
@@ -22,19 +22,21 @@ class Pictures(keras.layers.Layer):
         self.images = self.add_weight(padded.shape, lambda shape, dtype: padded, dtype="uint8", trainable=False)
 
     def call(self, table):
-        number, mirrored, row, column = (table[:, k, None, None] for k in range(4))
-        rows = row + np.arange(self.side[0])[:, None]
-        columns = column + np.arange(self.side[1])
+        number, mirrored, row, column, top, bottom, left, right = (table[:, k, None, None] for k in range(8))
+        rows, columns = np.arange(self.side[0])[:, None], np.arange(self.side[1])
+        black = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+        rows, columns = rows + row, columns + column
         # Mirrored first, then moved: column c of the result is column -c of the padded picture.
         columns = jax.numpy.where(mirrored == 1, self.side[1] + 2 * self.shift - 1 - columns, columns)
-        return self.images.value[number, rows, columns][..., None].astype("float32") / 255
+        pixels = jax.numpy.where(black, 0, self.images.value[number, rows, columns])
+        return pixels[..., None].astype("float32") / 255
 
     def compute_output_spec(self, table):
         return keras.KerasTensor((table.shape[0], *self.side, 1), "float32")
 
 
 class WholeEpochs(keras.Sequential):
-    """Takes a step for each column of a table of tables, int32 (batch, steps, 4): Keras's own step, `steps` times."""
+    """Takes a step for each column of a table of tables, int32 (batch, steps, 8): Keras's own step, `steps` times."""
 
     def train_step(self, state, data):
         kind = jax.tree.structure(state)
@@ -51,7 +53,7 @@ class WholeEpochs(keras.Sequential):
 class Tables(keras.utils.PyDataset):
     """The tables of a Batches and its labels, one-hot: batch by batch or, for training, an epoch at a time.
 
-    start: int32 (4,), added to each row of a table: where Pictures holds the pictures of this Batches.
+    start: eight whole numbers, added to each row of a table: where Pictures holds the pictures of this Batches.
     """
 
     def __init__(self, batches, start, whole_epochs=False):
@@ -81,6 +83,6 @@ def on_device(model, training, validation):
     training, validation: Batches. What fit() learns is in the layers of `model` too.
     """
     pictures = Pictures(np.concatenate([training.images, validation.images]), training.shift)
-    whole = WholeEpochs([keras.Input((4,), dtype="int32"), pictures, *model.layers])
-    unmoved = [len(training.images), 0, training.shift, training.shift]
-    return whole, Tables(training, [0, 0, 0, 0], whole_epochs=True), Tables(validation, unmoved)
+    whole = WholeEpochs([keras.Input((8,), dtype="int32"), pictures, *model.layers])
+    unmoved = [len(training.images), 0, training.shift, training.shift, 0, 0, 0, 0]
+    return whole, Tables(training, 8 * [0], whole_epochs=True), Tables(validation, unmoved)

@@ -7,70 +7,11 @@ import time
 import keras
 import numpy as np
 
-from pyimagesearch import checkpoints, devices, preprocessing
+from pyimagesearch import checkpoints, devices
+from pyimagesearch.batches import Batches
 from pyimagesearch.console import Terminated, UserError, quiet_import
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.whitening import whiten
-
-
-class Batches(keras.utils.PyDataset):
-    """What Keras asks for batches: (pictures, one-hot labels), float32, made when they are needed.
-
-    images: uint8 (N, 28, 28, 1); labels: (N,). With a seed, the pictures are shuffled anew each epoch and, if so
-    told, mirrored and moved at random: epoch k of a seed is always the same, and what is left over for less than a
-    batch waits for another epoch. Without a seed all pictures come, in order and as they are.
-
-    Where several processes train together, each gets its share of the same batches.
-    """
-
-    def __init__(self, images, labels, classes, batch_size, seed=None, flip=False, shift=0):
-        super().__init__()
-        self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
-        self.batch_size, self.seed, self.flip, self.shift = batch_size, seed, flip, shift
-        self.spread = devices.spread()
-        self.start_epoch(0)
-
-    def __len__(self):
-        whole, rest = divmod(len(self.order), self.batch_size)
-        return whole + (rest > 0 and (whole == 0 or self.seed is None))
-
-    def __getitem__(self, index):
-        number, mirrored, rows, columns = self.table(index).T
-        images = self.images[number]
-        if self.flip:
-            images = preprocessing.flip(images, mirrored == 1)
-        if self.shift:
-            images = preprocessing.shift(images, rows, columns, self.shift)
-        return preprocessing.scale(images), self.one_hot[self.labels[number]]
-
-    def table(self, index):
-        """Return what this process's share of the batch is made of: int32 (share, 4), a row for each picture.
-
-        Its number; 1 if it is mirrored; at which row and column, 0 to 2 * shift, it is cut out of a black frame that
-        leaves `shift` pixels on each side.
-        """
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        table = np.zeros((len(chosen), 4), np.int32)
-        table[:, 0] = chosen
-        chance = np.random.default_rng([self.seed or 0, self.epoch, index])
-        if self.flip:
-            table[:, 1] = chance.random(len(chosen)) < 0.5
-        if self.shift:
-            table[:, 2:] = chance.integers(0, 2 * self.shift + 1, (2, len(chosen))).T
-        share = len(chosen) // self.spread.processes
-        return table[self.spread.process * share : (self.spread.process + 1) * share]
-
-    def on_epoch_end(self):
-        self.start_epoch(self.epoch + 1)
-
-    def start_epoch(self, epoch):
-        """Give the pictures the order of this epoch, counted from 0."""
-        self.epoch = epoch
-        self.order = np.arange(len(self.labels))
-        if self.seed is not None:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-        usable = len(self.order) - len(self.order) % self.spread.devices  # every device gets as many as the others
-        self.order = self.order[:usable]
 
 
 def normalization_class():
@@ -129,6 +70,11 @@ def compile_model(model, recipe, steps):
     )
 
 
+def build(recipe, classes, normalization=keras.layers.BatchNormalization):
+    """Return the recipe's network, untrained and uncompiled."""
+    return MiniVGGNet.build(28, 28, 1, classes, recipe.dropout, normalization, recipe.filters, recipe.dense)
+
+
 def new_model(recipe, images, classes, seed, steps):
     """Return a compiled MiniVGGNet, ready for a training of `steps` steps by the recipe; the seed sets its weights.
 
@@ -136,7 +82,7 @@ def new_model(recipe, images, classes, seed, steps):
     """
     with quiet_import():  # it imports TensorFlow where that is installed, under JAX too
         keras.utils.set_random_seed(seed)
-    model = MiniVGGNet.build(28, 28, 1, classes, recipe.dropout, normalization_class())
+    model = build(recipe, classes, normalization_class())
     if recipe.whitening:
         whiten(*model.layers[:2], images, seed)
     compile_model(model, recipe, steps)
@@ -159,7 +105,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     Raises UserError when the loss is no longer a number, there is nothing to resume, the devices cannot share a batch,
     or another process of the training has ended.
     """
-    batches = Batches(*training, classes, recipe.batch_size, seed=seed, flip=recipe.flip, shift=recipe.shift)
+    batches = Batches(*training, classes, recipe.batch_size, seed, recipe.flip, recipe.shift, recipe.erase)
     if recipe.batch_size % batches.spread.devices:
         raise UserError(
             f"{batches.spread.devices} devices cannot share batches of {recipe.batch_size}: choose another --batch-size"
@@ -198,7 +144,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
         raise type(stop)(words) from None
     weights = model.get_weights()
     devices.part_ways()
-    stock = MiniVGGNet.build(28, 28, 1, classes, recipe.dropout)
+    stock = build(recipe, classes)
     stock.set_weights(weights)
     return stock, history
 

@@ -57,3 +57,12 @@ def test_shift_moves_whole_pictures_and_brings_in_black():
     np.testing.assert_array_equal(moved[4], images[4])
     np.testing.assert_array_equal(moved[0, 1:, 1:], images[0, :-1, :-1])
     assert not moved[0, 0].any()
+
+
+def test_erase_blacks_out_the_rectangle_and_nothing_else():
+    images = preprocessing.reshape(np.full((2, 28, 28), 7, np.uint8))
+    erased = preprocessing.erase(images, *np.array([[3, 0], [5, 0], [10, 4], [28, 9]]))
+    assert erased.dtype == np.uint8
+    assert not erased[0, 3:5, 10:28].any()
+    assert (erased == 7).sum() == 2 * 784 - 2 * 18
+    assert (images == 7).all()

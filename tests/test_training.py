@@ -7,9 +7,10 @@ import pytest
 
 from conftest import pictures
 from pyimagesearch import preprocessing
+from pyimagesearch.batches import Batches
 from pyimagesearch.console import UserError
 from pyimagesearch.recipes import RECIPES
-from pyimagesearch.training import Batches, learning_rates, new_model, train
+from pyimagesearch.training import learning_rates, new_model, train
 
 
 def data(count, seed=0):
@@ -60,6 +61,24 @@ def test_batches_repeat_by_seed_and_epoch():
 
     np.testing.assert_array_equal(second_epoch(5), second_epoch(5))
     assert (second_epoch(5) != second_epoch(6)).any()
+
+
+def test_batches_mirror_half_move_and_erase_at_random():
+    images, labels = data(1000)
+    batches = Batches(images, labels, 10, 1000, seed=2, flip=True, shift=1, erase=8)
+    number, mirrored, row, column, top, bottom, left, right = batches.table(0).T
+    assert sorted(number) == list(range(1000))
+    assert 400 < mirrored.sum() < 600
+    assert set(zip(row.tolist(), column.tolist(), strict=True)) == {(r, c) for r in range(3) for c in range(3)}
+    for start, end in ((top, bottom), (left, right)):
+        assert set(end - start) == set(range(9))
+        assert (start.min(), end.max()) == (0, 28)
+    made, _ = batches[0]
+    picture = images[number[0]]
+    picture = picture[:, ::-1] if mirrored[0] else picture
+    picture = np.pad(picture, ((1, 1), (1, 1), (0, 0)))[row[0] : row[0] + 28, column[0] : column[0] + 28]
+    picture[top[0] : bottom[0], left[0] : right[0]] = 0
+    np.testing.assert_allclose(made[0] * 255, picture, atol=1e-4)
 
 
 def test_one_cycle_warms_up_and_ends_at_zero():

@@ -104,9 +104,9 @@ def keras_plain(images, labels):
 
 def batches_of(recipe, images, labels):
     """The pictures as the recipe's training gets them."""
-    from pyimagesearch.training import Batches
+    from pyimagesearch.batches import Batches
 
-    return Batches(images, labels, 10, recipe.batch_size, seed=0, flip=recipe.flip, shift=recipe.shift)
+    return Batches(images, labels, 10, recipe.batch_size, 0, recipe.flip, recipe.shift, recipe.erase)
 
 
 def ours(images, labels, name):
