@@ -11,7 +11,7 @@ The test pictures are not read here: fashion_mnist_loaded.py uses them once, at 
 import dataclasses
 from pathlib import Path
 
-from pyimagesearch import console
+from pyimagesearch import console, files
 from pyimagesearch.recipes import RECIPES
 
 
@@ -38,8 +38,8 @@ def parse():
 
 def main():
     args = parse()
-    console.check_target(args.model)
-    console.check_folder(args.images)
+    files.check_target(args.model)
+    files.check_folder(args.images)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     from pyimagesearch import checkpoints

@@ -8,7 +8,7 @@ python fashion_mnist_loaded.py --image shirt.jpg        what is on this photo? (
 
 from pathlib import Path
 
-from pyimagesearch import console
+from pyimagesearch import console, files
 from pyimagesearch.foreign import RANGES
 
 
@@ -27,8 +27,8 @@ def parse():
 def main():
     args = parse()
     if args.json:
-        console.check_target(args.json)
-    console.check_folder(args.images)
+        files.check_target(args.json)
+    files.check_folder(args.images)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     from pyimagesearch import saving
@@ -80,7 +80,7 @@ def measure(args):
     plots.reliability(*calibrations, result["temperature"], args.images / "reliability.png")
     print(f"drawn in {args.images}: confusion_matrix, predictions, mistakes, reliability (.png)")
     if args.json:
-        console.write_json(args.json, result)
+        files.write_json(args.json, result)
 
 
 def classify(args):
@@ -110,7 +110,7 @@ def classify(args):
         plots.photos(shown, datasets.CLASS_NAMES, args.images / "photos.png")
         print(f"drawn: {args.images / 'photos.png'}")
     if args.json:
-        console.write_json(args.json, answers)
+        files.write_json(args.json, answers)
     if len(shown) < len(files):
         raise console.UserError(f"{len(files) - len(shown)} of {len(files)} pictures could not be used; see above")
 

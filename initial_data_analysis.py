@@ -7,7 +7,7 @@ python initial_data_analysis.py --model fashion_model.h5    what the network see
 
 from pathlib import Path
 
-from pyimagesearch import console
+from pyimagesearch import console, files
 
 
 def parse():
@@ -21,9 +21,9 @@ def parse():
 
 def main():
     args = parse()
-    console.check_folder(args.images)
+    files.check_folder(args.images)
     if args.csv:
-        console.check_target(args.csv)
+        files.check_target(args.csv)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     import numpy as np

@@ -14,7 +14,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
 from pyimagesearch import inspection, saving
-from pyimagesearch.console import UserError, replacing
+from pyimagesearch.console import UserError
+from pyimagesearch.files import replacing
 
 COMPONENTS = 50
 NEIGHBOURS = 10

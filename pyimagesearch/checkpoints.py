@@ -14,7 +14,8 @@ import zipfile
 
 import numpy as np
 
-from pyimagesearch.console import UserError, first_process, reason, replacing, warn
+from pyimagesearch.console import UserError, first_process, reason, warn
+from pyimagesearch.files import replacing
 
 KEPT = 2
 

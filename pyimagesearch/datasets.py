@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pyimagesearch.console import UserError, reason, replacing, warn
+from pyimagesearch.console import UserError, reason, warn
+from pyimagesearch.files import replacing
 
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pyimagesearch.console import replacing
+from pyimagesearch.files import replacing
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#007A5A", "#C23B00"

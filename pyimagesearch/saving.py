@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 
 from pyimagesearch import foreign, inspection
-from pyimagesearch.console import UserError, quiet_import, replacing
+from pyimagesearch.console import UserError, quiet_import
+from pyimagesearch.files import replacing
 
 INPUT_RANGE = (0.0, 1.0)  # what preprocessing.scale makes
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from conftest import ROOT
-from pyimagesearch import console
+from pyimagesearch import console, files
 
 
 def end_of(what):
@@ -52,17 +52,17 @@ def test_a_bug_keeps_its_traceback(what):
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.txt"
-    with console.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_text("first")
     assert path.read_text() == "first"
-    with pytest.raises(ValueError, match="a bug"), console.replacing(path) as temporary:
+    with pytest.raises(ValueError, match="a bug"), files.replacing(path) as temporary:
         temporary.write_text("second")
         raise ValueError("a bug")
-    with pytest.raises(console.UserError, match="cannot write .*: No space left"), console.replacing(path):
+    with pytest.raises(console.UserError, match="cannot write .*: No space left"), files.replacing(path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "first"
     (tmp_path / ".file.7.tmp.txt").write_text("half of a killed process's file, from yesterday")
     os.utime(tmp_path / ".file.7.tmp.txt", (time.time() - 86400,) * 2)
-    with console.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_text("third")
     assert [item.name for item in tmp_path.iterdir()] == ["file.txt"]
