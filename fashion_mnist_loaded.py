@@ -87,32 +87,32 @@ def classify(args):
     """Say what the network sees on the user's own pictures."""
     from pyimagesearch import photo
 
-    files = photo.find(args.image)
-    photos = console.progress(photo.prepared(files), len(files), "photo")
+    paths = photo.find(args.image)
+    photos = console.progress(photo.prepared(paths), len(paths), "photo")
     from pyimagesearch import datasets, evaluation, plots, saving
 
     model, record, reading = load(args)
     shown, answers = [], []
-    for file, prepared in photos:
+    for path, prepared in photos:
         if isinstance(prepared, console.UserError):
             console.warn(console.printable(str(prepared)))
             continue
         views = evaluation.predict(model, prepared.pictures, reading)
         answer = evaluation.combine(views, saving.temperature(record))
         best = [f"{datasets.CLASS_NAMES[k]} {answer[k]:.0%}" for k in answer.argsort()[:-4:-1]]
-        print(console.printable(f"{file}: {', '.join(best)}"))
+        print(console.printable(f"{path}: {', '.join(best)}"))
         unsure = ["the network is not sure"] if answer.max() < 0.5 else []
         for doubt in (*prepared.doubts, *unsure):
             print(f"  note: {doubt}")
-        shown.append((file.name, prepared, answer))
-        answers.append({"file": str(file), **dict(zip(datasets.CLASS_NAMES, answer.tolist(), strict=True))})
+        shown.append((path.name, prepared, answer))
+        answers.append({"file": str(path), **dict(zip(datasets.CLASS_NAMES, answer.tolist(), strict=True))})
     if shown:
         plots.photos(shown, datasets.CLASS_NAMES, args.images / "photos.png")
         print(f"drawn: {args.images / 'photos.png'}")
     if args.json:
         files.write_json(args.json, answers)
-    if len(shown) < len(files):
-        raise console.UserError(f"{len(files) - len(shown)} of {len(files)} pictures could not be used; see above")
+    if len(shown) < len(paths):
+        raise console.UserError(f"{len(paths) - len(shown)} of {len(paths)} pictures could not be used; see above")
 
 
 if __name__ == "__main__":
