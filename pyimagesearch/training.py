@@ -1,6 +1,7 @@
 """Fit a network by a recipe."""
 
 import math
+import statistics
 import sys
 import time
 
@@ -134,7 +135,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
             epochs=recipe.epochs,
             shuffle=False,  # Batches does it
             verbose=1 if progress else 0,
-            callbacks=[keeper] if progress else [keeper, OneLineAnEpoch()],
+            callbacks=[keeper, TimeLeft(history) if progress else OneLineAnEpoch(history)],
         )
     except (KeyboardInterrupt, Terminated) as stop:
         done = checkpoints.unfinished(folder) if folder else 0
@@ -171,12 +172,36 @@ class AfterEachEpoch(keras.callbacks.Callback):
             checkpoints.save(self.folder, self.model, self.facts, self.history)
 
 
-class OneLineAnEpoch(keras.callbacks.Callback):
+def time_left(seconds, epochs):
+    """Return how long the rest of `epochs` will take, in words, after epochs that took `seconds` (a list) each."""
+    # The median of the latest: the first takes longer, and the machine may have been busy for a while.
+    left = statistics.median(seconds[-3:]) * (epochs - len(seconds))
+    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
+
+
+class TimeLeft(keras.callbacks.Callback):
+    """Say how long the training will still take, above the progress bar of each epoch but the first."""
+
+    def __init__(self, history):
+        super().__init__()
+        self.history = history
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.history:
+            print(time_left(self.history["seconds"], self.params["epochs"]))
+
+
+class OneLineAnEpoch(TimeLeft):
     """Progress for a log file, where a progress bar would leave thousands of lines."""
 
+    def on_epoch_begin(self, epoch, logs=None):
+        pass
+
     def on_epoch_end(self, epoch, logs=None):
+        done, epochs = epoch + 1, self.params["epochs"]
         print(
-            f"epoch {epoch + 1}/{self.params['epochs']}: "
+            f"epoch {done}/{epochs}: "
             f"training loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.2%}; "
             f"validation loss {logs['val_loss']:.4f}, accuracy {logs['val_accuracy']:.2%}"
+            + ("" if done == epochs else f"; {time_left(self.history['seconds'], epochs)}")
         )

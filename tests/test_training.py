@@ -10,7 +10,7 @@ from pyimagesearch import preprocessing
 from pyimagesearch.batches import Batches
 from pyimagesearch.console import UserError
 from pyimagesearch.recipes import RECIPES
-from pyimagesearch.training import learning_rates, new_model, train
+from pyimagesearch.training import learning_rates, new_model, time_left, train
 
 
 def data(count, seed=0):
@@ -117,6 +117,12 @@ def test_history_has_a_finite_value_an_epoch():
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
     assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
     assert history["val_accuracy"][-1] > 0.9
+
+
+def test_the_time_left_is_that_of_the_epochs_to_come():
+    assert time_left([90.0, 30.0], 3) == "about 60 s left"  # the median of two is their mean
+    assert time_left([200.0, 30.0, 30.0, 30.0], 14) == "about 5 min left"
+    assert time_left([9.0], 2) == "about 9 s left"
 
 
 def test_weight_decay_spares_biases_and_batch_normalization():
