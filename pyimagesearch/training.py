@@ -1,14 +1,11 @@
 """Fit a network by a recipe."""
 
-import math
-import statistics
 import sys
-import time
 
 import keras
 import numpy as np
 
-from pyimagesearch import checkpoints, devices
+from pyimagesearch import callbacks, checkpoints, devices
 from pyimagesearch.batches import Batches
 from pyimagesearch.console import Terminated, UserError, quiet_import
 from pyimagesearch.minivggnet import MiniVGGNet
@@ -125,83 +122,28 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     if resume:
         history = checkpoints.restore(folder, fitted, facts)
         batches.start_epoch(len(history["loss"]))
-    keeper = AfterEachEpoch(history, folder, facts)
     progress = sys.stdout.isatty() and data is batches
+    words = callbacks.TimeLeft(history) if progress else callbacks.OneLineAnEpoch(history)
+    stop = callbacks.StopBetweenBatches()
     try:
-        fitted.fit(
-            data,
-            validation_data=to_validate,
-            initial_epoch=batches.epoch,
-            epochs=recipe.epochs,
-            shuffle=False,  # Batches does it
-            verbose=1 if progress else 0,
-            callbacks=[keeper, TimeLeft(history) if progress else OneLineAnEpoch(history)],
-        )
-    except (KeyboardInterrupt, Terminated) as stop:
+        with stop.listening():
+            fitted.fit(
+                data,
+                validation_data=to_validate,
+                initial_epoch=batches.epoch,
+                epochs=recipe.epochs,
+                shuffle=False,  # Batches does it
+                verbose=1 if progress else 0,
+                callbacks=[callbacks.AfterEachEpoch(history, folder, facts), words, stop],
+            )
+    except (KeyboardInterrupt, Terminated) as stopped:
         done = checkpoints.unfinished(folder) if folder else 0
         if not done:
             raise
-        words = f"stopped after epoch {done} of {recipe.epochs}; to go on, add --resume to the same command"
-        raise type(stop)(words) from None
+        advice = f"stopped after epoch {done} of {recipe.epochs}; to go on, add --resume to the same command"
+        raise type(stopped)(advice) from None
     weights = model.get_weights()
     devices.part_ways()
     stock = build(recipe, classes)
     stock.set_weights(weights)
     return stock, history
-
-
-class AfterEachEpoch(keras.callbacks.Callback):
-    """Add the epoch to the history, stop if the loss is not a number, keep a checkpoint."""
-
-    def __init__(self, history, folder, facts):
-        super().__init__()
-        self.history, self.folder, self.facts = history, folder, facts
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        for name, value in (logs | {"seconds": time.perf_counter() - self.start}).items():
-            self.history.setdefault(name, []).append(float(value))
-        if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss is not a number after epoch {epoch + 1}, and no model was saved; "
-                "try again with a smaller --learning-rate"
-            )
-        if self.folder:
-            checkpoints.save(self.folder, self.model, self.facts, self.history)
-
-
-def time_left(seconds, epochs):
-    """Return how long the rest of `epochs` will take, in words, after epochs that took `seconds` (a list) each."""
-    # The median of the latest: the first takes longer, and the machine may have been busy for a while.
-    left = statistics.median(seconds[-3:]) * (epochs - len(seconds))
-    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
-
-
-class TimeLeft(keras.callbacks.Callback):
-    """Say how long the training will still take, above the progress bar of each epoch but the first."""
-
-    def __init__(self, history):
-        super().__init__()
-        self.history = history
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self.history:
-            print(time_left(self.history["seconds"], self.params["epochs"]))
-
-
-class OneLineAnEpoch(TimeLeft):
-    """Progress for a log file, where a progress bar would leave thousands of lines."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        pass
-
-    def on_epoch_end(self, epoch, logs=None):
-        done, epochs = epoch + 1, self.params["epochs"]
-        print(
-            f"epoch {done}/{epochs}: "
-            f"training loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.2%}; "
-            f"validation loss {logs['val_loss']:.4f}, accuracy {logs['val_accuracy']:.2%}"
-            + ("" if done == epochs else f"; {time_left(self.history['seconds'], epochs)}")
-        )

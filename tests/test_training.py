@@ -1,6 +1,7 @@
 """training.py: the recipe is what is trained, and the same seed gives the same weights."""
 
 import dataclasses
+import signal
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from conftest import pictures
 from pyimagesearch import preprocessing
 from pyimagesearch.batches import Batches
+from pyimagesearch.callbacks import StopBetweenBatches, time_left
 from pyimagesearch.console import UserError
 from pyimagesearch.recipes import RECIPES
-from pyimagesearch.training import learning_rates, new_model, time_left, train
+from pyimagesearch.training import learning_rates, new_model, train
 
 
 def data(count, seed=0):
@@ -123,6 +125,25 @@ def test_the_time_left_is_that_of_the_epochs_to_come():
     assert time_left([90.0, 30.0], 3) == "about 60 s left"  # the median of two is their mean
     assert time_left([200.0, 30.0, 30.0, 30.0], 14) == "about 5 min left"
     assert time_left([9.0], 2) == "about 9 s left"
+
+
+def test_ctrl_c_waits_for_the_batch_and_a_second_one_does_not():
+    before, events = signal.getsignal(signal.SIGINT), []
+    stop = StopBetweenBatches()
+    with pytest.raises(KeyboardInterrupt), stop.listening():
+        signal.raise_signal(signal.SIGINT)
+        events.append("the batch goes on")
+        signal.raise_signal(signal.SIGINT)
+        events.append("not reached")
+    assert events == ["the batch goes on"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+    stop = StopBetweenBatches()
+    with pytest.raises(KeyboardInterrupt), stop.listening():
+        signal.raise_signal(signal.SIGINT)
+        stop.on_train_batch_end(0)
+        events.append("not reached")
+    assert events == ["the batch goes on"]
 
 
 def test_weight_decay_spares_biases_and_batch_normalization():
