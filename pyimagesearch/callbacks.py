@@ -54,11 +54,12 @@ class TimeLeft(keras.callbacks.Callback):
             print(time_left(self.history["seconds"], self.params["epochs"]))
 
 
-class OneLineAnEpoch(TimeLeft):
-    """Progress for a log file, where a progress bar would leave thousands of lines."""
+class OneLineAnEpoch(keras.callbacks.Callback):
+    """Progress for a log file, where a progress bar would leave thousands of lines; the time left is in the line."""
 
-    def on_epoch_begin(self, epoch, logs=None):
-        pass
+    def __init__(self, history):
+        super().__init__()
+        self.history = history
 
     def on_epoch_end(self, epoch, logs=None):
         done, epochs = epoch + 1, self.params["epochs"]

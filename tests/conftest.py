@@ -31,6 +31,12 @@ def pictures(count, seed=0):
     return images, labels
 
 
+def data(count, seed=0):
+    """Return pictures() as training takes them: uint8 (N, 28, 28, 1) and labels."""
+    images, labels = pictures(count, seed)
+    return images[..., np.newaxis], labels
+
+
 def idx(array):
     """Return the bytes of a uint8 array as an IDX file."""
     return np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes() + array.tobytes()

@@ -9,19 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import ROOT, pictures
-from pyimagesearch import checkpoints, preprocessing
+from conftest import ROOT, data
+from pyimagesearch import checkpoints
 from pyimagesearch.batches import Batches
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training import train
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="needs KERAS_BACKEND=jax")
 RECIPE = dataclasses.replace(RECIPES["fast"], epochs=2, batch_size=40, learning_rate=0.01)
-
-
-def data(count, seed=0):
-    images, labels = pictures(count, seed)
-    return preprocessing.reshape(images), labels
 
 
 @pytest.mark.parametrize(("shift", "erase"), [(0, 0), (2, 14)])
@@ -76,7 +71,8 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path):
 TWO_DEVICES = """
 import sys
 sys.path[:0] = sys.argv[1:3]
-from test_resident import RECIPE, data
+from conftest import data
+from test_resident import RECIPE
 from pyimagesearch import devices, training
 assert devices.use_all() == "2 x CPU with JAX"
 model, _ = training.train(RECIPE, data(200), data(20, 1), 10, 5, resident=True)

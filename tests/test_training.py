@@ -6,18 +6,13 @@ import signal
 import numpy as np
 import pytest
 
-from conftest import pictures
+from conftest import data
 from pyimagesearch import preprocessing
 from pyimagesearch.batches import Batches
 from pyimagesearch.callbacks import StopBetweenBatches, time_left
 from pyimagesearch.console import UserError
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training import learning_rates, new_model, train
-
-
-def data(count, seed=0):
-    images, labels = pictures(count, seed)
-    return preprocessing.reshape(images), labels
 
 
 def epoch_of(batches):
