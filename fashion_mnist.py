@@ -78,7 +78,12 @@ def train_and_save(args, folder):
         from pyimagesearch.training import sampled_rates, train
 
         found = devices.use_all()
-    print(f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}, on {found}")
+    recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
+    arithmetic = ", in bfloat16" if recipe.bfloat16 else ""
+    print(
+        f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}, "
+        f"on {found}{arithmetic}"
+    )
     made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, "versions": saving.versions()}
     facts = {"data": checkpoints.fingerprint(images, labels), **made_by}
     model, history = train(

@@ -18,7 +18,9 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, flip=False, shift=0, erase=0):
-        super().__init__()
+        # Two threads, so that Keras makes the batches by itself. With one it leaves that to tf.data, and there an epoch
+        # can end with up to 20 seconds of waiting for a timer (seen with TensorFlow 2.21).
+        super().__init__(workers=2)
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.flip, self.shift, self.erase = batch_size, seed, flip, shift, erase
         self.spread = devices.spread()

@@ -7,6 +7,7 @@ the same script on the same data; each trains on its share of every batch, and o
 import contextlib
 import os
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -70,6 +71,17 @@ def spread():
 def accelerated():
     """Return whether the backend is JAX on something faster than a CPU."""
     return keras.backend.backend() == "jax" and not keras.distribution.list_devices()[0].lower().startswith("cpu")
+
+
+def fast_bfloat16():
+    """Return whether bfloat16 is faster than float32 here: accelerators, and CPUs that have instructions for it."""
+    if keras.backend.backend() != "tensorflow":
+        return accelerated()
+    try:
+        instructions = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:  # not Linux
+        return False
+    return bool(instructions & {"avx512_bf16", "amx_bf16"})
 
 
 def part_ways():

@@ -70,8 +70,8 @@ class MiniVGGNet:
         model.add(layers.ReLU())
         model.add(layers.Dropout(dropout[-1]))
 
-        # softmax classifier: ten numbers that add up to 1
-        model.add(layers.Dense(classes, activation="softmax"))
+        # softmax classifier: ten numbers that add up to 1, float32 even where all else computes in 16 bits
+        model.add(layers.Dense(classes, activation="softmax", dtype="float32"))
         return model
 
 

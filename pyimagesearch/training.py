@@ -68,9 +68,14 @@ def compile_model(model, recipe, steps):
     )
 
 
-def build(recipe, classes, normalization=keras.layers.BatchNormalization):
-    """Return the recipe's network, untrained and uncompiled."""
-    return MiniVGGNet.build(28, 28, 1, classes, recipe.dropout, normalization, recipe.filters, recipe.dense)
+def build(recipe, classes, normalization=keras.layers.BatchNormalization, precision="float32"):
+    """Return the recipe's network, untrained and uncompiled; precision: a name of Keras's dtype policies."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return MiniVGGNet.build(28, 28, 1, classes, recipe.dropout, normalization, recipe.filters, recipe.dense)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def new_model(recipe, images, classes, seed, steps):
@@ -80,7 +85,7 @@ def new_model(recipe, images, classes, seed, steps):
     """
     with quiet_import():  # it imports TensorFlow where that is installed, under JAX too
         keras.utils.set_random_seed(seed)
-    model = build(recipe, classes, normalization_class())
+    model = build(recipe, classes, normalization_class(), "mixed_bfloat16" if recipe.bfloat16 else "float32")
     if recipe.whitening:
         whiten(*model.layers[:2], images, seed)
     compile_model(model, recipe, steps)

@@ -3,6 +3,7 @@
 import dataclasses
 import signal
 
+import keras
 import numpy as np
 import pytest
 
@@ -166,6 +167,19 @@ def test_whitened_layer_answers_with_uncorrelated_numbers_and_stays_as_it_is():
     for one, two in zip(before, trained.get_weights()[:5], strict=True):
         np.testing.assert_array_equal(one, two)
     assert all(layer.trainable for layer in trained.layers)  # who fine-tunes the saved network gets a whole one
+
+
+def test_bfloat16_is_for_the_computing_and_not_for_the_weights():
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=5, batch_size=32, bfloat16=True)
+    model = new_model(recipe, data(100)[0], 10, seed=0, steps=10)
+    assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
+    assert model.layers[-1].compute_dtype == "float32"  # probabilities need more than three digits
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+
+    trained, history = train(recipe, data(320), data(40, 1), 10, seed=0)
+    assert history["val_accuracy"][-1] > 0.9
+    assert {layer.dtype_policy.name for layer in trained.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def test_a_loss_that_is_no_number_is_said_in_a_sentence():

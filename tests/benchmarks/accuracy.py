@@ -27,7 +27,7 @@ from pyimagesearch import console, datasets, preprocessing  # noqa: E402
 from pyimagesearch.recipes import RECIPES  # noqa: E402
 
 with console.quiet_import():
-    from pyimagesearch import evaluation
+    from pyimagesearch import devices, evaluation
     from pyimagesearch.training import train
 
 
@@ -114,6 +114,7 @@ def main():
     results = [json.loads(line) for line in args.results.read_text().splitlines()] if args.results.exists() else []
     for name in args.recipes:
         recipe = dataclasses.replace(RECIPES[name], **args.change)
+        recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             # The values are part of the key: a recipe that was changed since is another recipe.
             key = {"recipe": name, "change": args.change, "values": json.loads(json.dumps(dataclasses.asdict(recipe)))}
