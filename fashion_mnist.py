@@ -70,25 +70,20 @@ def train_and_save(args, folder):
     print(preprocessing.describe("to validate on", validation[0]))
     print(preprocessing.describe("scaled, batch by batch", preprocessing.scale(training[0][:1000])))
 
-    chosen = {"epochs": args.epochs, "batch_size": args.batch_size, "learning_rate": args.learning_rate}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    recipe = dataclasses.replace(RECIPES[args.recipe], **chosen)
+    changes = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
+    recipe = dataclasses.replace(RECIPES[args.recipe], **changes)
     with console.quiet_import():
         from pyimagesearch import devices, evaluation, minivggnet, plots, saving
         from pyimagesearch.training import sampled_rates, train
 
         found = devices.use_all()
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
-    arithmetic = ", in bfloat16" if recipe.bfloat16 else ""
-    print(
-        f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}, "
-        f"on {found}{arithmetic}"
-    )
+    found += ", in bfloat16" if recipe.bfloat16 else ""
+    print(f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}, on {found}")
     made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, "versions": saving.versions()}
     facts = {"data": checkpoints.fingerprint(images, labels), **made_by}
-    model, history = train(
-        recipe, training, validation, len(datasets.CLASS_NAMES), args.seed, folder, facts, args.resume
-    )
+    classes = len(datasets.CLASS_NAMES)
+    model, history = train(recipe, training, validation, classes, args.seed, folder, facts, args.resume)
     if not console.first_process():
         return
     seconds = sum(history["seconds"])
