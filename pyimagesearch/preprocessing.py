@@ -39,14 +39,23 @@ def flip(images, mirrored):
     return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
 
-def shift(images, rows, columns, most):
-    """Move each picture by up to `most` pixels in both directions, black coming in. uint8 (N, 28, 28, 1); a copy.
+def sources(size, moved, percent):
+    """Return which row (or column) of a picture comes to each place when it is scaled about its middle, then moved.
 
-    rows, columns: (N,), from 0 to 2 * most; `most` leaves a picture where it is, 0 moves it down or to the right.
+    size: number of rows; moved, percent: whole numbers (N, 1), how far up (to the left) it goes and to how many percent
+    of its size it is scaled. Returns whole numbers (N, size), the nearest pixels; outside 0 to size - 1 means black.
+    Works on NumPy's arrays and on JAX's, in whole numbers so that both round alike.
     """
-    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
-    return windows[np.arange(len(images)), rows, columns].transpose(0, 2, 3, 1)
+    twice_from_middle = 2 * np.arange(size) + 1 - size
+    return (twice_from_middle * 100 + size * percent) // (2 * percent) + moved
+
+
+def gather(images, rows, columns):
+    """Put each picture together from these rows and columns of it. uint8 (N, 28, 28, 1), two (N, 28); a copy."""
+    height, width = images.shape[1:3]
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None]
+    rows, columns = rows.clip(0, height - 1)[:, :, None], columns.clip(0, width - 1)[:, None]
+    return np.where(inside[..., None], images[np.arange(len(images))[:, None, None], rows, columns], np.uint8(0))
 
 
 def erase(images, tops, bottoms, lefts, rights):

@@ -19,6 +19,7 @@ class Recipe:
     label_smoothing   probability that the target gives away to the other classes (Szegedy et al., arXiv:1512.00567)
     flip              mirror each training picture with probability 1/2
     shift             move each training picture by up to this number of pixels, up or down and left or right
+    stretch           scale each training picture's height and width, each by up to this many percent, up or down
     erase             black a rectangle of up to this many pixels a side out in each training picture, anywhere
     filters, dense    the widths of the network's convolutions, block by block, and of its dense layer
     dropout           rates after each block and after the dense layer
@@ -37,6 +38,7 @@ class Recipe:
     label_smoothing: float
     flip: bool
     shift: int
+    stretch: int
     erase: int
     filters: tuple[int, ...]
     dense: int
@@ -58,6 +60,7 @@ RECIPES = {
         label_smoothing=0.0,
         flip=False,
         shift=0,
+        stretch=0,
         erase=0,
         filters=(32, 64),
         dense=512,
@@ -78,6 +81,7 @@ RECIPES = {
         label_smoothing=0.1,
         flip=True,
         shift=1,
+        stretch=0,
         erase=0,
         filters=(32, 64),
         dense=512,

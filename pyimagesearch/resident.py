@@ -1,34 +1,41 @@
 """Train on an accelerator with JAX: the pictures stay in its memory, and a whole epoch is one launch.
 
 A GPU is done with a step of this network before Python has made the next batch. So the host makes no batches: it sends
-one small table an epoch (which picture, mirrored or not, moved where), and the device does the rest.
+one small table an epoch (which picture, mirrored or not, moved where, ...), and the device does the rest.
 """
 
 import jax
 import keras
 import numpy as np
 
+from pyimagesearch.preprocessing import sources
+
 
 class Pictures(keras.layers.Layer):
     """Holds the pictures, uint8 (N, height, width, 1), and makes batches of them by the tables of Batches.
 
-    Input: int32 (batch, 8), see Batches.table. Output: float32 (batch, height, width, 1) from 0.0 to 1.0.
+    Input: int32 (batch, 10), see Batches.table. Output: float32 (batch, height, width, 1) from 0.0 to 1.0.
     """
 
-    def __init__(self, images, shift):
+    def __init__(self, images):
         super().__init__()
-        self.side, self.shift = images.shape[1:3], shift
-        padded = np.pad(images[..., 0], ((0, 0), (shift, shift), (shift, shift)))
-        self.images = self.add_weight(padded.shape, lambda shape, dtype: padded, dtype="uint8", trainable=False)
+        self.side = images.shape[1:3]
+        self.images = self.add_weight(
+            images.shape[:3], lambda shape, dtype: images[..., 0], dtype="uint8", trainable=False
+        )
 
     def call(self, table):
-        number, mirrored, row, column, top, bottom, left, right = (table[:, k, None, None] for k in range(8))
-        rows, columns = np.arange(self.side[0])[:, None], np.arange(self.side[1])
-        black = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-        rows, columns = rows + row, columns + column
-        # Mirrored first, then moved: column c of the result is column -c of the padded picture.
-        columns = jax.numpy.where(mirrored == 1, self.side[1] + 2 * self.shift - 1 - columns, columns)
-        pixels = jax.numpy.where(black, 0, self.images.value[number, rows, columns])
+        number, mirrored, *moved, top, bottom, left, right = (table[:, k, None] for k in range(10))
+        row, column, height, width = moved
+        rows, columns = np.arange(self.side[0]), np.arange(self.side[1])
+        erased_rows, erased_columns = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
+        rows, columns = sources(self.side[0], row, height), sources(self.side[1], column, width)
+        # Mirrored first, then stretched and moved: column c of the result is column -c of the picture.
+        columns = jax.numpy.where(mirrored == 1, self.side[1] - 1 - columns, columns)
+        rows, columns = rows[:, :, None], columns[:, None]
+        black = erased_rows[:, :, None] & erased_columns[:, None]
+        black |= (rows < 0) | (rows >= self.side[0]) | (columns < 0) | (columns >= self.side[1])
+        pixels = jax.numpy.where(black, 0, self.images.value[number[..., None], rows, columns])
         return pixels[..., None].astype("float32") / 255
 
     def compute_output_spec(self, table):
@@ -36,7 +43,7 @@ class Pictures(keras.layers.Layer):
 
 
 class WholeEpochs(keras.Sequential):
-    """Takes a step for each column of a table of tables, int32 (batch, steps, 8): Keras's own step, `steps` times."""
+    """Takes a step for each column of a table of tables, int32 (batch, steps, 10): Keras's own step, `steps` times."""
 
     def train_step(self, state, data):
         kind = jax.tree.structure(state)
@@ -53,12 +60,12 @@ class WholeEpochs(keras.Sequential):
 class Tables(keras.utils.PyDataset):
     """The tables of a Batches and its labels, one-hot: batch by batch or, for training, an epoch at a time.
 
-    start: eight whole numbers, added to each row of a table: where Pictures holds the pictures of this Batches.
+    first: where Pictures holds the first picture of this Batches.
     """
 
-    def __init__(self, batches, start, whole_epochs=False):
+    def __init__(self, batches, first, whole_epochs=False):
         super().__init__()
-        self.batches, self.start, self.whole_epochs = batches, np.int32(start), whole_epochs
+        self.batches, self.first, self.whole_epochs = batches, first, whole_epochs
 
     def __len__(self):
         return 1 if self.whole_epochs else len(self.batches)
@@ -71,7 +78,9 @@ class Tables(keras.utils.PyDataset):
 
     def _one(self, index):
         table = self.batches.table(index)
-        return table + self.start, self.batches.one_hot[self.batches.labels[table[:, 0]]]
+        labels = self.batches.one_hot[self.batches.labels[table[:, 0]]]
+        table[:, 0] += self.first
+        return table, labels
 
     def on_epoch_end(self):
         self.batches.on_epoch_end()
@@ -82,7 +91,6 @@ def on_device(model, training, validation):
 
     training, validation: Batches. What fit() learns is in the layers of `model` too.
     """
-    pictures = Pictures(np.concatenate([training.images, validation.images]), training.shift)
-    whole = WholeEpochs([keras.Input((8,), dtype="int32"), pictures, *model.layers])
-    unmoved = [len(training.images), 0, training.shift, training.shift, 0, 0, 0, 0]
-    return whole, Tables(training, 8 * [0], whole_epochs=True), Tables(validation, unmoved)
+    pictures = Pictures(np.concatenate([training.images, validation.images]))
+    whole = WholeEpochs([keras.Input((10,), dtype="int32"), pictures, *model.layers])
+    return whole, Tables(training, 0, whole_epochs=True), Tables(validation, len(training.images))

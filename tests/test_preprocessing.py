@@ -46,17 +46,31 @@ def test_describe_names_shape_dtype_and_range():
     assert line.split() == ["pictures", "shape", "(1,", "2)", "uint8", "3", "to", "250"]
 
 
-def test_shift_moves_whole_pictures_and_brings_in_black():
+def test_gather_moves_whole_pictures_and_brings_in_black():
     images = preprocessing.reshape(pictures(9)[0])
-    rows, columns = np.divmod(np.arange(9), 3)
-    moved = preprocessing.shift(images, rows, columns, 1)
+    up, left = np.divmod(np.arange(9), 3) - np.array([[1], [1]])
+    rows, columns = (preprocessing.sources(28, moved[:, None], 100) for moved in (up, left))
+    moved = preprocessing.gather(images, rows, columns)
     assert moved.dtype == np.uint8
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    for picture, sheet, row, column in zip(moved, padded, rows, columns, strict=True):
+    for picture, sheet, row, column in zip(moved, padded, up + 1, left + 1, strict=True):
         np.testing.assert_array_equal(picture, sheet[row : row + 28, column : column + 28])
     np.testing.assert_array_equal(moved[4], images[4])
     np.testing.assert_array_equal(moved[0, 1:, 1:], images[0, :-1, :-1])
     assert not moved[0, 0].any()
+
+
+def test_sources_scale_about_the_middle():
+    found = preprocessing.sources(4, 0, np.array([[200], [100], [50]]))
+    np.testing.assert_array_equal(found, [[1, 1, 2, 2], [0, 1, 2, 3], [-1, 1, 3, 5]])
+    for percent in (90, 95, 110):
+        found = preprocessing.sources(28, 0, np.array([[percent]]))[0]
+        np.testing.assert_allclose(found, (np.arange(28) - 13.5) * 100 / percent + 13.5, atol=0.5)
+    square = np.zeros((1, 28, 28, 1), np.uint8)
+    square[0, 4:24, 4:24] = 9
+    rows, columns = preprocessing.sources(28, 0, np.array([[90]])), preprocessing.sources(28, 0, np.array([[110]]))
+    stretched = preprocessing.gather(square, rows, columns)[0, :, :, 0]
+    assert (stretched.any(axis=1).sum(), stretched.any(axis=0).sum()) == (18, 22)
 
 
 def test_erase_blacks_out_the_rectangle_and_nothing_else():

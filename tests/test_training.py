@@ -61,20 +61,27 @@ def test_batches_repeat_by_seed_and_epoch():
     assert (second_epoch(5) != second_epoch(6)).any()
 
 
-def test_batches_mirror_half_move_and_erase_at_random():
+def test_batches_mirror_half_move_stretch_and_erase_at_random():
     images, labels = data(1000)
-    batches = Batches(images, labels, 10, 1000, seed=2, flip=True, shift=1, erase=8)
-    number, mirrored, row, column, top, bottom, left, right = batches.table(0).T
+    batches = Batches(images, labels, 10, 1000, seed=2, flip=True, shift=1, stretch=10, erase=8)
+    number, mirrored, row, column, height, width, top, bottom, left, right = batches.table(0).T
     assert sorted(number) == list(range(1000))
     assert 400 < mirrored.sum() < 600
-    assert set(zip(row.tolist(), column.tolist(), strict=True)) == {(r, c) for r in range(3) for c in range(3)}
+    assert set(zip(row.tolist(), column.tolist(), strict=True)) == {(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1)}
+    assert set(height) == set(width) == set(range(90, 111))
+    assert abs(np.corrcoef(height, width)[0, 1]) < 0.1
     for start, end in ((top, bottom), (left, right)):
         assert set(end - start) == set(range(9))
         assert (start.min(), end.max()) == (0, 28)
     made, _ = batches[0]
     picture = images[number[0]]
     picture = picture[:, ::-1] if mirrored[0] else picture
-    picture = np.pad(picture, ((1, 1), (1, 1), (0, 0)))[row[0] : row[0] + 28, column[0] : column[0] + 28]
+    picture = np.pad(picture, ((9, 9), (9, 9), (0, 0)))  # black around it; row 0 is now at 9
+    rows, columns = (
+        np.floor((np.arange(28) - 13.5) * 100 / size + 14).astype(int) + moved + 9
+        for size, moved in ((height[0], row[0]), (width[0], column[0]))
+    )
+    picture = picture[rows][:, columns]
     picture[top[0] : bottom[0], left[0] : right[0]] = 0
     np.testing.assert_allclose(made[0] * 255, picture, atol=1e-4)
 

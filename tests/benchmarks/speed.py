@@ -106,7 +106,8 @@ def batches_of(recipe, images, labels):
     """The pictures as the recipe's training gets them."""
     from pyimagesearch.batches import Batches
 
-    return Batches(images, labels, 10, recipe.batch_size, 0, recipe.flip, recipe.shift, recipe.erase)
+    augmentation = recipe.flip, recipe.shift, recipe.stretch, recipe.erase
+    return Batches(images, labels, 10, recipe.batch_size, 0, *augmentation)
 
 
 def ours(images, labels, name):
