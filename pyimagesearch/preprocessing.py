@@ -58,15 +58,16 @@ def gather(images, rows, columns):
     return np.where(inside[..., None], images[np.arange(len(images))[:, None, None], rows, columns], np.uint8(0))
 
 
-def erase(images, tops, bottoms, lefts, rights):
-    """Black a rectangle out in each picture: rows tops to bottoms, less one, and columns lefts to rights, less one.
+def paste(images, others, tops, bottoms, lefts, rights):
+    """Put a rectangle of another picture into each: rows tops to bottoms, less one, columns lefts to rights, less one.
 
-    uint8 (N, 28, 28, 1) and four (N,); a copy. (Zhong et al., "Random Erasing Data Augmentation", arXiv:1708.04896.)
+    uint8 (N, 28, 28, 1), the same or 0 for black, and four (N,); a copy. (With black: Zhong et al., "Random Erasing
+    Data Augmentation", arXiv:1708.04896; with pictures: Yun et al., "CutMix", arXiv:1905.04899.)
     """
     rows, columns = np.arange(images.shape[1]), np.arange(images.shape[2])
     rows = (rows >= tops[:, None]) & (rows < bottoms[:, None])
     columns = (columns >= lefts[:, None]) & (columns < rights[:, None])
-    return np.where((rows[:, :, None] & columns[:, None])[..., None], np.uint8(0), images)
+    return np.where((rows[:, :, None] & columns[:, None])[..., None], others, images)
 
 
 def describe(name, array):

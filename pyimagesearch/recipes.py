@@ -21,6 +21,8 @@ class Recipe:
     shift             move each training picture by up to this number of pixels, up or down and left or right
     stretch           scale each training picture's height and width, each by up to this many percent, up or down
     erase             black a rectangle of up to this many pixels a side out in each training picture, anywhere
+    cutmix            share of the training pictures in which a rectangle shows another picture of the batch, from
+                      nothing to all of it, and the label is mixed in the same proportion (Yun et al., arXiv:1905.04899)
     filters, dense    the widths of the network's convolutions, block by block, and of its dense layer
     dropout           rates after each block and after the dense layer
     whitening         set the first convolution from the data and leave it so (see whitening.py)
@@ -40,6 +42,7 @@ class Recipe:
     shift: int
     stretch: int
     erase: int
+    cutmix: float
     filters: tuple[int, ...]
     dense: int
     dropout: tuple[float, ...]
@@ -62,6 +65,7 @@ RECIPES = {
         shift=0,
         stretch=0,
         erase=0,
+        cutmix=0.0,
         filters=(32, 64),
         dense=512,
         dropout=(0.25, 0.25, 0.5),
@@ -83,6 +87,7 @@ RECIPES = {
         shift=1,
         stretch=0,
         erase=0,
+        cutmix=0.0,
         filters=(32, 64),
         dense=512,
         dropout=(0.0, 0.0, 0.0),

@@ -14,7 +14,7 @@ from pyimagesearch.preprocessing import sources
 class Pictures(keras.layers.Layer):
     """Holds the pictures, uint8 (N, height, width, 1), and makes batches of them by the tables of Batches.
 
-    Input: int32 (batch, 10), see Batches.table. Output: float32 (batch, height, width, 1) from 0.0 to 1.0.
+    Input: int32 (batch, 16), see Batches.table. Output: float32 (batch, height, width, 1) from 0.0 to 1.0.
     """
 
     def __init__(self, images):
@@ -25,25 +25,29 @@ class Pictures(keras.layers.Layer):
         )
 
     def call(self, table):
-        number, mirrored, *moved, top, bottom, left, right = (table[:, k, None] for k in range(10))
-        row, column, height, width = moved
+        top, bottom, left, right = (table[:, k, None] for k in range(12, 16))
         rows, columns = np.arange(self.side[0]), np.arange(self.side[1])
-        erased_rows, erased_columns = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
-        rows, columns = sources(self.side[0], row, height), sources(self.side[1], column, width)
+        rows, columns = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
+        pixels = jax.numpy.where(
+            rows[:, :, None] & columns[:, None], self._moved(table[:, 6:12]), self._moved(table[:, :6])
+        )
+        return pixels[..., None].astype("float32") / 255
+
+    def _moved(self, rows):
+        number, mirrored, up, left, height, width = (rows[:, k, None] for k in range(6))
+        rows, columns = sources(self.side[0], up, height), sources(self.side[1], left, width)
         # Mirrored first, then stretched and moved: column c of the result is column -c of the picture.
         columns = jax.numpy.where(mirrored == 1, self.side[1] - 1 - columns, columns)
-        rows, columns = rows[:, :, None], columns[:, None]
-        black = erased_rows[:, :, None] & erased_columns[:, None]
-        black |= (rows < 0) | (rows >= self.side[0]) | (columns < 0) | (columns >= self.side[1])
-        pixels = jax.numpy.where(black, 0, self.images.value[number[..., None], rows, columns])
-        return pixels[..., None].astype("float32") / 255
+        number, rows, columns = number[:, :, None], rows[:, :, None], columns[:, None]
+        inside = (number >= 0) & (rows >= 0) & (rows < self.side[0]) & (columns >= 0) & (columns < self.side[1])
+        return jax.numpy.where(inside, self.images.value[number, rows, columns], 0)
 
     def compute_output_spec(self, table):
         return keras.KerasTensor((table.shape[0], *self.side, 1), "float32")
 
 
 class WholeEpochs(keras.Sequential):
-    """Takes a step for each column of a table of tables, int32 (batch, steps, 10): Keras's own step, `steps` times."""
+    """Takes a step for each column of a table of tables, int32 (batch, steps, 16): Keras's own step, `steps` times."""
 
     def train_step(self, state, data):
         kind = jax.tree.structure(state)
@@ -78,9 +82,9 @@ class Tables(keras.utils.PyDataset):
 
     def _one(self, index):
         table = self.batches.table(index)
-        labels = self.batches.one_hot[self.batches.labels[table[:, 0]]]
+        targets = self.batches.targets(table)
         table[:, 0] += self.first
-        return table, labels
+        return table, targets
 
     def on_epoch_end(self):
         self.batches.on_epoch_end()
@@ -92,5 +96,5 @@ def on_device(model, training, validation):
     training, validation: Batches. What fit() learns is in the layers of `model` too.
     """
     pictures = Pictures(np.concatenate([training.images, validation.images]))
-    whole = WholeEpochs([keras.Input((10,), dtype="int32"), pictures, *model.layers])
+    whole = WholeEpochs([keras.Input((16,), dtype="int32"), pictures, *model.layers])
     return whole, Tables(training, 0, whole_epochs=True), Tables(validation, len(training.images))

@@ -108,7 +108,7 @@ def train(recipe, training, validation, classes, seed, folder=None, facts=None, 
     Raises UserError when the loss is no longer a number, there is nothing to resume, the devices cannot share a batch,
     or another process of the training has ended.
     """
-    augmentation = recipe.flip, recipe.shift, recipe.stretch, recipe.erase
+    augmentation = recipe.flip, recipe.shift, recipe.stretch, recipe.erase, recipe.cutmix
     batches = Batches(*training, classes, recipe.batch_size, seed, *augmentation)
     if recipe.batch_size % batches.spread.devices:
         raise UserError(

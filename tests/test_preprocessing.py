@@ -73,10 +73,12 @@ def test_sources_scale_about_the_middle():
     assert (stretched.any(axis=1).sum(), stretched.any(axis=0).sum()) == (18, 22)
 
 
-def test_erase_blacks_out_the_rectangle_and_nothing_else():
+def test_paste_fills_the_rectangle_and_nothing_else():
     images = preprocessing.reshape(np.full((2, 28, 28), 7, np.uint8))
-    erased = preprocessing.erase(images, *np.array([[3, 0], [5, 0], [10, 4], [28, 9]]))
-    assert erased.dtype == np.uint8
-    assert not erased[0, 3:5, 10:28].any()
-    assert (erased == 7).sum() == 2 * 784 - 2 * 18
+    rectangles = np.array([[3, 0], [5, 0], [10, 4], [28, 9]])
+    for others, value in ((np.uint8(0), 0), (np.full_like(images, 9), 9)):
+        pasted = preprocessing.paste(images, others, *rectangles)
+        assert pasted.dtype == np.uint8
+        assert (pasted[0, 3:5, 10:28] == value).all()
+        assert (pasted == 7).sum() == 2 * 784 - 2 * 18
     assert (images == 7).all()

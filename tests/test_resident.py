@@ -19,17 +19,17 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="needs 
 RECIPE = dataclasses.replace(RECIPES["fast"], epochs=2, batch_size=40, learning_rate=0.01)
 
 
-@pytest.mark.parametrize(("shift", "stretch", "erase"), [(0, 0, 0), (2, 10, 14)])
-def test_the_device_makes_the_pictures_that_batches_make(shift, stretch, erase):
+@pytest.mark.parametrize("changes", [{}, {"shift": 2, "stretch": 10, "erase": 14}, {"erase": 9, "cutmix": 0.5}])
+def test_the_device_makes_the_pictures_that_batches_make(changes):
     from pyimagesearch.resident import on_device
 
-    training = Batches(*data(200), 10, 50, seed=3, flip=True, shift=shift, stretch=stretch, erase=erase)
+    training = Batches(*data(200), 10, 50, seed=3, flip=True, **changes)
     validation = Batches(*data(30, 1), 10, 30)
     model, tables, unmoved = on_device(keras.Sequential([keras.Input((28, 28, 1))]), training, validation)
     for _ in range(2):
         epoch, labels = tables[0]
         assert len(tables) == 1
-        assert (epoch.shape, labels.shape) == ((50, 4, 10), (50, 4, 10))
+        assert (epoch.shape, labels.shape) == ((50, 4, 16), (50, 4, 10))
         for step in range(4):
             expected, expected_labels = training[step]
             np.testing.assert_allclose(np.asarray(model.layers[0](epoch[:, step])), expected, atol=1e-6)

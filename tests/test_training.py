@@ -64,7 +64,7 @@ def test_batches_repeat_by_seed_and_epoch():
 def test_batches_mirror_half_move_stretch_and_erase_at_random():
     images, labels = data(1000)
     batches = Batches(images, labels, 10, 1000, seed=2, flip=True, shift=1, stretch=10, erase=8)
-    number, mirrored, row, column, height, width, top, bottom, left, right = batches.table(0).T
+    number, mirrored, row, column, height, width, *_, top, bottom, left, right = batches.table(0).T
     assert sorted(number) == list(range(1000))
     assert 400 < mirrored.sum() < 600
     assert set(zip(row.tolist(), column.tolist(), strict=True)) == {(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1)}
@@ -84,6 +84,30 @@ def test_batches_mirror_half_move_stretch_and_erase_at_random():
     picture = picture[rows][:, columns]
     picture[top[0] : bottom[0], left[0] : right[0]] = 0
     np.testing.assert_allclose(made[0] * 255, picture, atol=1e-4)
+
+
+def test_cutmix_mixes_pictures_and_labels_in_proportion():
+    images, labels = data(1000)
+    plain, _ = Batches(images, labels, 10, 1000, seed=2, flip=True)[0]
+    batches = Batches(images, labels, 10, 1000, seed=2, flip=True, cutmix=0.5)
+    table = batches.table(0)
+    number, other = table[:, 0], table[:, 6]
+    assert 400 < (other >= 0).sum() < 600
+    place = np.empty(1000, int)
+    place[number] = np.arange(1000)
+    made, targets = batches[0]
+    shares = []
+    for k, (top, bottom, left, right) in enumerate(table[:, 12:]):
+        expected = plain[k].copy()
+        expected[top:bottom, left:right] = plain[place[other[k]], top:bottom, left:right]
+        np.testing.assert_array_equal(made[k], expected)  # the other picture too is mirrored as in its own place
+        shares.append((bottom - top) * (right - left) / 784)
+        wanted = np.zeros(10)
+        wanted[labels[number[k]]] += 1 - shares[-1]
+        wanted[labels[other[k]]] += shares[-1]
+        np.testing.assert_allclose(targets[k], wanted, atol=1e-6)
+    assert not np.array(shares)[other < 0].any()
+    assert np.quantile(np.array(shares)[other >= 0], [0, 0.5, 1]) == pytest.approx([0, 0.3, 1], abs=0.15)
 
 
 def test_one_cycle_warms_up_and_ends_at_zero():

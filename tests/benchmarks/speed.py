@@ -106,7 +106,7 @@ def batches_of(recipe, images, labels):
     """The pictures as the recipe's training gets them."""
     from pyimagesearch.batches import Batches
 
-    augmentation = recipe.flip, recipe.shift, recipe.stretch, recipe.erase
+    augmentation = recipe.flip, recipe.shift, recipe.stretch, recipe.erase, recipe.cutmix
     return Batches(images, labels, 10, recipe.batch_size, 0, *augmentation)
 
 
