@@ -55,7 +55,8 @@ def limit():
 def timed_fit(model, *arguments, **options):
     """Train for an epoch and return the seconds that it took.
 
-    fit() itself returns up to five seconds later: taking tf.data's iterator down waits for a timer, once a training.
+    From its first batch to its last: for data that tf.data makes, plain arrays too, taking its iterator down then
+    waits for a timer, up to five seconds and, with the process kept to one core, up to twenty, after each epoch.
     """
     import keras
 
