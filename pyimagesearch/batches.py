@@ -75,8 +75,8 @@ class Batches(keras.utils.PyDataset):
         """
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         table = np.zeros((len(chosen), 16), np.int32)
-        table[:, 0], table[:, 6] = chosen, -1
-        table[:, 4:6] = 100
+        table[:, :12] = [0, 0, 0, 0, 100, 100, -1, 0, 0, 0, 100, 100]
+        table[:, 0] = chosen
         chance = np.random.default_rng([self.seed or 0, self.epoch, index])
         if self.flip:
             table[:, 1] = chance.random(len(chosen)) < 0.5
