@@ -1,7 +1,7 @@
 """Train a small convolutional network on Fashion-MNIST; save it as fashion_model.h5 and plot how it learned.
 
     python fashion_mnist.py                     the default recipe, a few minutes on two cores
-    python fashion_mnist.py --recipe classic    what the well-known tutorials train
+    python fashion_mnist.py --recipe classic    what the well-known tutorials train; or best, the most accurate
     python fashion_mnist.py --limit 2000        a quick trial on the first 2,000 pictures
     python fashion_mnist.py --resume            go on with a training that was stopped
 
