@@ -22,8 +22,8 @@ class Recipe:
     stretch           scale each training picture's height and width, each by up to this many percent, up or down
     erase             black a rectangle of up to this many pixels a side out in each training picture, anywhere
     cutmix            share of the training pictures in which a rectangle shows another picture of the batch, from
-                      nothing to all of it, and the label is mixed in the same proportion (Yun et al., arXiv:1905.04899). The
-                      training's own loss and accuracy count these pictures and stay behind the validation's
+                      nothing to all of it, and the label is mixed in the same proportion (Yun et al.,
+                      arXiv:1905.04899); the training's own loss and accuracy count these pictures, and look worse
     filters, dense    the widths of the network's convolutions, block by block, and of its dense layer
     dropout           rates after each block and after the dense layer
     whitening         set the first convolution from the data and leave it so (see whitening.py)
