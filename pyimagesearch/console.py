@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import errno
 import functools
+import importlib.util
 import logging
 import os
 import signal
@@ -15,6 +16,10 @@ from pathlib import Path
 
 # Errors that any step can meet and no step can mend: out of file handles, disk full, quota, read-only, broken disk.
 MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
+# The libraries that a script may miss: the name to import, and that to install.
+LIBRARIES = {name: name for name in ("h5py", "jax", "keras", "matplotlib", "numpy", "scipy", "tensorflow")}
+LIBRARIES |= {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 OTHERS_ENDED = "a process of this training has ended, see its message; to go on, start all again with --resume"
 
@@ -149,6 +154,16 @@ def _run(main):
         sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 143)
     except MemoryError:
         print(f"{script}: there is not enough memory; close other programs, or try --limit", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in LIBRARIES or importlib.util.find_spec(library):
+            raise
+        print(
+            f"{script}: {LIBRARIES[library]} is not installed for {sys.executable}; run the script by the Python that "
+            "has it (.venv/bin/python, if that was made as the README says), or install it there with pip",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output (`| head`) has gone; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -43,7 +43,9 @@ def test_ends_in_one_sentence_with_the_right_status(what, status, words):
     assert end_of(what) == (status, words)
 
 
-@pytest.mark.parametrize("what", ["raise ValueError('ours')", "open('/no/such/file')"])
+@pytest.mark.parametrize(
+    "what", ["raise ValueError('ours')", "open('/no/such/file')", "import pyimagesearch.none", "import numpy.none"]
+)
 def test_a_bug_keeps_its_traceback(what):
     status, errors = end_of(what)
     assert status == 1

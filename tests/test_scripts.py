@@ -60,6 +60,12 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     assert drawn == {"samples", "class_means", "pixels", "map", "suspicious_labels"}
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_missing_library_is_a_sentence(script, run):
+    error = sentence(run(script, options=["-S"]), 1)  # -S: no installed libraries
+    assert "is not installed for" in error and ".venv/bin/python" in error
+
+
 def test_training_needs_no_test_pictures(run, small_data, tmp_path):
     for path in small_data.glob("t10k*"):
         path.unlink()
