@@ -79,14 +79,15 @@ def train_and_save(args, folder):
         found = devices.use_all()
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
     found += ", in bfloat16" if recipe.bfloat16 else ""
-    print(f"training by the recipe {args.recipe!r}: {recipe.epochs} epochs, batches of {recipe.batch_size}, on {found}")
+    print(f"training by the recipe {args.recipe!r} (epochs: {recipe.epochs}, batches: {recipe.batch_size}) on {found}")
+    if recipe.cutmix:
+        print("(mixed pictures are harder: the accuracy on them, in training, stays below that on validation pictures)")
     made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, "versions": saving.versions()}
     facts = {"data": checkpoints.fingerprint(images, labels), **made_by}
     classes = len(datasets.CLASS_NAMES)
     model, history = train(recipe, training, validation, classes, args.seed, folder, facts, args.resume)
     if not console.first_process():
         return
-    seconds = sum(history["seconds"])
     # Networks are surer, or less sure, than they are right; a temperature mends that, fitted on held-out pictures.
     temperature = evaluation.fit_temperature(evaluation.predict(model, validation[0]), validation[1])
 
@@ -96,21 +97,20 @@ def train_and_save(args, folder):
         "validation_pictures": len(validation[1]),
         "genuine_data": not args.any_data,
         "validation_accuracy": history["val_accuracy"][-1],
-        "training_seconds": round(seconds, 1),
+        "training_seconds": round(sum(history["seconds"]), 1),
         "temperature": temperature,
         "input_range": saving.INPUT_RANGE,
         "class_names": datasets.CLASS_NAMES,
     }
     saving.save(model, args.model, record)
-    plots.training_curves(history, sampled_rates(recipe, 200), recipe.label_smoothing, args.images / "plot.png")
+    plots.training_curves(history, sampled_rates(recipe, 200), recipe, args.images / "plot.png")
     plots.network(minivggnet.structure(model), args.images / "minivggnet.png")
     plots.filters(model.layers[0].get_weights()[0], args.images / "filters.png")
-    picture = validation[0][0]
-    answers = minivggnet.answers(model, preprocessing.scale(picture))
-    plots.feature_maps(picture, answers, args.images / "feature_maps.png")
+    answers = minivggnet.answers(model, preprocessing.scale(validation[0][0]))
+    plots.feature_maps(validation[0][0], answers, args.images / "feature_maps.png")
 
     print(f"validation accuracy: {history['val_accuracy'][-1]:.2%} of {len(validation[1]):,} held-out pictures")
-    print(f"saved {args.model}, trained in {seconds:.0f} s")
+    print(f"saved {args.model}, trained in {record['training_seconds']:.0f} s")
     print(f"drawn in {args.images}: plot, minivggnet, filters, feature_maps (.png)")
     print(f"now evaluate it on the test pictures: python fashion_mnist_loaded.py --model {args.model}")
 

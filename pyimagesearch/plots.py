@@ -23,23 +23,25 @@ def save(figure, path):
         figure.savefig(temporary, dpi=110, facecolor="white")
 
 
-def training_curves(history, rates, label_smoothing, path):
+def training_curves(history, rates, recipe, path):
     """Draw loss and accuracy against the epoch, training and validation side by side, and the learning rate below.
 
     history: dict of lists with one value an epoch: loss, accuracy, val_loss, val_accuracy (accuracies 0 to 1).
-    rates: the learning rate at moments spread evenly over the training, from its start to its end.
+    rates: the learning rate at moments spread evenly over the training, from its start to its end. recipe: what made
+    the training's pictures and labels unlike those of the validation, which the figure says.
     """
     figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(3.6, 1))
     epochs = np.arange(1, len(history["loss"]) + 1)
-    smoothed = f", labels smoothed by {label_smoothing:g}" if label_smoothing else ""
+    smoothed = f", labels smoothed by {recipe.label_smoothing:g}" if recipe.label_smoothing else ""
+    mixed = ", on mixed pictures" if recipe.cutmix else ""
     panels = (
         ("loss", "Loss", f"cross-entropy (nats{smoothed})"),
         ("accuracy", "Accuracy", "pictures classified correctly"),
     )
     for column, (key, title, unit) in enumerate(panels):
         axes = figure.add_subplot(grid[0, column])
-        axes.plot(epochs, history[key], "o-", color=BLUE, markersize=4, label="training")
+        axes.plot(epochs, history[key], "o-", color=BLUE, markersize=4, label=f"training{mixed}")
         axes.plot(epochs, history[f"val_{key}"], "s--", color=ORANGE, markersize=4, label="validation")
         axes.set(title=title, xlabel="epoch", ylabel=unit)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

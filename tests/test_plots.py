@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from conftest import pictures
 from pyimagesearch import analysis, console, photo, plots, preprocessing
 from pyimagesearch.datasets import CLASS_NAMES
+from pyimagesearch.recipes import RECIPES
 
 IMAGES, LABELS = pictures(200)
 HISTORY = {"loss": [2.0, 1.0], "accuracy": [0.3, 0.6], "val_loss": [1.9, 1.2], "val_accuracy": [0.35, 0.55]}
@@ -14,8 +16,10 @@ CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97]
 PHOTO = photo.Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], ())
 ROWS = [("Input", "28 x 28 x 1", 0), ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288)]
 FIGURES = {
-    "training_curves": lambda path: plots.training_curves(HISTORY, [0, 0.1, 0], 0.1, path),
-    "one epoch": lambda path: plots.training_curves({k: v[:1] for k, v in HISTORY.items()}, [0.1, 0], 0.0, path),
+    "training_curves": lambda path: plots.training_curves(HISTORY, [0, 0.1, 0], RECIPES["best"], path),
+    "one epoch": lambda path: plots.training_curves(
+        {k: v[:1] for k, v in HISTORY.items()}, [0.1, 0], RECIPES["classic"], path
+    ),
     "samples": lambda path: plots.samples(IMAGES, LABELS, CLASS_NAMES, path),
     "confusion_matrix": lambda path: plots.confusion_matrix(np.eye(10, dtype=int) * 1000, CLASS_NAMES, path),
     "predictions": lambda path: plots.predictions(
@@ -68,13 +72,23 @@ def test_figure_is_drawn_with_its_texts_inside(draw, tmp_path, monkeypatch):
 def test_training_curve_counts_epochs_from_one_in_whole_numbers(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
-    plots.training_curves(HISTORY, [0.1, 0.0], 0.0, tmp_path / "figure.png")
+    plots.training_curves(HISTORY, [0.1, 0.0], RECIPES["classic"], tmp_path / "figure.png")
     assert figures[0].axes[2].get_xlabel() == "epochs done"
     for axes in figures[0].axes[:2]:
         assert axes.lines[0].get_xdata().tolist() == [1, 2]
         assert axes.get_legend() is None
         assert axes.get_xlabel() == "epoch"
         assert all(tick == int(tick) for tick in axes.get_xticks())
+
+
+def test_training_curve_says_what_sets_training_apart_from_validation(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
+    for name in ("classic", "best"):
+        plots.training_curves(HISTORY, [0.1, 0.0], RECIPES[name], tmp_path / "figure.png")
+    classic, best = ([text.get_text() for text in figure.findobj(Text)] for figure in figures)
+    assert "training" in classic and not any("smoothed" in text for text in classic)
+    assert "training, on mixed pictures" in best and any("labels smoothed by 0.1" in text for text in best)
 
 
 def test_unwritable_figure_is_a_sentence(tmp_path):
