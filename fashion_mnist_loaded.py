@@ -17,7 +17,7 @@ def parse():
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
     parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="pictures, or folders of them")
     parser.add_argument("--input-range", choices=RANGES, help="pixels as the network wants them (default: found out)")
-    parser.add_argument("--tta", action="store_true", help="average the answers to a picture and its mirror image")
+    parser.add_argument("--tta", action="store_true", help="also tell the accuracy with mirror images averaged in")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
@@ -66,9 +66,11 @@ def measure(args):
     print(preprocessing.describe("test pictures", images))
 
     model, record, reading = load(args)
-    predict = evaluation.predict_both_ways if args.tta else evaluation.predict
-    probabilities = predict(model, images, reading)
+    probabilities = evaluation.predict(model, images, reading)
     result = evaluation.evaluate(probabilities, labels, datasets.CLASS_NAMES, saving.temperature(record))
+    if args.tta:
+        both = evaluation.average_mirrored(model, images, probabilities, reading)
+        result["tta"] = evaluation.evaluate(both, labels, datasets.CLASS_NAMES, saving.temperature(record))
     print(evaluation.summary(result, len(labels)) + "\n")
     print(evaluation.report_text(probabilities, labels, datasets.CLASS_NAMES) + evaluation.REPORT_WORDS)
 

@@ -83,9 +83,9 @@ def fit_temperature(probabilities, labels):
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded").x))
 
 
-def predict_both_ways(model, images, reading=OURS):
-    """Return the mean of the probabilities of each picture and of its mirror image (test-time augmentation)."""
-    return (predict(model, images, reading) + predict(model, images[:, :, ::-1], reading)) / 2
+def average_mirrored(model, images, probabilities, reading=OURS):
+    """Return the mean of the pictures' probabilities (N, classes) and their mirror images' (test-time augmentation)."""
+    return (probabilities + predict(model, images[:, :, ::-1], reading)) / 2
 
 
 def calibration(probabilities, labels, bins=15):
@@ -142,16 +142,23 @@ def evaluate(probabilities, labels, class_names, temperature=1.0):
 
 
 def summary(result, count):
-    """Return what evaluate() found of `count` pictures, as lines for the reader."""
+    """Return what evaluate() found of `count` pictures, as lines for the reader.
+
+    "tta" in the result, if there, is what it found with mirror images averaged in.
+    """
     low, high = result["accuracy_interval"]
     before, after = result["calibration"]["error"], result["calibration_cooled"]["error"]
-    return (
-        f"accuracy: {result['accuracy']:.2%} of {count:,} test pictures (95% interval {low:.2%} to {high:.2%})\n"
-        f"the right class is among the first two: {result['top_2_accuracy']:.2%}\n"
-        f"loss: {result['loss']:.4f} (mean cross-entropy; 0 would be certain and right every time)\n"
+    lines = [
+        f"accuracy: {result['accuracy']:.2%} of {count:,} test pictures (95% interval {low:.2%} to {high:.2%})",
+        f"the right class is among the first two: {result['top_2_accuracy']:.2%}",
+        f"loss: {result['loss']:.4f} (mean cross-entropy; 0 would be certain and right every time)",
         f"calibration: its certainty is off by {before:.2%} on average (expected calibration error); "
-        f"{after:.2%} after dividing the logits by the temperature {result['temperature']:.2f}"
-    )
+        f"{after:.2%} after dividing the logits by the temperature {result['temperature']:.2f}",
+    ]
+    if "tta" in result:
+        accuracy, loss = result["tta"]["accuracy"], result["tta"]["loss"]
+        lines.append(f"the answers to each picture and its mirror image averaged: {accuracy:.2%}, loss {loss:.4f}")
+    return "\n".join(lines)
 
 
 REPORT_WORDS = """  precision: of the pictures that it calls so, how many are so

@@ -48,8 +48,13 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     assert np.sum(result["confusion_matrix"]) == 200
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
     assert {"confusion_matrix", "predictions", "mistakes", "reliability"} <= drawn
-    both_ways = run("fashion_mnist_loaded.py", *data, "--tta", check=0)
-    assert "accuracy: " in both_ways.stdout
+    plain = result
+    done = run("fashion_mnist_loaded.py", *data, "--tta", "--json", "result.json", check=0)
+    result = json.loads((tmp_path / "result.json").read_text())
+    mirrored = result.pop("tta")
+    assert result == plain  # beside, not instead
+    assert mirrored["loss"] != plain["loss"]
+    assert f"mirror image averaged: {mirrored['accuracy']:.2%}" in done.stdout
 
     done = run("initial_data_analysis.py", *data, "--images", "figures", check=0)
     assert done.stderr == ""

@@ -41,9 +41,11 @@ def one_training(recipe, seed, data_dir, test):
     if test:
         images, labels = datasets.load_part("test", data_dir)
         images = preprocessing.reshape(images)
-        answers = evaluation.predict(model, images).argmax(axis=1)
+        probabilities = evaluation.predict(model, images)
+        answers = probabilities.argmax(axis=1)
         figures["test"] = float((answers == labels).mean())
-        figures["test_tta"] = float((evaluation.predict_both_ways(model, images).argmax(axis=1) == labels).mean())
+        mirrored = evaluation.average_mirrored(model, images, probabilities).argmax(axis=1)
+        figures["test_tta"] = float((mirrored == labels).mean())
         # picture: [true class, predicted class], to compare trainings picture by picture
         figures["mistakes"] = {str(k): [int(labels[k]), int(answers[k])] for k in np.flatnonzero(answers != labels)}
     return figures
