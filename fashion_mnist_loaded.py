@@ -74,12 +74,10 @@ def measure(args):
     print(evaluation.summary(result, len(labels)) + "\n")
     print(evaluation.report_text(probabilities, labels, datasets.CLASS_NAMES) + evaluation.REPORT_WORDS)
 
-    shown = images, labels, probabilities, datasets.CLASS_NAMES
     plots.confusion_matrix(result["confusion_matrix"], datasets.CLASS_NAMES, args.images / "confusion_matrix.png")
-    plots.predictions(*shown, args.images / "predictions.png")
-    plots.mistakes(*shown, args.images / "mistakes.png")
-    calibrations = result["calibration"], result["calibration_cooled"]
-    plots.reliability(*calibrations, result["temperature"], args.images / "reliability.png")
+    plots.predictions(images, labels, probabilities, datasets.CLASS_NAMES, args.images / "predictions.png")
+    plots.mistakes(images, labels, probabilities, datasets.CLASS_NAMES, args.images / "mistakes.png")
+    plots.reliability(result, args.images / "reliability.png")
     print(f"drawn in {args.images}: confusion_matrix, predictions, mistakes, reliability (.png)")
     if args.json:
         files.write_json(args.json, result)

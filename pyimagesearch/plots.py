@@ -217,15 +217,16 @@ def mistakes(images, labels, probabilities, class_names, path, rows=2, columns=5
     save(figure, path)
 
 
-def reliability(before, after, temperature, path):
-    """Draw accuracy against confidence, before and after temperature scaling (evaluation.calibration, twice)."""
+def reliability(result, path):
+    """Draw accuracy against confidence, before and after temperature scaling. result: of evaluation.evaluate."""
     figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
-    titles = "as the network says", f"after temperature scaling (T = {temperature:.2f})"
-    for axes, title, result in zip(figure.subplots(1, 2), titles, (before, after), strict=True):
+    titles = "as the network says", f"after temperature scaling (T = {result['temperature']:.2f})"
+    both = result["calibration"], result["calibration_cooled"]
+    for axes, title, bins in zip(figure.subplots(1, 2), titles, both, strict=True):
         axes.plot([0, 1], [0, 1], "--", color="#808080", label="as sure as right")
-        share = np.array(result["count"]) / sum(result["count"])
-        axes.scatter(result["confidence"], result["accuracy"], s=20 + 600 * share, color=BLUE, alpha=0.8)
-        axes.set(title=f"{title}\nexpected calibration error {result['error']:.2%}", xlim=(0, 1.04), ylim=(0, 1.04))
+        share = np.array(bins["count"]) / sum(bins["count"])
+        axes.scatter(bins["confidence"], bins["accuracy"], s=20 + 600 * share, color=BLUE, alpha=0.8)
+        axes.set(title=f"{title}\nexpected calibration error {bins['error']:.2%}", xlim=(0, 1.04), ylim=(0, 1.04))
         axes.set(xlabel="how sure the network is", ylabel="how often it is right")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -13,6 +13,7 @@ from pyimagesearch.recipes import RECIPES
 IMAGES, LABELS = pictures(200)
 HISTORY = {"loss": [2.0, 1.0], "accuracy": [0.3, 0.6], "val_loss": [1.9, 1.2], "val_accuracy": [0.35, 0.55]}
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
+RELIABILITY = {"calibration": CALIBRATION, "calibration_cooled": CALIBRATION, "temperature": 0.7}
 PHOTO = photo.Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], ())
 ROWS = [("Input", "28 x 28 x 1", 0), ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288)]
 FIGURES = {
@@ -42,7 +43,7 @@ FIGURES = {
     "no mistakes": lambda path: plots.mistakes(
         preprocessing.reshape(IMAGES), LABELS, np.eye(10)[LABELS], CLASS_NAMES, path
     ),
-    "reliability": lambda path: plots.reliability(CALIBRATION, CALIBRATION, 0.7, path),
+    "reliability": lambda path: plots.reliability(RELIABILITY, path),
     "filters": lambda path: plots.filters(np.random.default_rng(0).normal(size=(3, 3, 1, 32)), path),
     "feature_maps": lambda path: plots.feature_maps(
         IMAGES[0], [("convolution 1", IMAGES.transpose(1, 2, 0))] * 4, path
