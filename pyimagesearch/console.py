@@ -21,6 +21,8 @@ MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, 
 LIBRARIES = {name: name for name in ("h5py", "jax", "keras", "matplotlib", "numpy", "scipy", "tensorflow")}
 LIBRARIES |= {"PIL": "pillow", "sklearn": "scikit-learn"}
 
+BACKENDS = ("tensorflow", "jax")  # the default first
+
 OTHERS_ENDED = "a process of this training has ended, see its message; to go on, start all again with --resume"
 
 
@@ -191,8 +193,12 @@ def quiet_import():
     """Import Keras inside this block: its back end's start-up notices are not for the reader.
 
     TensorFlow prints some of them from C++ before any setting is read, hence the redirection of all output.
-    If the import fails, everything is shown.
+    If the import fails, everything is shown. Raises UserError if KERAS_BACKEND names a backend that is not in BACKENDS.
     """
+    os.environ["KERAS_BACKEND"] = backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    if backend not in BACKENDS:
+        raise UserError(f"KERAS_BACKEND is {backend!r}, and this runs on {' or '.join(BACKENDS)} only; set or unset it")
+    first = "keras" not in sys.modules
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("absl", "jax", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -204,6 +210,8 @@ def quiet_import():
             os.dup2(notices.fileno(), number)
         try:
             yield
+            if first and "keras" in sys.modules:
+                _plain_settings()
         except UserError:
             raise
         except Exception:
@@ -214,6 +222,16 @@ def quiet_import():
             for number, terminal in kept.items():
                 os.dup2(terminal, number)
                 os.close(terminal)
+
+
+def _plain_settings():
+    """Undo ~/.keras/keras.json, often years old or meant for other work (Theano, channels first, float16)."""
+    from keras import config
+
+    config.set_floatx("float32")
+    config.set_dtype_policy("float32")
+    config.set_epsilon(1e-7)
+    config.set_image_data_format("channels_last")
 
 
 def reason(error):

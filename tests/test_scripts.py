@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, pictures, write_data
+from pyimagesearch import inspection
 
 SCRIPTS = ("fashion_mnist.py", "fashion_mnist_loaded.py", "initial_data_analysis.py")
 
@@ -121,6 +122,25 @@ def test_user_errors_are_one_sentence_before_keras_is_imported(run, tmp_path, sc
     line = sentence(run(script, *arguments, PYTHONPATH=str(tmp_path / "blocked")), status)
     assert text in line
     assert line.startswith(f"{script}: ")
+
+
+def test_settings_of_keras_json_change_nothing(run, small_data, tmp_path):
+    arguments = ("--data-dir", small_data, "--any-data", "--epochs", 1, "--limit", 240)
+    run("fashion_mnist.py", *arguments, "--model", "plain.h5", check=0)
+    settings = {"backend": "theano", "floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
+    (tmp_path / "home/.keras/keras.json").write_text(json.dumps(settings))
+    done = run("fashion_mnist.py", *arguments, "--model", "odd.h5", check=0)
+    assert done.stderr == ""
+    plain, odd = (inspection.read(tmp_path / name) for name in ("plain.h5", "odd.h5"))
+    assert plain.config == odd.config
+    for name in plain.weights:
+        np.testing.assert_equal(plain.weights[name], odd.weights[name])
+    run("fashion_mnist_loaded.py", *arguments[:3], "--model", "odd.h5", check=0)
+
+
+def test_another_backend_is_a_sentence(run, small_data):
+    line = sentence(run("fashion_mnist.py", "--data-dir", small_data, "--any-data", KERAS_BACKEND="torch"), 1)
+    assert "KERAS_BACKEND is 'torch'" in line
 
 
 def test_too_few_pictures_of_a_class_is_a_sentence(run, tmp_path):
