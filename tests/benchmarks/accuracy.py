@@ -6,57 +6,88 @@ python tests/benchmarks/accuracy.py --recipes fast --seeds 3 --change '{"epochs"
 
 The test pictures are read once a training, after its end. With --change (an ablation: one change at a time) they are
 not read at all: choices are made on validation pictures. --test reads them all the same, for a result that is reported
-and not chosen by. What results.jsonl holds already is not trained again.
+and not chosen by. What results.jsonl holds already is not trained again, and a training that was stopped goes on where
+it was: its checkpoints lie in a hidden folder beside that file.
 """
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import statistics
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import binomtest
+from sklearn.metrics import log_loss
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from pyimagesearch import console, datasets, preprocessing  # noqa: E402
+from pyimagesearch import checkpoints, console, datasets, preprocessing  # noqa: E402
 from pyimagesearch.recipes import RECIPES  # noqa: E402
 
 with console.quiet_import():
-    from pyimagesearch import devices, evaluation
+    from pyimagesearch import devices, evaluation, saving
     from pyimagesearch.training import train
 
 
-def one_training(recipe, seed, data_dir, test):
-    """Train by the recipe with this seed. Returns a dict of figures; the test accuracy is among them if `test`."""
+def one_training(recipe, seed, data_dir, test, folder, facts):
+    """Train by the recipe with this seed, or go on with the training that the folder holds.
+
+    Returns a dict of figures; the test accuracy is among them if `test`.
+    """
     images, labels = datasets.load_part("train", data_dir)
     training, validation = preprocessing.split(preprocessing.reshape(images), labels, seed)
-    start = time.perf_counter()
-    model, history = train(recipe, training, validation, len(datasets.CLASS_NAMES), seed)
-    figures = {"seconds": round(time.perf_counter() - start, 1), "validation": history["val_accuracy"]}
+    resume = checkpoints.unfinished(folder) > 0
+    try:
+        model, history = train(recipe, training, validation, len(datasets.CLASS_NAMES), seed, folder, facts, resume)
+    except (KeyboardInterrupt, console.Terminated) as stop:
+        raise type(stop)("stopped; the same command goes on where it was") from None
+    probabilities, mirrored = both(model, validation[0])
+    figures = {
+        "seconds": round(sum(history["seconds"]), 1),
+        "validation": history["val_accuracy"],
+        "validation_tta": accuracy(mirrored, validation[1]),
+        "validation_cross_entropy": cross_entropy(probabilities, validation[1]),
+    }
     if test:
         images, labels = datasets.load_part("test", data_dir)
-        images = preprocessing.reshape(images)
-        probabilities = evaluation.predict(model, images)
+        probabilities, mirrored = both(model, preprocessing.reshape(images))
+        figures["test"], figures["test_tta"] = accuracy(probabilities, labels), accuracy(mirrored, labels)
         answers = probabilities.argmax(axis=1)
-        figures["test"] = float((answers == labels).mean())
-        mirrored = evaluation.average_mirrored(model, images, probabilities).argmax(axis=1)
-        figures["test_tta"] = float((mirrored == labels).mean())
         # picture: [true class, predicted class], to compare trainings picture by picture
         figures["mistakes"] = {str(k): [int(labels[k]), int(answers[k])] for k in np.flatnonzero(answers != labels)}
     return figures
 
 
-def mean_and_deviation(values):
-    """Return "94.23 +- 0.13" for shares such as 0.9423, "-" for none."""
+def both(model, images):
+    """Return the probabilities (N, classes) of the pictures, and the same with their mirror images averaged in."""
+    probabilities = evaluation.predict(model, images)
+    return probabilities, evaluation.average_mirrored(model, images, probabilities)
+
+
+def accuracy(probabilities, labels):
+    return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def cross_entropy(probabilities, labels):
+    """Return the cross-entropy at the best temperature: it tells differences that are too small for the accuracy.
+
+    Without the temperature it would mostly say how much the labels were smoothed and mixed in training.
+    """
+    cooled = evaluation.cool(probabilities, evaluation.fit_temperature(probabilities, labels))
+    return float(log_loss(labels, cooled, labels=range(cooled.shape[1])))
+
+
+def mean_and_deviation(values, unit=100):
+    """Return "94.23 +- 0.13" for shares such as 0.9423, "0.142 +- 0.003" with unit 1, "-" for none."""
     if not values:
         return "-"
-    spread = f" +- {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{100 * statistics.mean(values):.2f}{spread}"
+    digits = 2 if unit == 100 else 3
+    spread = f" +- {unit * statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{unit * statistics.mean(values):.{digits}f}{spread}"
 
 
 def shirts(result):
@@ -77,20 +108,18 @@ def summary(results):
     groups = {}
     for result in results:
         groups.setdefault((result["recipe"], json.dumps(result["change"])), []).append(result)
-    print(
-        f"\n{'recipe':<8} {'change':<34} {'validation %':>15} {'test %':>15} {'mirrored too':>15} {'shirts':>6} "
-        f"{'seeds':>5} {'median s':>8}"
-    )
+    titles = ("validation %", "mirrored too", "cross-entropy", "test %", "mirrored too")
+    keys = ("validation", "validation_tta", "validation_cross_entropy", "test", "test_tta")
+    print(f"\n{'recipe':<8} {' '.join(f'{title:>15}' for title in titles)} {'shirts':>6} {'seeds':>5} {'median s':>8}")
     for (name, change), group in groups.items():
-        validation = mean_and_deviation([result["validation"][-1] for result in group])
-        tests = [mean_and_deviation([result[key] for result in group if key in result]) for key in ("test", "test_tta")]
+        columns = []
+        for key in keys:
+            values = [np.ravel(result[key])[-1] for result in group if key in result]  # validation: one an epoch
+            columns.append(f"{mean_and_deviation(values, 1 if key.endswith('entropy') else 100):>15}")
         shares = [shirts(result) for result in group if "mistakes" in result]
         share = f"{statistics.mean(shares):.0%}" if shares else "-"
         seconds = statistics.median(result["seconds"] for result in group)
-        print(
-            f"{name:<8} {change:<34} {validation:>15} {tests[0]:>15} {tests[1]:>15} {share:>6} {len(group):>5} "
-            f"{seconds:>8.0f}"
-        )
+        print(f"{name:<8} {' '.join(columns)} {share:>6} {len(group):>5} {seconds:>8.0f}  {change}")
     for classic in groups.get(("classic", "{}"), []):
         for (name, change), group in groups.items():
             for result in group:
@@ -124,11 +153,18 @@ def main():
             if any(all(result.get(k) == v for k, v in key.items()) for result in results):
                 continue
             print(f"\n{name}, {args.change or 'as it is'}, seed {seed}")
-            results.append(key | one_training(recipe, seed, args.data_dir, test=args.test or not args.change))
-            with args.results.open("a") as file:
-                file.write(json.dumps(results[-1]) + "\n")
+            facts = key | {"versions": saving.versions()}
+            name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+            folder = args.results.with_name(f".{name}.training")
+            with checkpoints.locked(folder):
+                checkpoints.announce(folder, resume=checkpoints.unfinished(folder) > 0)
+                test = args.test or not args.change
+                results.append(key | one_training(recipe, seed, args.data_dir, test, folder, facts))
+                with args.results.open("a") as file:
+                    file.write(json.dumps(results[-1]) + "\n")
+                checkpoints.remove(folder)
     summary(results)
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)
