@@ -8,6 +8,7 @@ import functools
 import importlib.util
 import logging
 import os
+import platform
 import signal
 import sys
 import tempfile
@@ -200,6 +201,9 @@ def quiet_import():
         raise UserError(f"KERAS_BACKEND is {backend!r}, and this runs on {' or '.join(BACKENDS)} only; set or unset it")
     first = "keras" not in sys.modules
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow keeps oneDNN's kernels for processors with VNNI, on Linux; others of x86 train twice as fast with them.
+    if platform.machine() == "x86_64":
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for name in ("absl", "jax", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if sys.stdout:  # None where there is no terminal, on Windows

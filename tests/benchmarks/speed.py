@@ -224,6 +224,8 @@ def serve(name, data_dir, pipe):
     """A side's process: make it ready, then answer each request with (amount, seconds)."""
     backend, maker, amount, needs_data = SIDES[name]
     os.environ["KERAS_BACKEND"] = backend
+    if name.startswith("plain Keras"):  # as people write it: no word of oneDNN, which leaves it to TensorFlow
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = ""
     with console.quiet_import():
         data = ()
         if needs_data:
