@@ -113,9 +113,10 @@ def batches_of(recipe, images, labels):
 
 def ours(images, labels, name):
     """A recipe as fashion_mnist.py trains it, input included, under the Keras backend of this process."""
-    from pyimagesearch import training
+    from pyimagesearch import devices, training
 
     recipe = RECIPES[name]
+    recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
     model = training.new_model(recipe, images, 10, seed=0, steps=10_000)
 
     def work(count):
@@ -208,6 +209,7 @@ SIDES = {
     "plain Keras, classic": ("tensorflow", keras_plain, 2560, True),
     "ours, classic": ("tensorflow", lambda *data: ours(*data, "classic"), 2560, True),
     "ours, fast": ("tensorflow", lambda *data: ours(*data, "fast"), 5120, True),
+    "ours, best": ("tensorflow", lambda *data: ours(*data, "best"), 5120, True),
     "input of fast alone": ("tensorflow", input_only, 5120, True),
     "evaluation": ("tensorflow", lambda *data: predictions(*data, bare=False), 10_000, True),
     "bare forward pass": ("tensorflow", lambda *data: predictions(*data, bare=True), 10_000, True),
