@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -50,6 +51,23 @@ def test_a_bug_keeps_its_traceback(what):
     status, errors = end_of(what)
     assert status == 1
     assert "Traceback" in errors
+
+
+@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="TensorFlow has oneDNN there")
+@pytest.mark.parametrize("setting, expected", [({}, "True"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "False")])
+def test_tensorflow_multiplies_with_onednn_unless_it_is_told_not_to(setting, expected):
+    pytest.importorskip("tensorflow")
+    code = (
+        "from pyimagesearch import console\n"
+        "with console.quiet_import():\n"
+        "    import keras\n"
+        "    from tensorflow.python.framework import test_util\n"
+        "print(test_util.IsMklEnabled())"
+    )
+    given = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
+    variables = given | {"KERAS_BACKEND": "tensorflow"} | setting
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=variables)
+    assert done.stdout.split() == [expected], done.stderr
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
