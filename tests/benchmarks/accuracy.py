@@ -154,11 +154,11 @@ def main():
                 continue
             print(f"\n{name}, {args.change or 'as it is'}, seed {seed}")
             facts = key | {"versions": saving.versions()}
-            name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
-            folder = args.results.with_name(f".{name}.training")
+            digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+            folder = args.results.with_name(f".{digest}.training")
+            test = args.test or not args.change
             with checkpoints.locked(folder):
                 checkpoints.announce(folder, resume=checkpoints.unfinished(folder) > 0)
-                test = args.test or not args.change
                 results.append(key | one_training(recipe, seed, args.data_dir, test, folder, facts))
                 with args.results.open("a") as file:
                     file.write(json.dumps(results[-1]) + "\n")
