@@ -33,14 +33,13 @@ with console.quiet_import():
     from pyimagesearch.training import train
 
 
-def one_training(recipe, seed, data_dir, test, folder, facts):
-    """Train by the recipe with this seed, or go on with the training that the folder holds.
+def one_training(recipe, seed, data_dir, test, folder, facts, resume):
+    """Train by the recipe with this seed or, if `resume`, go on with the training that the folder holds.
 
     Returns a dict of figures; the test accuracy is among them if `test`.
     """
     images, labels = datasets.load_part("train", data_dir)
     training, validation = preprocessing.split(preprocessing.reshape(images), labels, seed)
-    resume = checkpoints.unfinished(folder) > 0
     try:
         model, history = train(recipe, training, validation, len(datasets.CLASS_NAMES), seed, folder, facts, resume)
     except (KeyboardInterrupt, console.Terminated) as stop:
@@ -158,8 +157,9 @@ def main():
             folder = args.results.with_name(f".{digest}.training")
             test = args.test or not args.change
             with checkpoints.locked(folder):
-                checkpoints.announce(folder, resume=checkpoints.unfinished(folder) > 0)
-                results.append(key | one_training(recipe, seed, args.data_dir, test, folder, facts))
+                resume = checkpoints.unfinished(folder) > 0
+                checkpoints.announce(folder, resume)
+                results.append(key | one_training(recipe, seed, args.data_dir, test, folder, facts, resume))
                 with args.results.open("a") as file:
                     file.write(json.dumps(results[-1]) + "\n")
                 checkpoints.remove(folder)
