@@ -11,7 +11,8 @@ The test pictures are not read here: fashion_mnist_loaded.py uses them once, at 
 import dataclasses
 from pathlib import Path
 
-from pyimagesearch import console, files
+from pyimagesearch import files
+from pyimagesearch.cli import console
 from pyimagesearch.recipes import RECIPES
 
 
@@ -42,11 +43,11 @@ def main():
     files.check_folder(args.images)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
-    from pyimagesearch import checkpoints
+    from pyimagesearch.training import checkpoints
 
     if console.several_processes():  # meet first: whatever fails later ends all of them
         with console.quiet_import():
-            from pyimagesearch import devices
+            from pyimagesearch.training import devices
         devices.meet()
     folder = checkpoints.folder_of(args.model)
     with checkpoints.locked(folder):
@@ -56,7 +57,9 @@ def main():
 
 
 def train_and_save(args, folder):
-    from pyimagesearch import checkpoints, datasets, preprocessing
+    from pyimagesearch.data import loading as datasets
+    from pyimagesearch.data import preparation as preprocessing
+    from pyimagesearch.training import checkpoints
 
     images, labels = datasets.load_part("train", args.data_dir, args.any_data)
     images, labels = images[: args.limit], labels[: args.limit]
@@ -73,8 +76,12 @@ def train_and_save(args, folder):
     changes = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
     recipe = dataclasses.replace(RECIPES[args.recipe], **changes)
     with console.quiet_import():
-        from pyimagesearch import devices, evaluation, minivggnet, plots, saving
-        from pyimagesearch.training import sampled_rates, train
+        from pyimagesearch import minivggnet
+        from pyimagesearch.evaluation import metrics as evaluation
+        from pyimagesearch.figures import plots
+        from pyimagesearch.model_files import saving
+        from pyimagesearch.training import devices
+        from pyimagesearch.training.train import sampled_rates, train
 
         found = devices.use_all()
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())

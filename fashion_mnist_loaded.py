@@ -8,8 +8,9 @@ python fashion_mnist_loaded.py --image shirt.jpg        what is on this photo? (
 
 from pathlib import Path
 
-from pyimagesearch import console, files
-from pyimagesearch.foreign import RANGES
+from pyimagesearch import files
+from pyimagesearch.cli import console
+from pyimagesearch.model_files.foreign import RANGES
 
 
 def parse():
@@ -31,7 +32,7 @@ def main():
     files.check_folder(args.images)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
-    from pyimagesearch import saving
+    from pyimagesearch.model_files import saving
 
     saving.check(args.model)
     if args.image:
@@ -42,7 +43,10 @@ def main():
 
 def load(args):
     """Return the model, its record and how it reads pictures; say what they are."""
-    from pyimagesearch import datasets, evaluation, preprocessing, saving
+    from pyimagesearch.data import loading as datasets
+    from pyimagesearch.data import preparation as preprocessing
+    from pyimagesearch.evaluation import metrics as evaluation
+    from pyimagesearch.model_files import saving
 
     model, record = saving.load(args.model)
     print(f"{args.model}: {console.printable(saving.describe(record))}")
@@ -59,7 +63,11 @@ def load(args):
 
 def measure(args):
     """Measure the network on the test pictures."""
-    from pyimagesearch import datasets, evaluation, plots, preprocessing, saving
+    from pyimagesearch.data import loading as datasets
+    from pyimagesearch.data import preparation as preprocessing
+    from pyimagesearch.evaluation import metrics as evaluation
+    from pyimagesearch.figures import plots
+    from pyimagesearch.model_files import saving
 
     images, labels = datasets.load_part("test", args.data_dir, args.any_data)
     images = preprocessing.reshape(images)
@@ -85,11 +93,14 @@ def measure(args):
 
 def classify(args):
     """Say what the network sees on the user's own pictures."""
-    from pyimagesearch import photo
+    from pyimagesearch.photos import photo
 
     paths = photo.find(args.image)
     photos = console.progress(photo.prepared(paths), len(paths), "photo")
-    from pyimagesearch import datasets, evaluation, plots, saving
+    from pyimagesearch.data import loading as datasets
+    from pyimagesearch.evaluation import metrics as evaluation
+    from pyimagesearch.figures import plots
+    from pyimagesearch.model_files import saving
 
     model, record, reading = load(args)
     shown, answers = [], []

@@ -7,7 +7,8 @@ python initial_data_analysis.py --model fashion_model.h5    what the network see
 
 from pathlib import Path
 
-from pyimagesearch import console, files
+from pyimagesearch import files
+from pyimagesearch.cli import console
 
 
 def parse():
@@ -28,7 +29,10 @@ def main():
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     import numpy as np
 
-    from pyimagesearch import analysis, datasets, plots, preprocessing
+    from pyimagesearch.data import loading as datasets
+    from pyimagesearch.data import preparation as preprocessing
+    from pyimagesearch.evaluation import analysis
+    from pyimagesearch.figures import plots
 
     if args.model:
         analysis.check(args.model)

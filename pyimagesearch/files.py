@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pyimagesearch.console import UserError, reason
+from pyimagesearch.cli.console import UserError, reason
 
 
 def check_folder(folder):

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pyimagesearch import console, datasets  # noqa: E402
+from pyimagesearch.cli import console  # noqa: E402
+from pyimagesearch.data import loading as datasets  # noqa: E402
 
 with console.quiet_import():
     import keras  # noqa: F401

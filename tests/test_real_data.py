@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from pyimagesearch import analysis, datasets
+from pyimagesearch.data import loading as datasets
+from pyimagesearch.evaluation import analysis
 
 pytestmark = pytest.mark.real_data
 

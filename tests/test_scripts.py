@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, pictures, write_data
-from pyimagesearch import inspection
+from pyimagesearch.model_files import inspection
 
 SCRIPTS = ("fashion_mnist.py", "fashion_mnist_loaded.py", "initial_data_analysis.py")
 

@@ -25,12 +25,17 @@ from sklearn.metrics import log_loss
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from pyimagesearch import checkpoints, console, datasets, preprocessing  # noqa: E402
-from pyimagesearch.recipes import RECIPES  # noqa: E402
+from pyimagesearch.cli import console
+from pyimagesearch.data import loading as datasets
+from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.recipes import RECIPES
+from pyimagesearch.training import checkpoints
 
 with console.quiet_import():
-    from pyimagesearch import devices, evaluation, saving
-    from pyimagesearch.training import train
+    from pyimagesearch.evaluation import metrics as evaluation
+    from pyimagesearch.model_files import saving
+    from pyimagesearch.training import devices
+    from pyimagesearch.training.train import train
 
 
 def one_training(recipe, seed, data_dir, test, folder, facts, resume):

@@ -16,7 +16,10 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pyimagesearch import datasets, evaluation, photo, saving  # noqa: E402
+from pyimagesearch.data import loading as datasets
+from pyimagesearch.evaluation import metrics as evaluation
+from pyimagesearch.model_files import saving
+from pyimagesearch.photos import photo
 
 CLASSES = {name.lower(): {number} for number, name in enumerate(datasets.CLASS_NAMES)}
 CLASSES |= {"t-shirt": {0}, "shoes": {5, 7, 9}}

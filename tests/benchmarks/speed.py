@@ -26,8 +26,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pyimagesearch import console, datasets, preprocessing  # noqa: E402
-from pyimagesearch.recipes import RECIPES  # noqa: E402
+from pyimagesearch.cli import console
+from pyimagesearch.data import loading as datasets
+from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.recipes import RECIPES
 
 # Multiply-adds of one picture, layer by layer; 2 operations each; backward costs twice forward.
 MULTIPLY_ADDS = 28 * 28 * 9 * (1 * 32 + 32 * 32) + 14 * 14 * 9 * (32 * 64 + 64 * 64) + 3136 * 512 + 512 * 10
@@ -77,7 +79,7 @@ def keras_plain(images, labels):
     import keras
     from keras import layers
 
-    from pyimagesearch.training import learning_rates
+    from pyimagesearch.training.train import learning_rates
 
     recipe = RECIPES["classic"]
     model = keras.Sequential([keras.Input((28, 28, 1))])
@@ -105,7 +107,7 @@ def keras_plain(images, labels):
 
 def batches_of(recipe, images, labels):
     """The pictures as the recipe's training gets them."""
-    from pyimagesearch.batches import Batches
+    from pyimagesearch.data.batches import Batches
 
     augmentation = recipe.flip, recipe.shift, recipe.stretch, recipe.erase, recipe.cutmix
     return Batches(images, labels, 10, recipe.batch_size, 0, *augmentation)
@@ -113,7 +115,8 @@ def batches_of(recipe, images, labels):
 
 def ours(images, labels, name):
     """A recipe as fashion_mnist.py trains it, input included, under the Keras backend of this process."""
-    from pyimagesearch import devices, training
+    from pyimagesearch.training import devices
+    from pyimagesearch.training import train as training
 
     recipe = RECIPES[name]
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
@@ -145,7 +148,7 @@ def predictions(images, labels, bare):
     import keras
     import tensorflow as tf
 
-    from pyimagesearch import evaluation
+    from pyimagesearch.evaluation import metrics as evaluation
     from pyimagesearch.minivggnet import MiniVGGNet
 
     model = MiniVGGNet.build(28, 28, 1, 10)

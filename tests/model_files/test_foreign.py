@@ -1,0 +1,373 @@
+"""Models that somebody else trained, with any Keras: right here as there, or refused in a sentence."""
+
+import json
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from conftest import pictures
+from pyimagesearch.cli.console import UserError
+from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.evaluation import metrics as evaluation
+from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.model_files import foreign, saving
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """A small network with random weights, batch normalization's averages too."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.BatchNormalization(name="bn"),
+            layers.MaxPooling2D(2, name="pool"),
+            layers.Dropout(0.25, name="drop"),
+            layers.Flatten(name="flat"),
+            layers.Dense(10, activation="softmax", name="out"),
+        ]
+    )
+    model.get_layer("bn").set_weights([np.array(v, "f4") for v in ([1, 2, 1, 1], [0, 1, 0, 1], [1] * 4, [2] * 4)])
+    return model
+
+
+def expected(model):
+    return np.asarray(model(preprocessing.scale(IMAGES), training=False))
+
+
+def write(path, config, weights, **attributes):
+    """Write an HDF5 model as Keras 1 and 2 did. weights: {layer name: {weight name: array}}."""
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config).encode()
+        for name, value in attributes.items():
+            file.attrs[name] = value
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [name.encode() for name in weights]
+        for layer, arrays in weights.items():
+            inside = group.create_group(layer)
+            inside.attrs["weight_names"] = [name.encode() for name in arrays]
+            for name, array in arrays.items():
+                inside[name] = array
+
+
+def weights_of(model, pattern="{layer}/{name}:0"):
+    return {
+        layer.name: {
+            pattern.format(layer=layer.name, name=variable.name): variable.numpy()
+            for variable in layer.trainable_weights + layer.non_trainable_weights
+        }
+        for layer in model.layers
+    }
+
+
+def init(name, **config):
+    return {"class_name": name, "config": config}
+
+
+# The training configurations of the time, with losses and optimizers that Keras 3 does not know.
+TRAINING = json.dumps(
+    {
+        "loss": {"class_name": "MyLoss", "config": {"reduction": "auto"}},
+        "optimizer_config": {"class_name": "RectifiedAdam", "config": {"lr": 0.1, "decay": 0.0}},
+        "metrics": ["my_metric"],
+    }
+)
+
+
+def keras_1_2(order="tf"):
+    """Keras 1.2: a bare list of layers, the old names of everything."""
+    shape = [32, 28, 28, 1] if order == "tf" else [None, 1, 28, 28]
+    return {
+        "class_name": "Sequential",
+        "config": [
+            {
+                "class_name": "Convolution2D",
+                "config": {
+                    "name": "conv", "trainable": True, "batch_input_shape": shape, "input_dtype": "float32",
+                    "nb_filter": 4, "nb_row": 3, "nb_col": 3, "init": "glorot_uniform", "activation": "relu",
+                    "border_mode": "valid", "subsample": [1, 1], "dim_ordering": order, "W_regularizer": None,
+                    "b_regularizer": None, "activity_regularizer": None, "W_constraint": None, "b_constraint": None,
+                    "bias": True,
+                },
+            },
+            {
+                "class_name": "BatchNormalization",
+                "config": {
+                    "name": "bn", "trainable": True, "epsilon": 0.001, "mode": 0, "axis": -1 if order == "tf" else 1,
+                    "momentum": 0.99, "gamma_regularizer": None, "beta_regularizer": None,
+                },
+            },
+            {
+                "class_name": "MaxPooling2D",
+                "config": {
+                    "name": "pool", "trainable": True, "pool_size": [2, 2], "strides": [2, 2],
+                    "border_mode": "valid", "dim_ordering": order,
+                },
+            },
+            {"class_name": "Dropout", "config": {"name": "drop", "trainable": True, "p": 0.25}},
+            {"class_name": "Flatten", "config": {"name": "flat", "trainable": True}},
+            {
+                "class_name": "Dense",
+                "config": {
+                    "name": "out", "trainable": True, "output_dim": 10, "init": "glorot_uniform",
+                    "activation": "linear", "W_regularizer": None, "b_regularizer": None,
+                    "activity_regularizer": None, "W_constraint": None, "b_constraint": None, "bias": True,
+                    "input_dim": 676,
+                },
+            },
+            {"class_name": "Activation", "config": {"name": "soft", "trainable": True, "activation": "softmax"}},
+        ],
+    }  # fmt: skip
+
+
+def keras_2(version):
+    """Keras 2.2.4 to 2.15: one layer after the other, as Sequential."""
+    common = {"trainable": True, **({"dtype": "float32"} if version != "2.2.4" else {})}
+    if version == "2.15":
+        policy = {"module": "keras.mixed_precision", "class_name": "Policy", "config": {"name": "mixed_float16"}}
+        common["dtype"] = policy | {"registered_name": None}
+    glorot = {
+        "2.2.4": init("VarianceScaling", scale=1.0, mode="fan_avg", distribution="uniform", seed=None),
+        "2.3": init("VarianceScaling", scale=1.0, mode="fan_avg", distribution="uniform", seed=None),
+        "2.4": init("GlorotUniform", seed=None),
+        "2.15": init("GlorotUniform", seed=None) | {"module": "keras.initializers", "registered_name": None},
+    }[version]
+    conv = common | {
+        "name": "conv", "batch_input_shape": [None, 28, 28, 1], "filters": 4, "kernel_size": [3, 3],
+        "strides": [1, 1], "padding": "valid", "data_format": "channels_last", "dilation_rate": [1, 1],
+        "activation": "relu", "use_bias": True, "kernel_initializer": glorot, "bias_initializer": init("Zeros"),
+        "kernel_regularizer": init("L1L2", l1=0.0, l2=0.01), "bias_regularizer": None, "activity_regularizer": None,
+        "kernel_constraint": None, "bias_constraint": None,
+    }  # fmt: skip
+    if version in ("2.4", "2.15"):
+        conv["groups"] = 1
+    normalization = common | {
+        "name": "bn", "axis": -1 if version == "2.2.4" else [3], "momentum": 0.99, "epsilon": 0.001, "center": True,
+        "scale": True, "beta_initializer": init("Zeros"), "gamma_initializer": init("Ones"),
+        "moving_mean_initializer": init("Zeros"), "moving_variance_initializer": init("Ones"),
+        "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None,
+    }  # fmt: skip
+    pool = {"name": "pool", "pool_size": [2, 2], "padding": "valid", "strides": [2, 2], "data_format": "channels_last"}
+    out = {
+        "name": "out", "units": 10, "activation": "softmax_v2" if version == "2.4" else "softmax", "use_bias": True,
+        "kernel_initializer": glorot, "bias_initializer": init("Zeros"), "kernel_regularizer": None,
+        "bias_regularizer": None, "activity_regularizer": None, "kernel_constraint": None, "bias_constraint": None,
+        "quantization_config": None,
+    }  # fmt: skip
+    stack = [
+        ("Conv2D", conv),
+        ("BatchNormalizationV1" if version == "2.2.4" else "BatchNormalization", normalization),
+        ("MaxPooling2D", common | pool),
+        ("Dropout", common | {"name": "drop", "rate": 0.25, "noise_shape": None, "seed": None}),
+        ("Flatten", common | {"name": "flat", "data_format": "channels_last"}),
+        ("Dense", common | out),
+    ]
+    entries = [{"class_name": name, "config": config} for name, config in stack]
+    if version in ("2.4", "2.15"):
+        start = {"batch_input_shape": [64, 28, 28, 1], "dtype": "float32", "sparse": False, "ragged": False}
+        entries.insert(0, {"class_name": "InputLayer", "config": start | {"name": "start", "optional": False}})
+    if version == "2.15":
+        for entry in entries:
+            entry |= {"module": "keras.layers", "registered_name": None, "build_config": {"input_shape": [None, 1]}}
+    return {"class_name": "Sequential", "config": {"name": "sequential", "layers": entries}}
+
+
+def as_functional(sequential):
+    """The same layers as a Functional model of Keras 2, with its nodes as nested lists."""
+    entries = sequential["config"]["layers"]
+    for before, entry in zip([None, *entries], entries, strict=False):
+        entry["name"] = entry["config"]["name"]
+        entry["inbound_nodes"] = [[[before["name"], 0, 0, {}]]] if before else []
+    config = {"name": "model", "layers": entries, "input_layers": [["start", 0, 0]], "output_layers": [["out", 0, 0]]}
+    return {"class_name": "Model", "config": config}
+
+
+@pytest.mark.parametrize("version", ["2.2.4", "2.3", "2.4", "2.15"])
+def test_models_of_keras_2(reference, tmp_path, version):
+    write(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), keras_version=version, training_config=TRAINING)
+    model, record = saving.load(tmp_path / "m.hdf5")
+    assert record == {}
+    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["tf", "th"])
+def test_models_of_keras_1(reference, tmp_path, order):
+    weights = weights_of(reference, "{layer}_{name}")
+    wanted = expected(reference)
+    if order == "th":  # channels first: other kernels, and the flattened numbers come in another order
+        kernel = weights["conv"]["conv_kernel"]
+        weights["conv"]["conv_kernel"] = kernel.transpose(3, 2, 0, 1)
+        dense = weights["out"]["out_kernel"]
+        weights["out"]["out_kernel"] = dense.reshape(13, 13, 4, 10).transpose(2, 0, 1, 3).reshape(676, 10)
+    path = tmp_path / "model"  # no suffix: the content tells
+    write(path, keras_1_2(order), weights | {"soft": {}}, keras_version="1.2.2")
+    model, _ = saving.load(path)
+    reading = foreign.Reading(tuple(model.input_shape[1:]))
+    np.testing.assert_allclose(evaluation.predict(model, IMAGES, reading), wanted, atol=1e-6)
+
+
+def test_functional_and_nested_models(reference, tmp_path):
+    write(tmp_path / "functional.h5", as_functional(keras_2("2.4")), weights_of(reference))
+    model, _ = saving.load(tmp_path / "functional.h5")
+    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+
+    inner = keras_2("2.4")
+    last = inner["config"]["layers"].pop()
+    inner["config"]["name"] = "inner"
+    outer = {"class_name": "Sequential", "config": {"name": "outer", "layers": [inner, last]}}
+    outer["config"]["build_input_shape"] = [None, 28, 28, 1]
+    weights = weights_of(reference)
+    order = ("conv/kernel:0", "conv/bias:0", "bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0")
+    arrays = weights["conv"] | weights["bn"]
+    write(tmp_path / "nested.h5", outer, {"inner": {name: arrays[name] for name in order}, "out": weights["out"]})
+    model, _ = saving.load(tmp_path / "nested.h5")
+    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+
+
+def test_the_keras_format_and_its_checks(reference, tmp_path):
+    path = tmp_path / "m.keras"
+    reference.save(path)
+    model, _ = saving.load(path)
+    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(parts["config.json"])
+    config["config"]["layers"].insert(2, {"class_name": "Lambda", "module": "keras.layers", "config": {"name": "l"}})
+    for name, content, words in (
+        ("config.json", json.dumps(config).encode(), "'Lambda', which is not one of the built-in"),
+        ("config.json", b"[" * 100_000, "is refused|is damaged"),
+        ("model.weights.h5", b"x", "is damaged"),
+        ("model.weights.h5", None, "not one that Keras made"),
+    ):
+        with zipfile.ZipFile(tmp_path / "bad.keras", "w") as archive:
+            for part, original in parts.items():
+                changed = content if part == name else original
+                if changed is not None:
+                    archive.writestr(part, changed)
+        with pytest.raises(UserError, match=words):
+            saving.load(tmp_path / "bad.keras")
+
+
+def test_weights_alone_are_used_if_they_fit_minivggnet(tmp_path):
+    model = MiniVGGNet.build(28, 28, 1, 10)
+    for name in ("old.h5", "new.weights.h5"):
+        if name == "old.h5":
+            write(tmp_path / name, {}, weights_of(model))
+            with h5py.File(tmp_path / name, "r+") as file:  # save_weights of Keras 2 put the groups at the top
+                del file.attrs["model_config"]
+                top = file["model_weights"]
+                file.attrs["layer_names"] = top.attrs["layer_names"]
+                for layer in list(top):
+                    file.move(f"model_weights/{layer}", layer)
+                del file["model_weights"]
+        else:
+            model.save_weights(tmp_path / name)
+        loaded, record = saving.load(tmp_path / name)
+        assert record == {}
+        np.testing.assert_allclose(evaluation.predict(loaded, IMAGES), expected(model), atol=1e-6)
+    other = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(33), layers.Dense(10)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(UserError, match="weights alone.*suggest.*Dense 33"):
+        saving.load(tmp_path / "other.weights.h5")
+
+
+SHAPES = {
+    (28, 28): [layers.Flatten()],
+    (28, 28, 1): [layers.Flatten()],
+    (1, 28, 28): [layers.Flatten()],
+    (784,): [],
+    (28, 28, 3): [layers.Flatten()],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("wanted", foreign.RANGES)
+def test_shape_and_scaling_are_found(shape, wanted):
+    """Train on pictures scaled by hand; what was done is found out."""
+    images, labels = pictures(400)
+    pixels = images.astype(np.float32)
+    pixels = 255 - pixels if wanted.endswith("-inverted") else pixels
+    scaled = {
+        "0..1": pixels / 255,
+        "0..255": pixels,
+        "minus1..1": pixels / 127.5 - 1,
+        "standardized": (pixels / 255 - 0.2860) / 0.3530,
+    }[wanted.removesuffix("-inverted")]
+    scaled = scaled[..., None].repeat(3, axis=-1) if shape[-1] == 3 else scaled.reshape(-1, *shape)
+    keras.utils.set_random_seed(0)
+    logits = shape == (784,)
+    last = layers.Dense(10, activation=None if logits else "softmax")
+    model = keras.Sequential([keras.Input(shape, batch_size=None), *SHAPES[shape], last])
+    # Least squares gives logits of just the certainty that the noisy labels below deserve.
+    flat = scaled.reshape(400, -1).astype(np.float64)
+    design = np.hstack([flat, np.ones((400, 1))])
+    solution = np.linalg.lstsq(design, 4.1 * np.eye(10)[labels], rcond=None)[0]
+    last.set_weights([solution[:-1].astype(np.float32), solution[-1].astype(np.float32)])
+    noisy = np.where(np.arange(400) % 8, labels, (labels + 1) % 10)
+    reading, accuracy = evaluation.find_reading(model, None, preprocessing.reshape(images), noisy)
+    assert reading == foreign.Reading(shape, wanted, "logits" if logits else "probabilities")
+    assert accuracy == 7 / 8
+
+
+def test_a_fixed_batch_size_is_no_hindrance(tmp_path):
+    start = keras.Input((28, 28), batch_size=32)
+    keras.Model(start, layers.Dense(10)(layers.Flatten()(start))).save(tmp_path / "m.h5")
+    model, _ = saving.load(tmp_path / "m.h5")
+    outputs = evaluation.predict(model, IMAGES, foreign.Reading((28, 28), answers="logits"))
+    assert outputs.shape == (8, 10)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "words"),
+    [
+        ((32, 32, 3), 10, "its input is 32x32x3"),
+        ((28, 28), 11, "counted from 1"),
+        ((28, 28), 100, "its output is 100 numbers"),
+    ],
+)
+def test_other_tasks_are_refused_by_name(tmp_path, shape, outputs, words):
+    keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(outputs)]).save(tmp_path / "m.h5")
+    with pytest.raises(UserError, match=words):
+        saving.load(tmp_path / "m.h5")
+
+
+def test_the_script_evaluates_a_foreign_model(run, small_data, tmp_path):
+    images, labels = pictures(600, seed=1)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10)])
+    model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(1 - images / 127.5, labels, epochs=5, verbose=0)
+    model.save(tmp_path / "theirs.h5")
+    flags = ("--model", "theirs.h5", "--data-dir", small_data, "--any-data")
+    done = run("fashion_mnist_loaded.py", *flags, check=0)
+    assert "-inverted, shape (28, 28), and it answers with logits" in done.stdout
+    assert "accuracy: 100.00% of 200 test pictures" in done.stdout
+    done = run("fashion_mnist_loaded.py", *flags, "--input-range", "minus1..1", check=0)
+    assert "pixels minus1..1, shape" in done.stdout
+
+
+def test_real_files_of_keras_2(tmp_path):
+    """Written by tf_keras, which is Keras 2 itself."""
+    tf_keras = pytest.importorskip("tf_keras")
+    tf_keras.utils.set_random_seed(0)
+    start = tf_keras.Input((28, 28, 1))
+    left = tf_keras.layers.Conv2D(4, 3, padding="same", activation="relu", kernel_regularizer="l2")(start)
+    right = tf_keras.layers.Conv2D(4, 3, padding="same")(start)
+    inner = tf_keras.Sequential([tf_keras.layers.BatchNormalization(), tf_keras.layers.MaxPooling2D(4)])
+    both = inner(tf_keras.layers.Add()([left, tf_keras.layers.LeakyReLU()(right)]))
+    model = tf_keras.Model(start, tf_keras.layers.Dense(10, "softmax")(tf_keras.layers.Flatten()(both)))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(preprocessing.scale(IMAGES), np.arange(8), verbose=0)
+    model.save(tmp_path / "m.h5")
+    loaded, _ = saving.load(tmp_path / "m.h5")
+    wanted = model.predict(preprocessing.scale(IMAGES), verbose=0)
+    np.testing.assert_allclose(evaluation.predict(loaded, IMAGES), wanted, atol=1e-6)

@@ -1,0 +1,123 @@
+"""saving.py: what is saved is what is loaded, and an old model is never lost."""
+
+import faulthandler
+import json
+import os
+import subprocess
+import sys
+import time
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from conftest import pictures
+from pyimagesearch.cli.console import UserError
+from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.evaluation.metrics import predict
+from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.model_files import inspection, saving
+
+RECORD = {"recipe": "fast", "seed": 1, "epochs": 2, "training_pictures": 3, "versions": {}, "class_names": ["a"]}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return MiniVGGNet.build(28, 28, 1, 10)
+
+
+def test_save_and_load_give_the_same_predictions_and_record(model, tmp_path):
+    saving.save(model, tmp_path / "m.h5", RECORD)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.h5"]
+    loaded, record = saving.load(tmp_path / "m.h5")
+    images = preprocessing.reshape(pictures(20)[0])
+    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
+    assert record == RECORD
+
+
+def test_plain_keras_opens_the_file_without_our_code(model, tmp_path):
+    saving.save(model, tmp_path / "m.h5", RECORD)
+    np.save(tmp_path / "x.npy", np.ones((3, 28, 28, 1), np.float32))
+    code = (
+        "import keras, numpy, sys; m = keras.models.load_model('m.h5')\n"
+        "numpy.save('y.npy', m.predict(numpy.load('x.npy'), verbose=0)); assert 'pyimagesearch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "y.npy"), np.asarray(model(np.load(tmp_path / "x.npy"))), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_functional_and_nested_models_of_plain_keras_are_read(tmp_path):
+    keras.utils.set_random_seed(0)
+    inner_input = keras.Input((28, 28, 4))
+    inner_output = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(inner_input))
+    inner = keras.Model(inner_input, inner_output, name="inner")
+    inputs = keras.Input((28, 28, 1))
+    hidden = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    hidden = keras.layers.Add()([hidden, inner(hidden)])
+    outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.GlobalAveragePooling2D()(hidden))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    images, labels = pictures(50)
+    model.fit(preprocessing.scale(preprocessing.reshape(images)), labels, verbose=0)
+    model.save(tmp_path / "m.h5")
+    loaded, record = saving.load(tmp_path / "m.h5")
+    np.testing.assert_array_equal(
+        predict(loaded, preprocessing.reshape(images)), predict(model, preprocessing.reshape(images))
+    )
+    assert record == {}
+
+
+def test_a_failed_save_keeps_the_old_file(model, tmp_path):
+    saving.save(model, tmp_path / "m.h5", RECORD)
+    before = (tmp_path / "m.h5").read_bytes()
+    with pytest.raises(TypeError):
+        saving.save(model, tmp_path / "m.h5", {"not JSON": object()})
+    assert (tmp_path / "m.h5").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.h5"]
+
+
+def test_what_is_no_model_is_refused_in_a_sentence(model, tmp_path):
+    path = tmp_path / "m.h5"
+    with pytest.raises(UserError, match="there is no model .*python fashion_mnist.py"):
+        saving.load(path)
+    with pytest.raises(UserError, match="is a folder"):
+        saving.load(tmp_path)
+    path.write_bytes(b"not HDF5 at all")
+    with pytest.raises(UserError, match="not an HDF5 file"):
+        saving.load(path)
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros(3)
+    with pytest.raises(UserError, match="holds no Keras model"):
+        saving.load(path)
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "NoSuchModel", "config": {}})
+    with pytest.raises(UserError, match="not that of a Sequential or Functional model"):
+        saving.load(path)
+    saving.save(model, path, RECORD)
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(UserError, match="damaged"):
+        saving.load(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("does", ["runs in circles", "crashes"])
+def test_a_file_on_which_hdf5_fails_is_refused(tmp_path, monkeypatch, does):
+    """As HDF5 does on some damaged files: it never comes back, or takes the process along."""
+    path = tmp_path / "m.h5"
+    saving.save(MiniVGGNet.build(28, 28, 1, 10), path, {})
+    tests = os.getpid()
+
+    def fail(path):
+        assert os.getpid() != tests
+        if does == "crashes":
+            faulthandler.disable()  # pytest's: it would print where
+            os.abort()
+        time.sleep(60)
+
+    monkeypatch.setattr(inspection, "_read", fail)
+    monkeypatch.setattr(inspection, "LONGEST", 1)
+    with pytest.raises(UserError, match="does not come to an end"):
+        saving.load(path)
