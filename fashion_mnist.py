@@ -12,13 +12,15 @@ import dataclasses
 from pathlib import Path
 
 from pyimagesearch import files
-from pyimagesearch.cli import console
+from pyimagesearch.cli import libraries
+from pyimagesearch.cli.arguments import Parser, number
+from pyimagesearch.cli.run import run
 from pyimagesearch.recipes import RECIPES
+from pyimagesearch.training.processes import first_process, several_processes
 
 
-def parse():
-    parser = console.Parser(__doc__)
-    number = console.number
+def parse(arguments):
+    parser = Parser(__doc__)
     parser.add_argument("--recipe", choices=RECIPES, default="fast", help="how to train (default: fast)")
     parser.add_argument("--epochs", type=number(int, 1, 10_000), metavar="N", help="instead of the recipe's")
     parser.add_argument("--batch-size", type=number(int, 1, 60_000), metavar="N", help="instead of the recipe's")
@@ -31,22 +33,22 @@ def parse():
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
     parser.add_images_flag()
     parser.add_data_flags()
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.model.suffix not in (".h5", ".hdf5"):
         parser.error(f"argument --model: {args.model} must end in .h5 (or .hdf5), or Keras cannot tell its format")
     return args
 
 
-def main():
-    args = parse()
+def main(arguments=()):
+    args = parse(arguments)
     files.check_target(args.model)
     files.check_folder(args.images)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
     from pyimagesearch.training import checkpoints
 
-    if console.several_processes():  # meet first: whatever fails later ends all of them
-        with console.quiet_import():
+    if several_processes():  # meet first: whatever fails later ends all of them
+        with libraries.quiet():
             from pyimagesearch.training import devices
         devices.meet()
     folder = checkpoints.folder_of(args.model)
@@ -75,7 +77,7 @@ def train_and_save(args, folder):
 
     changes = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
     recipe = dataclasses.replace(RECIPES[args.recipe], **changes)
-    with console.quiet_import():
+    with libraries.quiet():
         from pyimagesearch import minivggnet
         from pyimagesearch.evaluation import metrics as evaluation
         from pyimagesearch.figures import plots
@@ -93,7 +95,7 @@ def train_and_save(args, folder):
     facts = {"data": checkpoints.fingerprint(images, labels), **made_by}
     classes = len(datasets.CLASS_NAMES)
     model, history = train(recipe, training, validation, classes, args.seed, folder, facts, args.resume)
-    if not console.first_process():
+    if not first_process():
         return
     # Networks are surer, or less sure, than they are right; a temperature mends that, fitted on held-out pictures.
     temperature = evaluation.fit_temperature(evaluation.predict(model, validation[0]), validation[1])
@@ -123,4 +125,4 @@ def train_and_save(args, folder):
 
 
 if __name__ == "__main__":
-    console.run(main)
+    run(main)

@@ -8,13 +8,14 @@ python fashion_mnist_loaded.py --image shirt.jpg        what is on this photo? (
 
 from pathlib import Path
 
-from pyimagesearch import files
-from pyimagesearch.cli import console
+from pyimagesearch import errors, files
+from pyimagesearch.cli.arguments import Parser
+from pyimagesearch.cli.run import run
 from pyimagesearch.model_files.foreign import RANGES
 
 
-def parse():
-    parser = console.Parser(__doc__)
+def parse(arguments):
+    parser = Parser(__doc__)
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
     parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="pictures, or folders of them")
     parser.add_argument("--input-range", choices=RANGES, help="pixels as the network wants them (default: found out)")
@@ -22,11 +23,11 @@ def parse():
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main():
-    args = parse()
+def main(arguments=()):
+    args = parse(arguments)
     if args.json:
         files.check_target(args.json)
     files.check_folder(args.images)
@@ -49,7 +50,7 @@ def load(args):
     from pyimagesearch.model_files import saving
 
     model, record = saving.load(args.model)
-    print(f"{args.model}: {console.printable(saving.describe(record))}")
+    print(f"{args.model}: {errors.printable(saving.describe(record))}")
     if saving.is_ours(record) and not args.input_range:
         return model, record, evaluation.OURS
     # Training pictures tell how the network wants them; the test pictures stay unseen until all is settled.
@@ -96,7 +97,7 @@ def classify(args):
     from pyimagesearch.photos import photo
 
     paths = photo.find(args.image)
-    photos = console.progress(photo.prepared(paths), len(paths), "photo")
+    photos = list(photo.prepared(paths))
     from pyimagesearch.data import loading as datasets
     from pyimagesearch.evaluation import metrics as evaluation
     from pyimagesearch.figures import plots
@@ -105,13 +106,13 @@ def classify(args):
     model, record, reading = load(args)
     shown, answers = [], []
     for path, prepared in photos:
-        if isinstance(prepared, console.UserError):
-            console.warn(console.printable(str(prepared)))
+        if isinstance(prepared, errors.UserError):
+            errors.warn(errors.printable(str(prepared)))
             continue
         views = evaluation.predict(model, prepared.pictures, reading)
         answer = evaluation.combine(views, saving.temperature(record))
         best = [f"{datasets.CLASS_NAMES[k]} {answer[k]:.0%}" for k in answer.argsort()[:-4:-1]]
-        print(console.printable(f"{path}: {', '.join(best)}"))
+        print(errors.printable(f"{path}: {', '.join(best)}"))
         unsure = ["the network is not sure"] if answer.max() < 0.5 else []
         for doubt in (*prepared.doubts, *unsure):
             print(f"  note: {doubt}")
@@ -123,8 +124,8 @@ def classify(args):
     if args.json:
         files.write_json(args.json, answers)
     if len(shown) < len(paths):
-        raise console.UserError(f"{len(paths) - len(shown)} of {len(paths)} pictures could not be used; see above")
+        raise errors.UserError(f"{len(paths) - len(shown)} of {len(paths)} pictures could not be used; see above")
 
 
 if __name__ == "__main__":
-    console.run(main)
+    run(main)

@@ -8,20 +8,21 @@ python initial_data_analysis.py --model fashion_model.h5    what the network see
 from pathlib import Path
 
 from pyimagesearch import files
-from pyimagesearch.cli import console
+from pyimagesearch.cli.arguments import Parser
+from pyimagesearch.cli.run import run
 
 
-def parse():
-    parser = console.Parser(__doc__)
+def parse(arguments):
+    parser = Parser(__doc__)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="list the labels that look wrong in FILE")
     parser.add_argument("--model", type=Path, metavar="FILE", help="a trained network, to ask about the labels")
     parser.add_images_flag()
     parser.add_data_flags()
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main():
-    args = parse()
+def main(arguments=()):
+    args = parse(arguments)
     files.check_folder(args.images)
     if args.csv:
         files.check_target(args.csv)
@@ -119,4 +120,4 @@ def main():
 
 
 if __name__ == "__main__":
-    console.run(main)
+    run(main)

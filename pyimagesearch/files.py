@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pyimagesearch.cli.console import UserError, reason
+from pyimagesearch.errors import UserError, reason
 
 
 def check_folder(folder):

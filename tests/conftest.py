@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pyimagesearch.cli import console  # noqa: E402
+from pyimagesearch.cli import libraries  # noqa: E402
 from pyimagesearch.data import loading as datasets  # noqa: E402
 
-with console.quiet_import():
+with libraries.quiet():
     import keras  # noqa: F401
 
 

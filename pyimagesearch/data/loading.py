@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyimagesearch.cli.console import UserError, reason, warn
+from pyimagesearch.errors import UserError, reason, warn
 from pyimagesearch.files import replacing
 
 CLASS_NAMES = (

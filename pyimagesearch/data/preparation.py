@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pyimagesearch.cli.console import UserError
+from pyimagesearch.errors import UserError
 
 VALIDATION_SHARE = 1 / 12  # 5,000 of the 60,000 training pictures
 

@@ -13,7 +13,7 @@ from sklearn.manifold import TSNE
 from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
-from pyimagesearch.cli.console import UserError
+from pyimagesearch.errors import UserError
 from pyimagesearch.files import replacing
 from pyimagesearch.model_files import inspection, saving
 

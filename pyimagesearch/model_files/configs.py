@@ -6,7 +6,7 @@ What is not known to be harmless is refused.
 import json
 import re
 
-from pyimagesearch.cli.console import UserError
+from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import foreign
 
 MOST_CHARACTERS = 4_000_000

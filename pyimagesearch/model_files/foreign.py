@@ -7,7 +7,7 @@ import copy
 import inspect
 from dataclasses import dataclass
 
-from pyimagesearch.cli.console import UserError
+from pyimagesearch.errors import UserError
 
 # What Keras 1 and 2 called otherwise.
 CLASSES = {

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from pyimagesearch.cli.console import UserError
+from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import configs
 
 RECORD = "fashion_mnist"  # the HDF5 attribute with what made the model, as JSON

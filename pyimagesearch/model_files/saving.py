@@ -15,7 +15,7 @@ import zipfile
 import h5py
 import numpy as np
 
-from pyimagesearch.cli.console import UserError, quiet_import
+from pyimagesearch.errors import UserError
 from pyimagesearch.files import replacing
 from pyimagesearch.model_files import foreign, inspection
 
@@ -97,8 +97,6 @@ def load(path):
     """
     check(path)
     contents = inspection.read(path)
-    with quiet_import():
-        import keras  # noqa: F401
     try:
         model = _minivggnet(path, contents.weights) if contents.config is None else _build(contents)
         foreign.check_task(model)

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import spsolve
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from pyimagesearch.cli.console import UserError, reason
+from pyimagesearch.errors import UserError, reason
 
 SIDE = 28
 WORKING_SIDE = 400  # pixels that the longer edge of a photo is reduced to

@@ -9,7 +9,7 @@ import time
 
 import keras
 
-from pyimagesearch.cli.console import UserError
+from pyimagesearch.errors import UserError
 from pyimagesearch.training import checkpoints
 
 

@@ -14,8 +14,9 @@ import zipfile
 
 import numpy as np
 
-from pyimagesearch.cli.console import UserError, first_process, reason, warn
+from pyimagesearch.errors import UserError, reason, warn
 from pyimagesearch.files import replacing
+from pyimagesearch.training.processes import first_process
 
 KEPT = 2
 

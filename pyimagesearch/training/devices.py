@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import keras
 
-from pyimagesearch.cli.console import OTHERS_ENDED, UserError, quiet_import, several_processes
+from pyimagesearch.errors import UserError
+from pyimagesearch.training.processes import OTHERS_ENDED, several_processes
 
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 LOST = re.compile("gloo|nccl|coordination|connection|socket closed", re.IGNORECASE)
@@ -27,8 +28,7 @@ def meet():
         raise UserError("a training in several processes needs the JAX backend: set KERAS_BACKEND=jax")
     os.environ.setdefault("JAX_CPU_COLLECTIVES_IMPLEMENTATION", "gloo")
     try:
-        with quiet_import():
-            keras.distribution.initialize()
+        keras.distribution.initialize()
     except (ValueError, TypeError) as error:
         raise UserError(f"KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES or _PROCESS_ID is wrong: {error}") from error
 

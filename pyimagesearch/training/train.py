@@ -5,8 +5,8 @@ import sys
 import keras
 import numpy as np
 
-from pyimagesearch.cli.console import Terminated, UserError, quiet_import
 from pyimagesearch.data.batches import Batches
+from pyimagesearch.errors import Terminated, UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.training import callbacks, checkpoints, devices
 from pyimagesearch.training.whitening import whiten
@@ -83,8 +83,7 @@ def new_model(recipe, images, classes, seed, steps):
 
     images: uint8 (N, 28, 28, 1), what it will be trained on.
     """
-    with quiet_import():  # it imports TensorFlow where that is installed, under JAX too
-        keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(seed)
     model = build(recipe, classes, normalization_class(), "mixed_bfloat16" if recipe.bfloat16 else "float32")
     if recipe.whitening:
         whiten(*model.layers[:2], images, seed)

@@ -25,13 +25,15 @@ from sklearn.metrics import log_loss
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from pyimagesearch.cli import console
+from pyimagesearch import errors
+from pyimagesearch.cli import libraries
+from pyimagesearch.cli.run import run
 from pyimagesearch.data import loading as datasets
 from pyimagesearch.data import preparation as preprocessing
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training import checkpoints
 
-with console.quiet_import():
+with libraries.quiet():
     from pyimagesearch.evaluation import metrics as evaluation
     from pyimagesearch.model_files import saving
     from pyimagesearch.training import devices
@@ -47,7 +49,7 @@ def one_training(recipe, seed, data_dir, test, folder, facts, resume):
     training, validation = preprocessing.split(preprocessing.reshape(images), labels, seed)
     try:
         model, history = train(recipe, training, validation, len(datasets.CLASS_NAMES), seed, folder, facts, resume)
-    except (KeyboardInterrupt, console.Terminated) as stop:
+    except (KeyboardInterrupt, errors.Terminated) as stop:
         raise type(stop)("stopped; the same command goes on where it was") from None
     probabilities, mirrored = both(model, validation[0])
     figures = {
@@ -135,7 +137,7 @@ def summary(results):
                     )
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", type=int, default=5, help="how many")
@@ -144,7 +146,7 @@ def main():
     parser.add_argument("--test", action="store_true", help="read the test pictures even with --change")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     results = [json.loads(line) for line in args.results.read_text().splitlines()] if args.results.exists() else []
     for name in args.recipes:
@@ -172,4 +174,4 @@ def main():
 
 
 if __name__ == "__main__":
-    console.run(main)
+    run(main)

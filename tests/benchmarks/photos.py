@@ -49,12 +49,12 @@ WAYS = {
 }
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path, default=ROOT / "fashion_model.h5")
     parser.add_argument("--half", choices=("first", "second"))
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     model, _ = saving.load(args.model)
 
     hits = {way: {} for way in WAYS}

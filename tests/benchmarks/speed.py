@@ -26,7 +26,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pyimagesearch.cli import console
+from pyimagesearch.cli import libraries
 from pyimagesearch.data import loading as datasets
 from pyimagesearch.data import preparation as preprocessing
 from pyimagesearch.recipes import RECIPES
@@ -231,7 +231,7 @@ def serve(name, data_dir, pipe):
     os.environ["KERAS_BACKEND"] = backend
     if name.startswith("plain Keras"):  # as people write it: no word of oneDNN, which leaves it to TensorFlow
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = ""
-    with console.quiet_import():
+    with libraries.quiet():
         data = ()
         if needs_data:
             with contextlib.redirect_stdout(None):
@@ -275,7 +275,7 @@ def measure(rounds, data_dir):
 
 def one_epoch(count, data_dir, pipe):
     """A process of its own: one epoch of the fast recipe on `count` pictures, the set again and again."""
-    with console.quiet_import(), contextlib.redirect_stdout(None):
+    with libraries.quiet(), contextlib.redirect_stdout(None):
         images, labels = datasets.load_part("train", data_dir)
         images, labels = np.resize(images, (count, 28, 28, 1)), np.resize(labels, count)
         work = ours(images, labels, "fast")
@@ -334,13 +334,13 @@ def against_classic(rates):
         print(f"{name:<8} {epochs:>6} {validation:>12.2f} {tested:>15} {len(group):>5}   {', '.join(times)}")
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scaling", action="store_true", help="time and memory of an epoch of 10,000 to 240,000")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rates to FILE")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     if args.scaling:
         scaling(args.data_dir)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, idx, pictures, write_data
-from pyimagesearch.cli.console import UserError
 from pyimagesearch.data import loading as datasets
+from pyimagesearch.errors import UserError
 
 IMAGES, LABELS = datasets.FILES["train"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import pictures
-from pyimagesearch.cli.console import UserError
+from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import analysis
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import saving

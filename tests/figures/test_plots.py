@@ -6,7 +6,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from conftest import pictures
-from pyimagesearch.cli import console
+from pyimagesearch import errors
 from pyimagesearch.data import preparation as preprocessing
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.evaluation import analysis
@@ -98,5 +98,5 @@ def test_training_curve_says_what_sets_training_apart_from_validation(tmp_path, 
 
 def test_unwritable_figure_is_a_sentence(tmp_path):
     (tmp_path / "figure.png").mkdir()
-    with pytest.raises(console.UserError, match="cannot write .*figure.png"):
+    with pytest.raises(errors.UserError, match="cannot write .*figure.png"):
         plots.network(ROWS, tmp_path / "figure.png")

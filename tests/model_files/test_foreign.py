@@ -10,8 +10,8 @@ import pytest
 from keras import layers
 
 from conftest import pictures
-from pyimagesearch.cli.console import UserError
 from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import metrics as evaluation
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import foreign, saving

@@ -24,9 +24,11 @@ import json, resource, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
-from pyimagesearch.cli import console
+from pyimagesearch import errors
+from pyimagesearch.cli import arguments, libraries
+from pyimagesearch.cli.run import run
 from pyimagesearch.model_files import saving
-with console.quiet_import():
+with libraries.quiet():
     import keras
 picture = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28, 1)
 start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -34,7 +36,7 @@ for line in sys.stdin:
     try:
         model, _ = saving.load(Path(line.strip()))
         answer = ["right", np.asarray(model(picture)).tolist()]
-    except console.UserError as error:
+    except errors.UserError as error:
         answer = ["refused", str(error)]
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024
     print(json.dumps(answer + [grown]), flush=True)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from conftest import pictures
-from pyimagesearch.cli.console import UserError
 from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.metrics import predict
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import inspection, saving

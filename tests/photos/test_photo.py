@@ -10,9 +10,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from conftest import pictures
 from pyimagesearch import recipes
-from pyimagesearch.cli.console import UserError
 from pyimagesearch.data import loading as datasets
 from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import saving
 from pyimagesearch.photos import photo
 from pyimagesearch.training import train as training

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, write_data
-from pyimagesearch.cli.console import UserError
 from pyimagesearch.data import loading as datasets
 from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.errors import UserError
 from pyimagesearch.training import checkpoints
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills, forks and limits of processes")
@@ -30,8 +30,10 @@ PARENT = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from pyimagesearch.cli import console
-with console.quiet_import():
+from pyimagesearch import errors
+from pyimagesearch.cli import arguments, libraries
+from pyimagesearch.cli.run import run
+with libraries.quiet():
     import h5py, matplotlib.figure, keras, scipy.stats, sklearn.model_selection
     from pyimagesearch.training import train as training
 import fashion_mnist
@@ -43,7 +45,7 @@ for line in sys.stdin:
         os.dup2(log, 1)
         os.dup2(log, 2)
         try:
-            console.run(fashion_mnist.main)
+            run(fashion_mnist.main)
         except SystemExit as end:
             os._exit(end.code or 0)
         os._exit(0)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from conftest import data
-from pyimagesearch.cli.console import UserError
 from pyimagesearch.data import preparation as preprocessing
 from pyimagesearch.data.batches import Batches
+from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training.callbacks import StopBetweenBatches, time_left
 from pyimagesearch.training.train import learning_rates, new_model, train

@@ -1,0 +1,26 @@
+"""Errors that a person reads: a mistake of the user or the machine is one sentence, never a traceback."""
+
+import sys
+
+
+class UserError(Exception):
+    """A mistake of the user or the machine. Its text is one sentence: what failed, why, and what to do."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Like KeyboardInterrupt, it passes through `except Exception`."""
+
+
+def warn(message):
+    """Print one line to stderr: something is wrong, and the work goes on."""
+    print(printable(message), file=sys.stderr)
+
+
+def printable(text):
+    """Return `text` with "?" for each control character, so that a name in a file cannot send codes to the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def reason(error):
+    """Return the system's words for an OSError, such as "No space left on device" or "Permission denied"."""
+    return error.strerror or str(error)
