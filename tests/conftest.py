@@ -1,6 +1,7 @@
 """What the tests share: small data sets that they write, the scripts as real processes, the genuine data."""
 
 import gzip
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pyimagesearch.cli import libraries  # noqa: E402
-from pyimagesearch.data import loading as datasets  # noqa: E402
+from pyimagesearch.data import download  # noqa: E402
+from pyimagesearch.data.idx import FILES, SHA256  # noqa: E402
 
 with libraries.quiet():
     import keras  # noqa: F401
@@ -47,7 +49,7 @@ def write_data(folder, train=600, test=200, packed=True):
     """Write a small data set, four IDX files under the published names, to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, count, seed in (("train", train, 1), ("test", test, 2)):
-        for name, array in zip(datasets.FILES[part], pictures(count, seed), strict=True):
+        for name, array in zip(FILES[part], pictures(count, seed), strict=True):
             if packed:
                 (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array), mtime=0))
             else:
@@ -58,6 +60,33 @@ def write_data(folder, train=600, test=200, packed=True):
 @pytest.fixture
 def small_data(tmp_path):
     return write_data(tmp_path / "data")
+
+
+@pytest.fixture
+def empty_machine(tmp_path, monkeypatch):
+    """A machine without data, network or apt-get, for which the small data set is the genuine one.
+
+    Returns the folder of the small data set's files.
+    """
+    source = write_data(tmp_path / "source")
+    for name in SHA256:
+        content = gzip.decompress((source / f"{name}.gz").read_bytes())
+        monkeypatch.setitem(SHA256, name, hashlib.sha256(content).hexdigest())
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
+    monkeypatch.setattr(download, "PACKAGE_FOLDER", tmp_path / "usr/share/datasets/fashion-mnist")
+    monkeypatch.setattr(download, "URL", "http://127.0.0.1:9/")  # nobody listens there
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # no apt-get
+    return source
+
+
+def assert_small_data(loaded):
+    (images, labels), (test_images, test_labels) = loaded
+    for array, expected in zip((images, labels), pictures(600, 1), strict=True):
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array, expected)
+    for array, expected in zip((test_images, test_labels), pictures(200, 2), strict=True):
+        np.testing.assert_array_equal(array, expected)
 
 
 @pytest.fixture
@@ -86,16 +115,16 @@ def run(tmp_path):
 
 
 def _has_all(folder):
-    return all((folder / name).exists() or (folder / f"{name}.gz").exists() for name in datasets.GENUINE)
+    return all((folder / name).exists() or (folder / f"{name}.gz").exists() for name in SHA256)
 
 
 @pytest.fixture(scope="session")
 def genuine():
     """The folder with the genuine data; skips where there is none, fails in CI."""
     given = os.environ.get("FASHION_MNIST_DIR")
-    for folder in [Path(given)] if given else [datasets.keras_cache(), datasets.SYSTEM_FOLDER]:
+    for folder in [Path(given)] if given else [download.keras_cache(), download.PACKAGE_FOLDER]:
         if _has_all(folder):
             return folder
     if os.environ.get("CI"):
-        pytest.fail(f"CI must have the genuine data: install the package {datasets.PACKAGE}")
+        pytest.fail(f"CI must have the genuine data: install the package {download.PACKAGE}")
     return pytest.skip("the genuine Fashion-MNIST is not on this machine (run a script once, it fetches the data)")

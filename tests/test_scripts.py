@@ -146,7 +146,7 @@ def test_another_backend_is_a_sentence(run, small_data):
 def test_too_few_pictures_of_a_class_is_a_sentence(run, tmp_path):
     write_data(tmp_path / "data", train=9)
     line = sentence(run("fashion_mnist.py", "--data-dir", "data", "--any-data"), 1)
-    assert "too few pictures" in line
+    assert "too few images" in line
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -1,14 +1,14 @@
-"""Prepare the pictures: reshape, split, scale, augment. The data stay uint8 until a batch needs floats."""
+"""Prepare the images: reshape, split, describe. They stay uint8 until a batch needs floats."""
 
 import numpy as np
 
 from pyimagesearch.errors import UserError
 
-VALIDATION_SHARE = 1 / 12  # 5,000 of the 60,000 training pictures
+VALIDATION_FRACTION = 1 / 12  # 5,000 of the 60,000 training images
 
 
 def reshape(images):
-    """Give each picture a channel axis, which convolutions expect: (N, 28, 28) -> (N, 28, 28, 1), no copy."""
+    """Add the channel axis that convolutions expect: (N, 28, 28) -> (N, 28, 28, 1), any dtype; a view, no copy."""
     return images[..., np.newaxis]
 
 
@@ -18,19 +18,23 @@ def scale(images):
 
 
 def split(images, labels, seed):
-    """Set a twelfth of the training pictures aside for validation, every class in its share.
+    """Hold out a twelfth of the training images for validation, stratified by class.
 
-    images: (N, ...) and labels: (N,), any dtype. Returns ((images, labels) to train, (images, labels) to validate).
-    The same seed gives the same split. Raises UserError if there are too few pictures to have each class in both.
+    images: (N, ...), any dtype; labels: (N,), integers. Returns (images, labels) to train on and (images, labels) to
+    validate on. The same seed gives the same split. Raises UserError if a class has a single image, or if the
+    validation images would be fewer than the classes.
     """
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 
     try:
         train, validation = train_test_split(
-            np.arange(len(labels)), test_size=VALIDATION_SHARE, stratify=labels, random_state=seed
+            np.arange(len(labels)), test_size=VALIDATION_FRACTION, stratify=labels, random_state=seed
         )
     except ValueError as error:
-        raise UserError(f"too few pictures to set some of each class aside for validation: {len(labels)}") from error
+        raise UserError(
+            f"too few images for training and validation: {len(labels)} images of {len(np.unique(labels))} classes; "
+            "use more"
+        ) from error
     return (images[train], labels[train]), (images[validation], labels[validation])
 
 
@@ -71,5 +75,5 @@ def paste(images, others, tops, bottoms, lefts, rights):
 
 
 def describe(name, array):
-    """Return one line about an array: name, shape, dtype, range of values."""
+    """Return one line about an array: its name, shape, dtype and range of values."""
     return f"  {name:<28} shape {str(array.shape):<20} {array.dtype!s:<8} {array.min():g} to {array.max():g}"

@@ -1,0 +1,124 @@
+"""download.py fills the cache with verified files, once, whatever happens on the way."""
+
+import http.server
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from conftest import ROOT, assert_small_data, pictures
+from pyimagesearch.data import download, idx, loading
+from pyimagesearch.data.idx import FILES
+from pyimagesearch.errors import UserError
+
+IMAGES = FILES["train"][0]
+
+
+@pytest.fixture
+def server(empty_machine, monkeypatch):
+    """An empty machine with a download server for the small data set, which leaves out the last `cut` bytes."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        cut = 0
+        served = []
+
+        def do_GET(self):
+            content = (empty_machine / self.path.lstrip("/")).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) - self.cut])
+            self.served.append(self.path)
+
+        def log_message(self, *arguments):
+            pass
+
+    Handler.served = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        monkeypatch.setattr(download, "URL", f"http://127.0.0.1:{httpd.server_port}/")
+        yield Handler
+        httpd.shutdown()
+
+
+def test_download_into_the_cache_once(server):
+    assert_small_data(loading.load())
+    assert sorted(path.name for path in download.keras_cache().iterdir()) == sorted(f"{n}.gz" for n in idx.SHA256)
+    assert_small_data(loading.load())
+    assert len(server.served) == 4
+
+
+def test_bad_file_in_the_cache_is_set_aside_and_fetched_again(empty_machine, server, capsys):
+    cache = download.keras_cache()
+    shutil.copytree(empty_machine, cache)
+    bad = (cache / f"{IMAGES}.gz").read_bytes()[:1000]
+    (cache / f"{IMAGES}.gz").write_bytes(bad)
+    assert_small_data(loading.load())
+    assert (cache / f"{IMAGES}.gz.corrupt").read_bytes() == bad
+    assert (cache / f"{IMAGES}.gz").read_bytes() == (empty_machine / f"{IMAGES}.gz").read_bytes()
+    assert re.search(f"{IMAGES}.gz: truncated.*renamed to {IMAGES}.gz.corrupt", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("cut", [1, 20000])
+def test_interrupted_download_leaves_nothing_and_names_what_to_do(server, cut):
+    server.cut = cut
+    with pytest.raises(UserError) as caught:
+        loading.load()
+    assert not list(download.keras_cache().glob("*"))
+    message = str(caught.value)
+    for place in (str(download.keras_cache()), str(download.PACKAGE_FOLDER), download.URL, "Connect to the internet",
+                 "install the package dataset-fashion-mnist", "--data-dir or FASHION_MNIST_DIR"):  # fmt: skip
+        assert place in message
+
+
+def test_wrong_answer_to_the_download_is_not_stored(empty_machine, server):
+    (empty_machine / f"{IMAGES}.gz").write_bytes(b"<html>sign in to this network</html>")
+    with pytest.raises(UserError, match=re.escape(download.URL)):
+        loading.load()
+    assert not list(download.keras_cache().glob("*"))
+
+
+def test_a_cache_that_cannot_be_written_does_not_stop_a_run(server, tmp_path, capsys):
+    (tmp_path / "keras").write_text("a file where the folder should be")
+    assert_small_data(loading.load())
+    assert "cannot be stored" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="no dpkg-deb here")
+def test_debian_package_without_download(empty_machine, tmp_path, monkeypatch):
+    binaries = tmp_path / "bin"  # an apt-get that has the package, and the real dpkg-deb
+    monkeypatch.setenv("PATH", f"{binaries}:/usr/bin:/bin")
+    package = tmp_path / "package"
+    shutil.copytree(empty_machine, package / download.PACKAGE_FOLDER.relative_to("/"))
+    (package / "DEBIAN").mkdir()
+    (package / "DEBIAN/control").write_text(
+        "Package: dataset-fashion-mnist\nVersion: 1\nArchitecture: all\nMaintainer: T <t@t>\nDescription: t\n"
+    )
+    subprocess.run(["dpkg-deb", "--build", package, tmp_path / "p.deb"], check=True, capture_output=True)
+    binaries.mkdir()
+    (binaries / "apt-get").write_text(f'#!/bin/sh\ncase "$*" in *download*) cp {tmp_path}/p.deb d.deb;; esac\n')
+    (binaries / "apt-get").chmod(0o755)
+    assert_small_data(loading.load())
+    shutil.rmtree(binaries)
+    assert_small_data(loading.load())  # from the cache
+
+
+def test_two_processes_at_the_same_time(server, tmp_path):
+    shutil.copytree(tmp_path / "source", download.keras_cache())
+    (download.keras_cache() / f"{IMAGES}.gz").write_bytes(b"bad")
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\nfrom pyimagesearch.data import download, idx, loading\n"
+        f"download.URL = {download.URL!r}; idx.SHA256.update({idx.SHA256!r})\n"
+        f"download.PACKAGE_FOLDER = Path({str(download.PACKAGE_FOLDER)!r})\n"
+        "print(loading.load()[0][0].sum())"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    for process in both:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert output.splitlines()[-1] == str(pictures(600, 1)[0].sum())
+    assert not [path for path in download.keras_cache().iterdir() if "tmp" in path.name]
