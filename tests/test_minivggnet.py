@@ -40,42 +40,38 @@ def test_any_size_gives_probabilities(width, height, depth, classes):
 
 
 @pytest.mark.parametrize(
-    "arguments, name",
-    [((3, 28, 1, 10), "width"), ((28, 0, 1, 10), "height"), ((28, 28, 0, 10), "depth"), ((28, 28, 1, 1), "classes"),
-     ((28.0, 28, 1, 10), "width"), (("28", 28, 1, 10), "width"), ((28, 28, True, 10), "depth")],
-)  # fmt: skip
-def test_bad_arguments_are_named(arguments, name):
-    with pytest.raises(ValueError, match=f"^{name} must be a whole number"):
-        MiniVGGNet.build(*arguments)
-
-
-@pytest.mark.parametrize(
-    "wrong, words",
+    "wrong",
     [
-        ({"dropout": (0.1, 0.1)}, "dropout must be 3 rates"),
-        ({"dropout": (0, 0, 1)}, "dropout must be 3 rates"),
-        ({"dropout": (-0.1, 0, 0)}, "dropout must be 3 rates"),
-        ({"filters": (8, 8, 8)}, "dropout must be 4 rates"),
-        ({"filters": ()}, "filters must have a number for each block"),
-        ({"filters": (8, 0)}, "filters must be a whole number of 1 or more"),
-        ({"dense": 1.5}, "dense must be a whole number"),
-        ({"width": 7, "filters": (8, 8, 8), "dropout": (0, 0, 0, 0)}, "width must be a whole number of 8 or more"),
+        {"width": 3},
+        {"height": 0},
+        {"depth": 0},
+        {"classes": 0},
+        {"width": 28.5},
+        {"width": "28"},
+        {"dropout": 1.5},
+        {"dropout": -0.1},
+        {"dense_dropout": 2},
+        {"filters": (8, 0)},
+        {"filters": (8, -8)},
+        {"dense": 1.5},
+        {"dense": 0},
+        {"width": 7, "filters": (8, 8, 8)},
     ],
 )
-def test_bad_choices_are_named(wrong, words):
-    with pytest.raises(ValueError, match="^" + words):
+def test_bad_arguments_are_refused(wrong):
+    with pytest.raises((ValueError, TypeError)):
         MiniVGGNet.build(**{"width": 28, "height": 28, "depth": 1, "classes": 10} | wrong)
 
 
 def test_wider_and_deeper_networks_are_of_the_same_kind():
-    model = MiniVGGNet.build(28, 28, 1, 10, (0, 0, 0, 0), filters=(8, 16, 24), dense=40)
+    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, 16, 24), dense=40)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     assert [layer.filters for layer in convolutions] == [8, 8, 16, 16, 24, 24]
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
     assert model.layers[-1].input.shape == (None, 40)
-    assert [row[1] for row in structure(model) if row[0] == "Flatten"] == [str(3 * 3 * 24)]
+    assert [layer.output.shape for layer in model.layers if layer.name.startswith("flatten")] == [(None, 3 * 3 * 24)]
 
 
 def test_dropout_rates_are_used():
-    model = MiniVGGNet.build(28, 28, 1, 10, dropout=(0.1, 0.2, 0.3))
-    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.1, 0.2, 0.3]
+    model = MiniVGGNet.build(28, 28, 1, 10, dropout=0.1, dense_dropout=0.3)
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.1, 0.1, 0.3]

@@ -1,113 +1,126 @@
-"""The batches of a training: shuffled and augmented by seed and epoch, the same in one process or several."""
+"""The batches of a training: images in a new order each epoch, augmented, scaled to floats when they are needed."""
+
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from pyimagesearch.data import preparation as preprocessing
-from pyimagesearch.training import devices
+
+def scale(images):
+    """Turn uint8 pixels, 0 to 255, into float32 from 0.0 to 1.0: networks learn best from small numbers."""
+    return images.astype(np.float32) / np.float32(255)
+
+
+def flip(images, rng):
+    """Mirror half of the images left to right: a mirrored shirt is a shirt. uint8 (N, height, width, 1); a copy."""
+    mirrored = rng.random(len(images)) < 0.5
+    return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+
+
+def shift(images, rng, pixels):
+    """Move each image by up to `pixels` rows and columns; black comes in. uint8 (N, height, width, 1); a copy."""
+    count, height, width, _ = images.shape
+    up, left = rng.integers(-pixels, pixels + 1, (2, count, 1))
+    return _resample(images, np.arange(height) + up, np.arange(width) + left)
+
+
+def stretch(images, rng, percent):
+    """Scale height and width about the middle, each by up to `percent`. uint8 (N, height, width, 1); a copy."""
+    count, height, width, _ = images.shape
+    tall, wide = rng.integers(100 - percent, 100 + percent + 1, (count, 2)).T[..., None]
+
+    def sources(size, percents):  # which row (or column) comes to each place: the nearest one
+        middle = (size - 1) / 2
+        return np.floor((np.arange(size) - middle) * 100 / percents + middle + 0.5).astype(int)
+
+    return _resample(images, sources(height, tall), sources(width, wide))
+
+
+def cutmix(images, targets, rng, fraction):
+    """Replace a patch in a `fraction` of the images by that of another image, and mix their labels by area.
+
+    images: uint8 (N, height, width, 1); targets: float32 (N, classes), one-hot. Returns copies of both. The patch takes
+    from nothing to all of the image, anywhere. (Yun et al., "CutMix", arXiv:1905.04899, section 3; there one patch per
+    batch, here one per image.)
+    """
+    count, size = len(images), np.array(images.shape[1:3])
+    mixed, other = rng.random(count) < fraction, rng.permutation(count)
+    sides = np.rint(np.sqrt(rng.random((count, 1))) * size).astype(int)
+    starts = rng.integers(0, size, (count, 2)) - sides // 2
+    (top, left), (bottom, right) = starts.clip(0).T[..., None], np.minimum(starts + sides, size).T[..., None]
+    rows, columns = np.arange(size[0]), np.arange(size[1])
+    patch = ((rows >= top) & (rows < bottom))[:, :, None] & ((columns >= left) & (columns < right))[:, None, :]
+    patch &= mixed[:, None, None]
+    area = patch.mean(axis=(1, 2), dtype=np.float32)[:, None]
+    return np.where(patch[..., None], images[other], images), targets + area * (targets[other] - targets)
+
+
+def _resample(images, rows, columns):
+    """Put each image together from these rows and columns of it, int (N, height) and (N, width); outside is black."""
+    _, height, width, _ = images.shape
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    rows, columns = rows.clip(0, height - 1)[:, :, None], columns.clip(0, width - 1)[:, None, :]
+    return np.where(inside[..., None], images[np.arange(len(images))[:, None, None], rows, columns], np.uint8(0))
+
+
+@dataclass(frozen=True)
+class Share:
+    """This process's part of each batch, where several processes or devices train together (see devices.py)."""
+
+    process: int = 0
+    processes: int = 1
+    devices: int = 1  # of all processes
 
 
 class Batches(keras.utils.PyDataset):
-    """What Keras asks for batches: (pictures, one-hot labels), float32, made when they are needed.
+    """What Keras asks for batches: (images, targets), float32 (N, height, width, 1) and (N, classes).
 
-    images: uint8 (N, 28, 28, 1); labels: (N,). With a seed, the pictures are shuffled anew each epoch and, if so
-    told, changed at random (flip, shift, stretch, erase and cutmix as in recipes.py): epoch k of a seed is always the
-    same, and what is left over for less than a batch waits for another epoch. Without a seed all pictures come, in
-    order and as they are.
-
-    Where several processes train together, each gets its share of the same batches.
+    images: uint8 (N, height, width, 1); labels: (N,), whole numbers.
+    With a seed, epoch k always has the same order and augmentation (the recipe's), and the images left over for less
+    than a batch wait for another epoch. Without a seed, all images come in order and as they are.
     """
 
-    def __init__(
-        self, images, labels, classes, batch_size, seed=None, flip=False, shift=0, stretch=0, erase=0, cutmix=0.0
-    ):
+    def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None, share=Share()):
         # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
         # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first
         # batch before the training, and with threads what they have made by then would come again in the next epoch.
         super().__init__(workers=2 if keras.backend.backend() == "tensorflow" else 1)
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
-        self.batch_size, self.seed = batch_size, seed
-        self.flip, self.shift, self.stretch, self.erase, self.cutmix = flip, shift, stretch, erase, cutmix
-        self.spread = devices.spread()
+        self.batch_size, self.seed, self.recipe, self.share = batch_size, seed, recipe, share
         self.start_epoch(0)
 
-    def __len__(self):
-        whole, rest = divmod(len(self.order), self.batch_size)
-        return whole + (rest > 0 and (whole == 0 or self.seed is None))
-
-    def __getitem__(self, index):
-        table = self.table(index)
-        images = self._moved(table[:, :6])
-        if self.erase or self.cutmix:
-            fill = self._moved(table[:, 6:12]) if self.cutmix else np.uint8(0)
-            images = preprocessing.paste(images, fill, *table[:, 12:].T)
-        return preprocessing.scale(images), self.targets(table)
-
-    def _moved(self, rows):
-        number, mirrored, up, left, height, width = rows.T
-        images = self.images[number]
-        images[number < 0] = 0
-        if self.flip:
-            images = preprocessing.flip(images, mirrored == 1)
-        if self.shift or self.stretch:
-            rows = preprocessing.sources(images.shape[1], up[:, None], height[:, None])
-            columns = preprocessing.sources(images.shape[2], left[:, None], width[:, None])
-            images = preprocessing.gather(images, rows, columns)
-        return images
-
-    def targets(self, table):
-        """Return float32 (share, classes), what the network should answer to the pictures of a table: one-hot labels.
-
-        Where a rectangle shows another picture, its label counts as much as the rectangle has of the picture's area.
-        """
-        targets = self.one_hot[self.labels[table[:, 0]]]
-        if self.cutmix:
-            other, (top, bottom, left, right) = table[:, 6], table[:, 12:].T
-            share = (other >= 0) * (bottom - top) * (right - left) / np.prod(self.images.shape[1:])
-            targets += np.float32(share)[:, None] * (self.one_hot[self.labels[other]] - targets)
-        return targets
-
-    def table(self, index):
-        """Return what this process's share of the batch is made of: int32 (share, 16), a row for each picture.
-
-        Its number; 1 if it is mirrored; how many pixels it goes up and to the left; to how many percent of its height
-        and width it is stretched. The same six of the picture that fills a rectangle in it, number -1 if black does.
-        The rectangle: top, bottom, left and right, as preprocessing.paste wants them.
-        """
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        table = np.zeros((len(chosen), 16), np.int32)
-        table[:, :12] = [0, 0, 0, 0, 100, 100, -1, 0, 0, 0, 100, 100]
-        table[:, 0] = chosen
-        chance = np.random.default_rng([self.seed or 0, self.epoch, index])
-        if self.flip:
-            table[:, 1] = chance.random(len(chosen)) < 0.5
-        if self.shift:
-            table[:, 2:4] = chance.integers(-self.shift, self.shift + 1, (2, len(chosen))).T
-        if self.stretch:
-            table[:, 4:6] += chance.integers(-self.stretch, self.stretch + 1, (len(chosen), 2))
-        if self.erase:
-            sides = chance.integers(0, self.erase + 1, (len(chosen), 2))
-            starts = chance.integers(0, self.images.shape[1:3] - sides + 1)
-            table[:, 12::2], table[:, 13::2] = starts, starts + sides
-        if self.cutmix:
-            size = np.array(self.images.shape[1:3])
-            mixed, other = chance.random(len(chosen)) < self.cutmix, chance.permutation(len(chosen))
-            sides = np.rint(np.sqrt(chance.random((len(chosen), 1))) * size).astype(int)
-            starts = chance.integers(0, size, (len(chosen), 2)) - sides // 2
-            table[mixed, 6:12] = table[other[mixed], :6]
-            table[mixed, 12::2] = starts.clip(0)[mixed]
-            table[mixed, 13::2] = np.minimum(starts + sides, size)[mixed]
-        share = len(chosen) // self.spread.processes
-        return table[self.spread.process * share : (self.spread.process + 1) * share]
+    def start_epoch(self, epoch):
+        """Put the images in the order of this epoch, counted from 0."""
+        self.epoch, self.order = epoch, np.arange(len(self.labels))
+        if self.seed is not None:
+            np.random.default_rng([self.seed, epoch]).shuffle(self.order)
+        self.order = self.order[: len(self.order) - len(self.order) % self.share.devices]
 
     def on_epoch_end(self):
         self.start_epoch(self.epoch + 1)
 
-    def start_epoch(self, epoch):
-        """Give the pictures the order of this epoch, counted from 0."""
-        self.epoch = epoch
-        self.order = np.arange(len(self.labels))
-        if self.seed is not None:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-        usable = len(self.order) - len(self.order) % self.spread.devices  # every device gets as many as the others
-        self.order = self.order[:usable]
+    def __len__(self):
+        full, rest = divmod(len(self.order), self.batch_size)
+        return full + (rest > 0 and (full == 0 or self.seed is None))
+
+    def __getitem__(self, index):
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        images, targets = self.images[chosen], self.one_hot[self.labels[chosen]]
+        if self.recipe:
+            images, targets = self.augment(images, targets, np.random.default_rng([self.seed, self.epoch, index]))
+        # Every process makes the whole batch, from the same random numbers, and trains on its part of it.
+        size = len(chosen) // self.share.processes
+        mine = slice(self.share.process * size, (self.share.process + 1) * size)
+        return scale(images[mine]), targets[mine]
+
+    def augment(self, images, targets, rng):
+        """Change the images at random as the recipe says, so that the network rarely sees the same image twice."""
+        if self.recipe.flip:
+            images = flip(images, rng)
+        if self.recipe.shift:
+            images = shift(images, rng, self.recipe.shift)
+        if self.recipe.stretch:
+            images = stretch(images, rng, self.recipe.stretch)
+        if self.recipe.cutmix:
+            images, targets = cutmix(images, targets, rng, self.recipe.cutmix)
+        return images, targets

@@ -1,24 +1,24 @@
-"""What happens between the batches and the epochs of a training: checkpoints, progress, an orderly stop."""
+"""What happens between batches and between epochs: history, checkpoints, progress, an orderly stop."""
 
 import contextlib
 import math
 import signal
 import statistics
+import sys
 import threading
 import time
 
 import keras
 
-from pyimagesearch.errors import UserError
-from pyimagesearch.training import checkpoints
+from pyimagesearch.errors import Terminated, UserError
 
 
 class AfterEachEpoch(keras.callbacks.Callback):
-    """Add the epoch to the history, stop if the loss is not a number, keep a checkpoint."""
+    """Add the epoch to the history, stop if the loss is not a number, store a checkpoint."""
 
-    def __init__(self, history, folder, facts):
+    def __init__(self, history, checkpoints):
         super().__init__()
-        self.history, self.folder, self.facts = history, folder, facts
+        self.history, self.checkpoints = history, checkpoints
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
@@ -28,54 +28,70 @@ class AfterEachEpoch(keras.callbacks.Callback):
             self.history.setdefault(name, []).append(float(value))
         if not math.isfinite(logs["loss"]):
             raise UserError(
-                f"the loss is not a number after epoch {epoch + 1}, and no model was saved; "
-                "try again with a smaller --learning-rate"
+                f"the loss is not a number after epoch {epoch + 1}, so no model was saved; "
+                "the learning rate is probably too high: try a smaller --learning-rate"
             )
-        if self.folder:
-            checkpoints.save(self.folder, self.model, self.facts, self.history)
+        if self.checkpoints:
+            self.checkpoints.save(self.model, self.history)
 
 
-def time_left(seconds, epochs):
-    """Return how long the rest of `epochs` will take, in words, after epochs that took `seconds` (a list) each."""
-    # The median of the latest: the first takes longer, and the machine may have been busy for a while.
-    left = statistics.median(seconds[-3:]) * (epochs - len(seconds))
-    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
+def progress_bar():
+    """Return Keras's `verbose`: a progress bar on a terminal (1), none in a log file, where it would be long (0)."""
+    return 1 if sys.stdout.isatty() else 0
 
 
-class TimeLeft(keras.callbacks.Callback):
-    """Say how long the training will still take, above the progress bar of each epoch but the first."""
+class Progress(keras.callbacks.Callback):
+    """Print one line after each epoch or, where Keras's progress bar does, the time left before each epoch."""
 
     def __init__(self, history):
         super().__init__()
         self.history = history
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.history:
+        if progress_bar() and self.history:
             print(time_left(self.history["seconds"], self.params["epochs"]))
 
-
-class OneLineAnEpoch(keras.callbacks.Callback):
-    """Progress for a log file, where a progress bar would leave thousands of lines; the time left is in the line."""
-
-    def __init__(self, history):
-        super().__init__()
-        self.history = history
-
     def on_epoch_end(self, epoch, logs=None):
+        if progress_bar():
+            return
         done, epochs = epoch + 1, self.params["epochs"]
         print(
             f"epoch {done}/{epochs}: "
-            f"training loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.2%}; "
-            f"validation loss {logs['val_loss']:.4f}, accuracy {logs['val_accuracy']:.2%}"
+            f"training cross-entropy {logs['cross_entropy']:.4f}, accuracy {logs['accuracy']:.2%}; "
+            f"validation cross-entropy {logs['val_cross_entropy']:.4f}, accuracy {logs['val_accuracy']:.2%}"
             + ("" if done == epochs else f"; {time_left(self.history['seconds'], epochs)}")
         )
 
 
-class StopBetweenBatches(keras.callbacks.Callback):
-    """Let Ctrl-C and SIGTERM wait for the end of the batch at hand; a second one does not wait.
+def time_left(seconds, epochs):
+    """Return the time that the rest of `epochs` will take, after epochs that took `seconds` (a list), as text."""
+    # The median of the last three: the first epoch takes longer, and the machine may have been busy for a while.
+    left = statistics.median(seconds[-3:]) * (epochs - len(seconds))
+    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
 
-    JAX loses an exception that a signal's handler raises deep inside of it, and the training would go on.
+
+@contextlib.contextmanager
+def stop_between_batches(checkpoints=None):
+    """Yield a callback that lets Ctrl-C and SIGTERM wait for the end of the batch; a second one does not wait.
+
+    (JAX loses an exception that a signal handler raises deep inside of it, and the training would go on.) The exception
+    that then ends the training says how to resume it, if there is a checkpoint.
     """
+    stop = StopBetweenBatches()
+    try:
+        with stop.listening():
+            yield stop
+    except (KeyboardInterrupt, Terminated) as stopped:
+        epoch = checkpoints.finished() if checkpoints else 0
+        if not epoch:
+            raise
+        epochs = stop.params["epochs"]
+        advice = f"stopped after epoch {epoch} of {epochs}; to go on, add --resume to the same command"
+        raise type(stopped)(advice) from None
+
+
+class StopBetweenBatches(keras.callbacks.Callback):
+    """See stop_between_batches."""
 
     def __init__(self):
         super().__init__()

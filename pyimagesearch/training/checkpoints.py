@@ -1,16 +1,21 @@
-"""Keep an unfinished training in a hidden folder beside the model, and go on from it as if nothing had happened.
+"""Checkpoints: store a training after each epoch, and resume it as if it had never stopped.
 
-What decides the rest of a training is in the file: weights, optimizer with its slots and step, the random states of
-dropout, the history. Shuffle and flips follow from seed and epoch. Each file is complete or absent; two are kept.
-Of a training in several processes, the first alone locks, writes and removes.
+A checkpoint holds what decides the rest of a training: weights, optimizer state, the random state of dropout, the
+history. (Shuffling and augmentation follow from seed and epoch.) Each file is complete or absent; two are kept, in a
+hidden folder beside the model file. Of several processes, the first alone locks, writes and removes.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,15 +24,22 @@ from pyimagesearch.files import replacing
 from pyimagesearch.training.processes import first_process
 
 KEPT = 2
+LARGEST_HEADER = 1_000_000  # bytes
+# The rounding depends on these. Another value gives a good training too, but not the same bits.
+ENVIRONMENT = ("versions", "cores")
+NAMES = {"batch_size": "batch size", "learning_rate": "learning rate", "data": "training data (SHA-256)"}
+# How reading a damaged file can fail.
+DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# How the system says that a lock is held by another process.
+HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
 
-def folder_of(model_path):
-    """Return the folder for the unfinished training of a model: .NAME.training beside it."""
-    return model_path.with_name(f".{model_path.name}.training")
+class Damaged(Exception):
+    """A checkpoint that cannot be used. Its text says why."""
 
 
 def fingerprint(*arrays):
-    """Return the SHA-256 of some arrays: the same data, or not."""
+    """Return the SHA-256 of the arrays' shapes, dtypes and contents: the same data, or not."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(f"{array.shape} {array.dtype}".encode())
@@ -36,27 +48,23 @@ def fingerprint(*arrays):
 
 
 @contextlib.contextmanager
-def locked(folder):
-    """Hold the folder for this process alone. Raises UserError if another training holds it.
+def locked(model_path):
+    """Hold the folder for the checkpoints of a model, and yield it. Raises UserError if another training holds it.
 
-    The lock is the operating system's, so it ends with its process however that ends.
+    The lock is the operating system's: it ends with its process, however that ends. A folder without checkpoints is
+    removed at the end.
     """
+    folder = model_path.with_name(f".{model_path.name}.training")
     if not first_process():
-        yield
+        yield folder
         return
     path = folder / "lock"
     try:
         while True:
             folder.mkdir(exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # a training that just ended took the folder away
+            with contextlib.suppress(FileNotFoundError):  # a training that just ended removed the folder
                 file = open(path, "a+")  # noqa: SIM115
-                if not _lock(file):
-                    file.seek(0)
-                    holder = file.read().strip() or "unknown"
-                    raise UserError(
-                        f"another training of the same model is running (process {holder}); "
-                        "wait for it, or give this one another --model"
-                    )
+                _lock(file)
                 if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
                     break
                 file.close()
@@ -67,9 +75,9 @@ def locked(folder):
         raise UserError(f"cannot use the folder {folder}: {reason(error)}") from error
     with file:
         try:
-            yield
+            yield folder
         finally:
-            if not unfinished(folder):
+            if not stored(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -83,95 +91,164 @@ def _lock(file):
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        if error.errno not in HELD:
+            warn(f"this file system has no locks ({reason(error)}): do not train the same model twice at a time")
+            return
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        raise UserError(
+            f"another training of the same model is running (process {holder}); wait for it, or choose another --model"
+        ) from None
+
+
+def stored(folder):
+    """Return the checkpoint files in a folder, the newest first, as a list of (epoch, path)."""
+    found = []
+    for path in folder.glob("epoch-*.npz"):
+        number = re.fullmatch(r"epoch-(\d{5,9})\.npz", path.name)
+        if number and path.is_file():
+            found.append((int(number[1]), path))
+    return sorted(found, reverse=True)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one training.
+
+    folder     what locked() yields
+    settings   what decides the weights (data, recipe, seed, ...) and their rounding (ENVIRONMENT): a dict for JSON
+    resume     whether to go on from the newest checkpoint
+    """
+
+    folder: Path
+    settings: dict
+    resume: bool = False
+
+    def finished(self):
+        """Return how many epochs this training, not another one in the same folder, has stored; 0 for none."""
+        for epoch, path in stored(self.folder):
+            with contextlib.suppress(Damaged):
+                if not _differences(_header(path)["settings"], self.settings, but=ENVIRONMENT):
+                    return epoch
+        return 0
+
+    def save(self, model, history):
+        """Store a compiled model and its history after an epoch. Raises UserError if it cannot be written."""
+        if not first_process():
+            return
+        epochs = len(history["loss"])
+        header = json.dumps({"settings": self.settings, "history": history})
+        arrays = {f"variable{number}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
+        with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
+            np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+        # Only now may older ones go: all of this training but the one before, and all of another training.
+        for epoch, path in stored(self.folder):
+            if not 0 <= epochs - epoch < KEPT:
+                path.unlink(missing_ok=True)
+
+    def restore(self, model):
+        """Bring a compiled model to the state of the newest good checkpoint, and return the history until then.
+
+        Without `resume`, only says what will be replaced. A damaged checkpoint is named, and the one before it is used.
+        Raises UserError if a checkpoint is of another training; it names what differs.
+        """
+        for epoch, path in stored(self.folder):
+            try:
+                header = _header(path)
+                differences = _differences(header["settings"], self.settings)
+                if not self.resume:
+                    _announce(epoch, differences)
+                    return {}
+                return self._resume(model, path, header, differences)
+            except Damaged as error:
+                warn(f"the checkpoint {path} cannot be used ({error}); trying the one before")
+        if self.resume:
+            print("no checkpoint to resume from: starting a new training")
+        return {}
+
+    def _resume(self, model, path, header, differences):
+        fatal = [words for name, words in differences.items() if name not in ENVIRONMENT]
+        if fatal:
+            raise UserError(
+                f"cannot resume: the unfinished training has {fatal[0]}; use the same settings, "
+                "or start a new training without --resume"
+            )
+        variables = _variables(model)
+        for variable, array in zip(variables, _arrays(path, variables), strict=True):
+            variable.assign(array)
+        print(f"resuming the unfinished training after epoch {len(header['history']['loss'])}")
+        for words in differences.values():
+            warn(f"the unfinished training has {words}: the weights may differ in their last bits")
+        return header["history"]
+
+    def remove(self):
+        """Remove the checkpoints of a training that ended well."""
+        for _, path in stored(self.folder) if first_process() else ():
+            path.unlink(missing_ok=True)
+
+
+def _announce(epoch, differences):
+    settings = f" with {next(iter(differences.values()))}" if differences else ""
+    advice = "" if differences else "; to go on with it instead, stop now and add --resume to the same command"
+    print(
+        f"an unfinished training{settings}, stopped after epoch {epoch}, is replaced when the first epoch of this one "
+        f"ends{advice}"
+    )
+
+
+def _differences(theirs, ours, but=()):
+    """Return {name: words} of the settings that differ, such as {"seed": "seed 1, not 2"}."""
+    ours = json.loads(json.dumps(ours))
+    if theirs.keys() != ours.keys():
+        return {"version": "settings of another version of this project"}
+    return {
+        name: f"{NAMES.get(name, name)} {theirs[name]}, not {value}"
+        for name, value in ours.items()
+        if name not in but and theirs[name] != value
+    }
 
 
 def _variables(model):
     model.optimizer.build(model.trainable_variables)
-    # Pictures that the network carries along (see resident.py) are no part of what it has learned.
-    return [variable for variable in model.variables if variable.dtype != "uint8"] + model.optimizer.variables
+    return model.variables + model.optimizer.variables
 
 
-def save(folder, model, facts, history):
-    """Write the state of a compiled model after an epoch. Raises UserError if it cannot be written.
-
-    facts: what the training is of (data, recipe, seed, versions), a dict that JSON can hold.
-    history: Keras's dict of lists, a value an epoch.
-    """
-    if not first_process():
-        return
+def _header(path):
+    """Return a checkpoint's header, {"settings": dict, "history": {name: [a number per epoch]}}. Raises Damaged."""
+    try:
+        header = json.loads(_read(path, "header.npy", LARGEST_HEADER).tobytes())
+    except (ValueError, RecursionError) as error:
+        raise Damaged("its header is not JSON") from error
+    header = header if isinstance(header, dict) else {}
+    history, settings = header.get("history"), header.get("settings", {})
+    if not isinstance(settings, dict) or not isinstance(history, dict) or not isinstance(history.get("loss"), list):
+        raise Damaged("it has no settings or no history")
     epochs = len(history["loss"])
-    header = json.dumps({"facts": facts, "history": history})
-    arrays = {f"variable{number}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
-    path = folder / f"epoch-{epochs:05d}.npz"
-    with replacing(path) as temporary:
-        np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
-    # Only now may the older ones go: those of this training but for the one before, and all of another training.
-    for other in _files(folder):
-        if not 0 <= epochs - _epoch(other) < KEPT:
-            other.unlink(missing_ok=True)
+    for values in history.values():
+        if not isinstance(values, list) or [type(value) for value in values] != [float] * epochs:
+            raise Damaged("its history is not a list of numbers")
+    if path.name != f"epoch-{epochs:05d}.npz":
+        raise Damaged(f"its history has {epochs} epochs")
+    return {"settings": settings, "history": history}
 
 
-def _epoch(path):
-    return int(path.stem.removeprefix("epoch-"))
+def _arrays(path, variables):
+    return [
+        _read(path, f"variable{number}.npy", np.asarray(variable).nbytes + 10_000, tuple(variable.shape))
+        for number, variable in enumerate(variables)
+    ]
 
 
-def _files(folder):
-    return sorted(folder.glob("epoch-*.npz"), key=_epoch, reverse=True)
-
-
-def unfinished(folder):
-    """Return how many epochs the unfinished training in the folder has done; 0 if there is none."""
-    return next((_epoch(path) for path in _files(folder)), 0)
-
-
-def announce(folder, resume):
-    """Say what will become of an unfinished training in the folder. Raises UserError if there is none to resume."""
-    epochs = unfinished(folder)
-    if resume and not epochs:
-        raise UserError("there is no unfinished training to resume; start one without --resume")
-    if resume:
-        print(f"resuming the unfinished training after epoch {epochs}")
-    elif epochs:
-        print(
-            f"an unfinished training (stopped after epoch {epochs}) is there and will be replaced when the first epoch "
-            "of this one ends; to go on with it instead, stop now and add --resume to its command"
-        )
-
-
-def restore(folder, model, facts):
-    """Bring a compiled model to the state of the newest good checkpoint and return the history until then.
-
-    Says so when the newest one is damaged and an older one serves. Raises UserError if there is no good one, or if it
-    is of another training: what differs is named.
-    """
-    for path in _files(folder):
-        try:
-            with np.load(path) as stored:
-                header = json.loads(stored["header"].tobytes())
-                arrays = [stored[f"variable{number}"] for number in range(len(stored.files) - 1)]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            warn(f"the checkpoint {path} is damaged ({error}); trying the one before")
-            continue
-        now = json.loads(json.dumps(facts))
-        for name, value in header["facts"].items():
-            if now.get(name) != value:
-                raise UserError(
-                    f"cannot resume: the unfinished training has the {name} {value}, this one {now.get(name)}; "
-                    "make them equal, or start anew without --resume"
-                )
-        variables = _variables(model)
-        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
-            raise UserError("cannot resume: the network is not the same; start anew without --resume")
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-        return header["history"]
-    raise UserError(f"no checkpoint in {folder} is good; start anew without --resume")
-
-
-def remove(folder):
-    """Remove the checkpoints of a training that ended well; the folder goes when its lock is given back."""
-    for path in _files(folder) if first_process() else ():
-        path.unlink(missing_ok=True)
+def _read(path, name, most, shape=None):
+    """Return an array of a checkpoint; it may take `most` bytes and must have the shape. Raises Damaged."""
+    try:
+        with zipfile.ZipFile(path) as file, file.open(name) as part:
+            if file.getinfo(name).file_size > most:
+                raise Damaged(f"{name} is too large")
+            array = np.lib.format.read_array(part, allow_pickle=False)
+    except DAMAGE as error:
+        raise Damaged(str(error) or type(error).__name__) from error
+    if shape is not None and (array.shape != shape or not np.isfinite(array).all()):
+        raise Damaged(f"{name} is not an array of the shape {shape} with finite numbers")
+    return array

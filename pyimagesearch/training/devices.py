@@ -1,26 +1,26 @@
 """The devices to train on: all that the backend finds in this process and, with JAX, in the others of the training.
 
-Several processes, on one machine or many, are told of each other by Keras's own environment variables. All of them run
-the same script on the same data; each trains on its share of every batch, and only the first speaks and writes.
+Several processes, on one machine or many, learn of each other from Keras's own environment variables. All of them run
+the same script on the same data; each trains on its share of every batch, and the first alone prints and writes.
 """
 
 import contextlib
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 
+from pyimagesearch.data.batches import Share
 from pyimagesearch.errors import UserError
 from pyimagesearch.training.processes import OTHERS_ENDED, several_processes
 
-NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
+NAMES = {"jax": "JAX", "tensorflow": "TensorFlow"}
 LOST = re.compile("gloo|nccl|coordination|connection|socket closed", re.IGNORECASE)
 
 
 def meet():
-    """Find the other processes of this training; waits up to five minutes for them.
+    """Wait, up to five minutes, for the other processes of this training.
 
     Raises UserError if the backend is not JAX or the environment variables are wrong.
     """
@@ -34,49 +34,55 @@ def meet():
 
 
 def use_all():
-    """Spread the training over all devices of all processes. Returns what they are: "2 x NVIDIA H200 with JAX"."""
-    backend, found = keras.backend.backend(), keras.distribution.list_devices()
-    kind, note = found[0].split(":")[0].upper(), ""
+    """Let the next training use all devices of all processes. Returns their names: "2 x NVIDIA H200 with JAX"."""
+    backend, available = keras.backend.backend(), keras.distribution.list_devices()
+    kind, note = available[0].split(":")[0].upper(), ""
     if backend == "jax":
         import jax
 
         kind = kind if kind == "CPU" else jax.devices()[0].device_kind
-        if len(found) > 1:
-            # Batches hands each process its share already.
+        if len(available) > 1:
+            # Batches gives each process its share already.
             keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
-    elif len(found) > 1:
-        note = f" (of {len(found)}; the JAX backend uses all: KERAS_BACKEND=jax)"
-        found = found[:1]
-    return f"{len(found)} x {kind} with {NAMES.get(backend, backend)}{note}"
+    elif len(available) > 1:
+        note = f" (of {len(available)}; the JAX backend uses all: KERAS_BACKEND=jax)"
+        available = available[:1]
+    return f"{len(available)} x {kind} with {NAMES[backend]}{note}"
 
 
-class Spread(NamedTuple):
-    """What a batch is spread over: this process's number, the number of processes, that of devices in all of them."""
-
-    process: int = 0
-    processes: int = 1
-    devices: int = 1
-
-
-def spread():
-    """Return the Spread of the training that this process takes part in."""
+def share(batch_size):
+    """Return the Share of each batch that this process trains on. Raises UserError if it is no whole number."""
     distribution = keras.distribution.distribution()
     if distribution is None:
-        return Spread()
+        return Share()
     import jax
 
-    return Spread(jax.process_index(), jax.process_count(), distribution.device_mesh.devices.size)
+    number = distribution.device_mesh.devices.size
+    if batch_size % number:
+        raise UserError(f"{number} devices cannot share batches of {batch_size} equally: choose another --batch-size")
+    return Share(jax.process_index(), jax.process_count(), number)
 
 
-def accelerated():
-    """Return whether the backend is JAX on something faster than a CPU."""
-    return keras.backend.backend() == "jax" and not keras.distribution.list_devices()[0].lower().startswith("cpu")
+def stop_sharing():
+    """End the distribution: what follows runs in this process, on one device."""
+    keras.distribution.set_distribution(None)
+
+
+@contextlib.contextmanager
+def precision(policy):
+    """Inside this block, layers are built with this Keras dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def fast_bfloat16():
-    """Return whether bfloat16 is faster than float32 here: accelerators, and CPUs that have instructions for it."""
-    if keras.backend.backend() != "tensorflow":
-        return accelerated()
+    """Return whether bfloat16 is faster than float32 here: accelerators, and CPUs with instructions for it."""
+    if keras.backend.backend() == "jax":
+        return _accelerated()
     try:
         instructions = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:  # not Linux
@@ -84,14 +90,19 @@ def fast_bfloat16():
     return bool(instructions & {"avx512_bf16", "amx_bf16"})
 
 
-def part_ways():
-    """End the spreading: what follows runs in this process, on one device."""
-    keras.distribution.set_distribution(None)
+def steps_per_execution():
+    """Return how many steps to launch at a time: an accelerator is done with one before Python has the next ready."""
+    return 8 if _accelerated() else 1
+
+
+def _accelerated():
+    """Return whether the backend is JAX on something faster than a CPU."""
+    return keras.backend.backend() == "jax" and not keras.distribution.list_devices()[0].lower().startswith("cpu")
 
 
 @contextlib.contextmanager
 def together():
-    """Turn the error that the backend raises when another process of the training has ended into a UserError."""
+    """Turn the error that JAX raises when another process of the training has ended into a UserError."""
     try:
         yield
     except Exception as error:

@@ -1,35 +1,42 @@
-"""Set a network's first convolution from the data, instead of learning it."""
+"""Whitening: compute a network's first convolution from the data instead of training it."""
 
+import keras
 import numpy as np
 
-from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.data.batches import scale
 
-PICTURES = 1000  # enough to know how neighbouring pixels vary: 784,000 patches
+IMAGES = 1000  # enough to know how neighboring pixels vary: 784,000 patches
 
 
-def whiten(convolution, normalization, images, seed):
-    """Give the first two layers weights that make a patch's pixels uncorrelated, and freeze them.
+def whiten(model, images, seed):
+    """Set the first convolution so that its outputs are uncorrelated, and freeze it with the normalization after it.
 
-    convolution, normalization   built Keras layers: Conv2D without bias on one channel, BatchNormalization
-    images                       uint8 (N, height, width, 1), the pictures to train on
+    model: a Sequential that starts with a Conv2D without bias on gray images and a BatchNormalization; another model is
+    left as it is, and a line says so. images: uint8 (N, height, width, 1), the training images.
 
-    Neighbouring pixels are nearly equal, so an untrained filter sees little but brightness. The principal components of
-    the patches, each scaled to variance 1, show edges as clearly. Half of such filters are the other half's negatives,
-    since ReLU cuts what is below zero; what filters are left are random mixtures. The network learns in fewer epochs,
-    and a step need not go back through these layers. (Page, "How to Train Your ResNet", 2019; Jordan, "94% on CIFAR-10
-    in 3.29 Seconds on a Single GPU", arXiv:2404.00498, section 3.2.)
+    Neighboring pixels are nearly equal, so that an untrained filter responds to little but brightness. The principal
+    components of the 3x3 patches, each scaled to variance 1, respond to edges as strongly. Half of such filters are the
+    other half's negatives, since ReLU cuts off what is below zero; the filters left over are random mixtures. The
+    network learns in fewer epochs, and a step needs no gradient of these layers. (Page, "How to Train Your ResNet",
+    2019; Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv:2404.00498, section 3.2.)
     """
+    layers = keras.layers
+    convolution, normalization = [*model.layers, None, None][:2]
+    fits = isinstance(convolution, layers.Conv2D) and isinstance(normalization, layers.BatchNormalization)
+    if not fits or convolution.use_bias or convolution.kernel.shape[2] != 1:
+        print("no whitening: the network does not start with a convolution without bias and a batch normalization")
+        return
     rows, columns, _, filters = convolution.kernel.shape
-    pixels = preprocessing.scale(images[:PICTURES, :, :, 0])
+    pixels = scale(images[:IMAGES, :, :, 0])
     padded = np.pad(pixels, ((0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2)))
     patches = np.lib.stride_tricks.sliding_window_view(padded, (rows, columns), axis=(1, 2)).reshape(-1, rows * columns)
 
     variances, components = np.linalg.eigh(np.cov(patches, rowvar=False))
-    whitening = components / np.sqrt(variances + 1e-3)  # the least are mostly noise: do not blow them up
-    mixtures = whitening @ np.random.default_rng(seed).normal(size=(len(whitening), filters))
-    kernel = np.hstack([whitening, -whitening, mixtures])[:, :filters].astype(np.float32)
+    whitened = components / np.sqrt(variances + 1e-3)  # the smallest are mostly noise: do not magnify it
+    mixtures = whitened @ np.random.default_rng(seed).normal(size=(len(whitened), filters))
+    kernel = np.hstack([whitened, -whitened, mixtures])[:, :filters].astype(np.float32)
 
-    answers = patches @ kernel
+    outputs = patches @ kernel
     convolution.set_weights([kernel.reshape(convolution.kernel.shape)])
-    normalization.set_weights([np.ones(filters), np.zeros(filters), answers.mean(axis=0), answers.var(axis=0)])
+    normalization.set_weights([np.ones(filters), np.zeros(filters), outputs.mean(axis=0), outputs.var(axis=0)])
     convolution.trainable = normalization.trainable = False

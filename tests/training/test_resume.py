@@ -5,6 +5,9 @@ killed is a process in the middle of its work, without the seconds that the impo
 """
 
 import contextlib
+import dataclasses
+import errno
+import json
 import os
 import resource
 import shutil
@@ -12,16 +15,18 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import h5py
 import numpy as np
 import pytest
 
 from conftest import ROOT, write_data
-from pyimagesearch.data import loading as datasets
-from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.data import loading, preparation
 from pyimagesearch.errors import UserError
+from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training import checkpoints
+from pyimagesearch.training.train import compiled, train
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills, forks and limits of processes")
 
@@ -30,12 +35,11 @@ PARENT = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from pyimagesearch import errors
-from pyimagesearch.cli import arguments, libraries
+from pyimagesearch.cli import libraries
 from pyimagesearch.cli.run import run
 with libraries.quiet():
     import h5py, matplotlib.figure, keras, scipy.stats, sklearn.model_selection
-    from pyimagesearch.training import train as training
+    from pyimagesearch.training import train
 import fashion_mnist
 for line in sys.stdin:
     child = os.fork()
@@ -54,6 +58,11 @@ for line in sys.stdin:
 """
 
 
+def unfinished(folder):
+    """Return how many epochs the training in a folder has stored."""
+    return next((epoch for epoch, _ in checkpoints.stored(folder)), 0)
+
+
 class Trainer:
     """Runs fashion_mnist.py in a folder, again and again."""
 
@@ -66,7 +75,7 @@ class Trainer:
 
     def start(self, *flags, epochs=EPOCHS):
         """Start a training and return its process number."""
-        resume = ["--resume"] if checkpoints.unfinished(self.training) else []
+        resume = ["--resume"] if unfinished(self.training) else []
         command = ["--data-dir", "data", "--any-data", "--epochs", str(epochs), "--batch-size", "32", *resume, *flags]
         self.parent.stdin.write(" ".join(command) + "\n")
         self.parent.stdin.flush()
@@ -107,13 +116,13 @@ def kill_and_resume(trainer, rng, seed, kills):
     """Kill a training `kills` times, a third of them inside a checkpoint's write. Returns its weights at the end."""
     seeded = ("--seed", str(seed))
     while kills:
-        done = checkpoints.unfinished(trainer.training)
+        done = unfinished(trainer.training)
         process = trainer.start(*seeded)
         if rng.random() < 1 / 3:
             trainer.wait_for(lambda child=process: list(trainer.training.glob(".*.tmp.npz")) or _gone(child))
             time.sleep(rng.uniform(0, 0.02))
         elif rng.random() < 1 / 2:
-            trainer.wait_for(lambda child=process, n=done: checkpoints.unfinished(trainer.training) > n or _gone(child))
+            trainer.wait_for(lambda child=process, n=done: unfinished(trainer.training) > n or _gone(child))
             time.sleep(rng.uniform(0, 0.15))
         else:
             time.sleep(rng.uniform(0, 3))
@@ -166,7 +175,7 @@ def test_many_more_kills(trainer):
 
 def stop_after_an_epoch(trainer, sign):
     process = trainer.start("--seed", "1")
-    trainer.wait_for(lambda: checkpoints.unfinished(trainer.training) >= 2)
+    trainer.wait_for(lambda: unfinished(trainer.training) >= 2)
     os.kill(process, sign)
     return trainer.end()
 
@@ -179,7 +188,7 @@ def test_stopped_trainings_say_how_to_go_on_and_leave_the_model_alone(trainer):
         assert last.startswith("fashion_mnist.py: stopped after epoch")
         assert last.endswith(f"of {EPOCHS}; to go on, add --resume to the same command")
         assert (trainer.folder / "fashion_model.h5").read_bytes() == b"an older model"
-        assert checkpoints.unfinished(trainer.training)
+        assert unfinished(trainer.training)
         shutil.rmtree(trainer.training)
     assert "Traceback" not in trainer.log()
     assert not list(trainer.folder.glob(".*tmp*"))
@@ -189,20 +198,20 @@ def test_starting_anew_says_so_and_other_flags_are_refused_by_name(trainer):
     stop_after_an_epoch(trainer, signal.SIGTERM)
     trainer.start("--seed", "2")
     assert trainer.end() == 1
-    assert "cannot resume: the unfinished training has the seed 1, this one 2" in trainer.log().splitlines()[-1]
+    assert "cannot resume: the unfinished training has seed 1, not 2" in trainer.log().splitlines()[-1]
     trainer.start("--seed", "1", epochs=9)
     assert trainer.end() == 1
-    assert f"has the epochs {EPOCHS}, this one 9" in trainer.log().splitlines()[-1]
+    assert f"has epochs {EPOCHS}, not 9" in trainer.log().splitlines()[-1]
     write_data(trainer.folder / "data", train=250, test=10)
     trainer.start("--seed", "1")
     assert trainer.end() == 1
-    assert "the unfinished training has the data " in trainer.log().splitlines()[-1]
+    assert "the unfinished training has training data (SHA-256) " in trainer.log().splitlines()[-1]
     command = ["--data-dir", "data", "--any-data", "--epochs", "1", "--batch-size", "32"]
     trainer.parent.stdin.write(" ".join(command) + "\n")
     trainer.parent.stdin.flush()
     trainer.parent.stdout.readline()
     assert trainer.end() == 0
-    assert "an unfinished training (stopped after epoch" in trainer.log()
+    assert "an unfinished training with epochs 8, not 1, stopped after epoch" in trainer.log()
     assert not trainer.training.exists()
 
 
@@ -218,19 +227,19 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(trainer):
     files[-1].write_bytes(content)
     trainer.start("--seed", "1")
     assert trainer.end() == 0
-    assert f"{files[-1].name} is damaged" in trainer.log()
+    assert f"{files[-1].name} cannot be used" in trainer.log()
     assert trainer.weights() == expected
 
 
 def test_two_trainings_of_one_model(trainer):
     first = trainer.start("--seed", "1", epochs=1000)
-    trainer.wait_for(lambda: checkpoints.unfinished(trainer.training))
+    trainer.wait_for(lambda: unfinished(trainer.training))
     running = f"another training of the same model is running \\(process {first}\\)"
-    with pytest.raises(UserError, match=running), checkpoints.locked(trainer.training):
+    with pytest.raises(UserError, match=running), checkpoints.locked(trainer.folder / "fashion_model.h5"):
         pass
     os.kill(first, signal.SIGKILL)
     trainer.end()
-    with checkpoints.locked(trainer.training):  # a stale lock is no lock
+    with checkpoints.locked(trainer.folder / "fashion_model.h5"):  # a stale lock is no lock
         assert (trainer.training / "lock").read_text() == f"{os.getpid()}\n"
 
 
@@ -252,7 +261,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(trainer):
     assert (trainer.folder / "fashion_model.h5").read_bytes() == old
 
     process = trainer.start("--seed", "1")
-    trainer.wait_for(lambda: checkpoints.unfinished(trainer.training) == EPOCHS)
+    trainer.wait_for(lambda: unfinished(trainer.training) == EPOCHS)
     limit_file_size(process, 1_000_000)
     assert trainer.end() == 1
     assert "cannot write fashion_model.h5" in trainer.log().splitlines()[-1]
@@ -280,21 +289,141 @@ def test_a_loss_that_is_no_number_keeps_the_checkpoints_before_it(trainer):
     assert not (trainer.folder / "fashion_model.h5").exists()
 
 
+def settings_of(folder, seed=0):
+    """Return small data, split, and a recipe with dropout, whose random state must come back."""
+    write_data(folder / "data", train=240)
+    images, labels = loading.load_part("train", folder / "data", any_data=True)
+    training, validation = preparation.split(preparation.reshape(images), labels, seed)
+    return dataclasses.replace(RECIPES["classic"], epochs=3), training, validation, 10, seed
+
+
 def test_in_one_process_a_resumed_training_has_the_whole_history(tmp_path):
-    import dataclasses
-
-    from pyimagesearch.recipes import RECIPES
-    from pyimagesearch.training.train import train
-
-    write_data(tmp_path / "data", train=240)
-    images, labels = datasets.load_part("train", tmp_path / "data", any_data=True)
-    training, validation = preprocessing.split(preprocessing.reshape(images), labels, 0)
-    recipe = dataclasses.replace(RECIPES["classic"], epochs=3)  # with dropout, whose random state must come back
-    expected, _ = train(recipe, training, validation, 10, 0, tmp_path, {"a": [1]})
+    arguments = settings_of(tmp_path)
+    kept = checkpoints.Checkpoints(tmp_path, {"a": [1]}, resume=True)
+    expected, _ = train(*arguments, kept)
+    assert kept.finished() == 3
     (tmp_path / "epoch-00003.npz").unlink()
-    resumed, history = train(recipe, training, validation, 10, 0, tmp_path, {"a": [1]}, resume=True)
-    assert all(len(values) == 3 for values in history.values())
+    resumed, history = train(*arguments, kept)
+    assert all(len(history[name]) == 3 for name in history if name != "learning_rates")
     for one, other in zip(expected.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(UserError, match=r"has the a \[1\], this one \[2\]"):
-        train(recipe, training, validation, 10, 0, tmp_path, {"a": [2]}, resume=True)
+    other = checkpoints.Checkpoints(tmp_path, {"a": [2]}, resume=True)
+    assert other.finished() == 0
+    with pytest.raises(UserError, match=r"has a \[1\], not \[2\]"):
+        train(*arguments, other)
+
+
+def test_another_number_of_cores_is_told_and_resumed(tmp_path, capsys):
+    arguments = settings_of(tmp_path)
+    settings = {"seed": 0, "cores": 2, "versions": {"keras": "3.12.0"}}
+    train(*arguments, checkpoints.Checkpoints(tmp_path, settings))
+    other = checkpoints.Checkpoints(tmp_path, settings | {"cores": 4}, resume=True)
+    assert other.finished() == 3
+    train(*arguments, other)
+    assert "has cores 2, not 4: the weights may differ in their last bits" in capsys.readouterr().err
+
+
+def test_resume_on_a_first_start_starts(tmp_path, capsys):
+    _, history = train(*settings_of(tmp_path), checkpoints.Checkpoints(tmp_path, {}, resume=True))
+    assert len(history["loss"]) == 3
+    assert "no checkpoint to resume from: starting a new training" in capsys.readouterr().out
+
+
+def damage(change):
+    """Return a function that rewrites a checkpoint's header by `change`."""
+
+    def rewrite(path):
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = change(json.loads(arrays["header"].tobytes()))
+        arrays["header"] = np.frombuffer(header if isinstance(header, bytes) else json.dumps(header).encode(), np.uint8)
+        np.savez(path, **arrays)
+
+    return rewrite
+
+
+def with_nan(path):
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["variable3"] = np.full_like(arrays["variable3"], np.nan)
+    np.savez(path, **arrays)
+
+
+def inflating(path):
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    parts["header.npy"] = np.lib.format.magic(1, 0) + b"\0" * 50_000_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
+
+
+@pytest.fixture(scope="module")
+def three_epochs(tmp_path_factory):
+    """Return a folder with the checkpoints after epochs 2 and 3, a model to restore, the weights after epoch 2."""
+    folder = tmp_path_factory.mktemp("training")
+    recipe, training, *rest = settings_of(folder)
+    train(recipe, training, *rest, checkpoints.Checkpoints(folder, {"seed": 0}))
+    shutil.rmtree(folder / "data")
+    model = compiled(recipe, training[0], 10, 0, 18)
+    second = folder.with_name("second")
+    shutil.copytree(folder, second)
+    (second / "epoch-00003.npz").unlink()
+    checkpoints.Checkpoints(second, {"seed": 0}, resume=True).restore(model)
+    return folder, model, model.get_weights()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        damage(lambda header: []),
+        damage(lambda header: 3),
+        damage(lambda header: None),
+        damage(lambda header: {}),
+        damage(lambda header: header | {"history": {"loss": [1.0]}}),
+        damage(lambda header: header | {"history": {"loss": ["a", "b", "c"]}}),
+        damage(lambda header: header | {"settings": 7}),
+        damage(lambda header: b"[" * 100_000),
+        damage(lambda header: b"\xff\xfe"),
+        with_nan,
+        inflating,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:5000]),
+        lambda path: np.save(path.open("wb"), np.zeros(3)),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+    ],
+)
+def test_a_checkpoint_that_makes_no_sense_falls_back_to_the_one_before(three_epochs, tmp_path, spoil):
+    folder, model, weights = three_epochs
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    spoil(tmp_path / "epoch-00003.npz")
+    for name in ("epoch-abc.npz", "epoch-00002 (copy).npz"):  # not ours
+        (tmp_path / name).touch()
+    history = checkpoints.Checkpoints(tmp_path, {"seed": 0}, resume=True).restore(model)
+    assert len(history["loss"]) == 2
+    for one, other in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_checkpoint_of_another_version_is_refused_and_does_not_stop_a_new_training(three_epochs, tmp_path):
+    folder, model, _ = three_epochs
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    for _, path in checkpoints.stored(tmp_path):
+        damage(lambda header: {"facts": header["settings"], "history": header["history"]})(path)
+    with pytest.raises(UserError, match="cannot resume: the unfinished training has settings of another version"):
+        checkpoints.Checkpoints(tmp_path, {"seed": 0}, resume=True).restore(model)
+    assert checkpoints.Checkpoints(tmp_path, {"seed": 0}).restore(model) == {}
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_once(tmp_path, monkeypatch, capsys, number):
+    import fcntl
+
+    def flock(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with checkpoints.locked(tmp_path / "m.h5") as folder:
+        assert folder.is_dir()
+    assert capsys.readouterr().err.count("this file system has no locks") == 1
+    assert not folder.exists()

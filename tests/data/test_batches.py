@@ -1,0 +1,140 @@
+"""batches.py: full batches in a new order each epoch, and augmentation that does what its name says."""
+
+import numpy as np
+import pytest
+
+from conftest import data
+from pyimagesearch.data import batches as augmentation
+from pyimagesearch.data.batches import Batches, Share, scale
+from pyimagesearch.recipes import Recipe
+
+
+def noise(count, seed=0):
+    """Return uint8 images (N, 28, 28, 1) in which no two pixels are alike for long."""
+    return np.random.default_rng(seed).integers(1, 256, (count, 28, 28, 1), dtype=np.uint8)
+
+
+def epoch_of(batches):
+    return [batches[index] for index in range(len(batches))]
+
+
+def test_batches_are_full_and_of_different_images_in_a_new_order_each_epoch():
+    images = np.arange(250, dtype=np.uint8)[:, None, None, None].repeat(28, 1).repeat(28, 2)
+    labels = (np.arange(250) % 10).astype(np.uint8)
+    batches = Batches(images, labels, 10, 64, seed=1)
+    orders = []
+    for _ in range(2):
+        parts = epoch_of(batches)
+        assert [len(x) for x, _ in parts] == [64, 64, 64]
+        values = np.concatenate([x[:, 0, 0, 0] for x, _ in parts])
+        targets = np.concatenate([y for _, y in parts])
+        order = np.rint(values * 255).astype(int)
+        assert len(set(order)) == 192  # the 58 left over have their turn another time
+        np.testing.assert_array_equal(targets.argmax(axis=1), order % 10)
+        assert (targets.sum(axis=1) == 1).all()
+        orders.append(order)
+        batches.on_epoch_end()
+    assert (orders[0] != orders[1]).any()
+    assert parts[0][0].dtype == parts[0][1].dtype == np.float32
+
+
+def test_fewer_images_than_a_batch_are_one():
+    assert [len(x) for x, _ in epoch_of(Batches(*data(30), 10, 64, seed=1))] == [30]
+
+
+def test_batches_without_a_seed_are_all_images_in_order():
+    images, labels = data(100)
+    parts = epoch_of(Batches(images, labels, 10, 30))
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in parts]), scale(images))
+    np.testing.assert_array_equal(np.concatenate([y for _, y in parts]).argmax(axis=1), labels)
+
+
+def test_batches_repeat_by_seed_and_epoch():
+    def second_epoch(seed):
+        batches = Batches(*data(100), 10, 32, seed=seed, recipe=Recipe(1, flip=True))
+        batches.on_epoch_end()
+        return np.concatenate([x for x, _ in epoch_of(batches)])
+
+    np.testing.assert_array_equal(second_epoch(5), second_epoch(5))
+    assert (second_epoch(5) != second_epoch(6)).any()
+
+
+def test_scale_turns_bytes_into_floats_from_zero_to_one():
+    scaled = scale(np.array([0, 51, 255], np.uint8))
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, [0, 0.2, 1])
+
+
+def test_flip_mirrors_half_of_the_images_left_to_right():
+    images = noise(1000)
+    before = images.copy()
+    flipped = augmentation.flip(images, np.random.default_rng(1))
+    np.testing.assert_array_equal(images, before)
+    mirrored = (flipped == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    np.testing.assert_array_equal(flipped[~mirrored], images[~mirrored])
+    assert 400 < mirrored.sum() < 600
+
+
+def test_shift_moves_whole_images_and_brings_in_black():
+    images = noise(1000)
+    shifted = augmentation.shift(images, np.random.default_rng(1), 2)
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    moves = []
+    for image, sheet in zip(shifted, padded, strict=True):
+        fits = [(r, c) for r in range(5) for c in range(5) if (image == sheet[r : r + 28, c : c + 28]).all()]
+        assert len(fits) == 1
+        moves += fits
+    assert set(moves) == {(r, c) for r in range(5) for c in range(5)}
+    assert shifted.dtype == np.uint8
+
+
+def test_stretch_scales_about_the_middle_independently_in_height_and_width():
+    square = np.zeros((2000, 28, 28, 1), np.uint8)
+    square[:, 4:24, 4:24] = 9
+    stretched = augmentation.stretch(square, np.random.default_rng(1), 10)[..., 0]
+    height, width = stretched.any(axis=2).sum(axis=1), stretched.any(axis=1).sum(axis=1)
+    for side in (height, width):
+        assert {18, 20, 22} <= set(side) <= set(range(18, 23))
+    assert abs(np.corrcoef(height, width)[0, 1]) < 0.1
+    first, last = stretched.any(axis=2).argmax(axis=1), stretched[:, ::-1].any(axis=2).argmax(axis=1)
+    assert (abs(first - last) <= 1).all()
+    assert set(np.unique(stretched)) == {0, 9}
+    np.testing.assert_array_equal(augmentation.stretch(noise(9), np.random.default_rng(1), 0), noise(9))
+
+
+def test_cutmix_pastes_patches_and_mixes_labels_by_their_area():
+    images = np.arange(1000, dtype=np.uint16).repeat(784).reshape(1000, 28, 28, 1)
+    targets = np.eye(1000, dtype=np.float32)
+    mixed, mixed_targets = augmentation.cutmix(images, targets, np.random.default_rng(2), 0.5)
+    areas = []
+    for number, (image, target) in enumerate(zip(mixed[..., 0], mixed_targets, strict=True)):
+        patch = image != number
+        areas.append(patch.mean())
+        if not patch.any():
+            np.testing.assert_allclose(target, targets[number], atol=1e-6)
+            continue
+        (other,) = set(image[patch])
+        rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
+        assert patch[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()  # one rectangle
+        np.testing.assert_allclose(target[[number, other]], [1 - areas[-1], areas[-1]], atol=1e-5)
+        np.testing.assert_allclose(target.sum(), 1, atol=1e-5)
+    areas = np.array(areas)
+    assert 0.4 < (areas > 0).mean() < 0.55
+    assert np.quantile(areas[areas > 0], [0.5, 1]) == pytest.approx([0.3, 1], abs=0.15)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_share_the_same_batches_and_none_is_left_out(processes):
+    recipe = Recipe(1, flip=True, shift=1, stretch=10, cutmix=0.5)
+    arguments = (*data(200), 10, 40, 3, recipe)
+    whole = Batches(*arguments)
+    parts = [Batches(*arguments, Share(number, processes, processes)) for number in range(processes)]
+    for index in range(len(whole)):
+        for position in (0, 1):
+            together = np.concatenate([part[index][position] for part in parts])
+            np.testing.assert_array_equal(together, whole[index][position])
+
+
+def test_each_process_gets_as_many_images_as_the_others():
+    parts = [Batches(*data(101), 10, 50, share=Share(number, 2, 2)) for number in (0, 1)]
+    assert [len(x) for part in parts for x, _ in epoch_of(part)] == [25, 25, 25, 25]

@@ -1,0 +1,181 @@
+"""train.py: the recipe is what is trained, step by step, and the same seed gives the same weights."""
+
+import contextlib
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from conftest import data
+from pyimagesearch.data.batches import scale
+from pyimagesearch.errors import UserError
+from pyimagesearch.recipes import RECIPES, Recipe
+from pyimagesearch.training.fused import fused_batch_normalization
+from pyimagesearch.training.train import compiled, learning_rates, optimizer, train, used_rates
+from pyimagesearch.training.whitening import whiten
+
+
+def test_one_cycle_warms_up_and_ends_at_zero():
+    schedule = learning_rates(RECIPES["fast"], 100)
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == 0
+    assert int(np.argmax(rates)) == 20
+    assert max(rates) == pytest.approx(RECIPES["fast"].learning_rate)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert (np.diff(rates[20:]) < 0).all()
+
+
+def test_classic_decays_as_the_tutorial_does():
+    recipe = RECIPES["classic"]
+    schedule = learning_rates(recipe, 1000)
+    for step in (0, 1, 500):
+        assert float(schedule(step)) == pytest.approx(0.01 / (1 + 0.01 / 25 * step))
+    faster = learning_rates(dataclasses.replace(recipe, learning_rate=0.1), 1000)
+    assert float(faster(500)) == pytest.approx(0.1 / (1 + 0.1 / 25 * 500))
+
+
+def test_the_plotted_rates_are_those_of_the_first_to_the_last_step():
+    steps = 25 * 1719
+    rates = used_rates(RECIPES["classic"], steps)
+    assert len(rates) == 200
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[-1] == pytest.approx(0.01 / (1 + 0.01 / 25 * (steps - 1)))
+    assert used_rates(Recipe(1, learning_rate=0.3), 7) == [0.3] * 7
+
+
+def test_the_loss_is_smoothed_and_the_cross_entropy_is_not():
+    images, labels = data(50)
+    model = compiled(dataclasses.replace(RECIPES["fast"], whitening=False), images, 10, seed=0, steps=10)
+    probabilities = np.asarray(model(scale(images), training=False), np.float64)
+    targets = np.eye(10)[labels]
+    smoothed = 0.9 * targets + 0.1 / 10
+    logs = model.test_on_batch(scale(images), targets.astype(np.float32), return_dict=True)
+    assert logs["loss"] == pytest.approx(-(smoothed * np.log(probabilities)).sum(axis=1).mean(), rel=1e-4)
+    assert logs["cross_entropy"] == pytest.approx(-(targets * np.log(probabilities)).sum(axis=1).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("momentum", "nesterov", "decay"), [(0.0, False, 0.0), (0.9, False, 0.0), (0.9, True, 1e-2)])
+def test_steps_are_those_of_sgd(momentum, nesterov, decay):
+    """Against a few lines of NumPy, with the gradients of a loss that is a weighted sum of the weights."""
+    recipe = Recipe(1, learning_rate=0.1, momentum=momentum, nesterov=nesterov, weight_decay=decay)
+    sgd = optimizer(recipe, 10)
+    rng = np.random.default_rng(0)
+    kernel, bias = (keras.Variable(rng.normal(size=5), name=name) for name in ("kernel", "bias"))
+    expected = {"kernel": np.asarray(kernel, np.float64), "bias": np.asarray(bias, np.float64)}
+    velocity = {"kernel": np.zeros(5), "bias": np.zeros(5)}
+    for _ in range(3):
+        gradients = rng.normal(size=(2, 5)).astype(np.float32)
+        sgd.apply(list(map(keras.ops.convert_to_tensor, gradients)), [kernel, bias])
+        for (name, value), gradient in zip(expected.items(), gradients, strict=True):
+            value = value * (1 - 0.1 * decay) if name == "kernel" else value
+            velocity[name] = momentum * velocity[name] - 0.1 * gradient
+            step = momentum * velocity[name] - 0.1 * gradient if nesterov else velocity[name]
+            expected[name] = value + step
+    np.testing.assert_allclose(np.asarray(kernel), expected["kernel"], rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(bias), expected["bias"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fast", "best", "classic"])
+def test_the_recipe_is_what_the_optimizer_does(name):
+    recipe = RECIPES[name]
+    sgd = optimizer(recipe, 10).get_config()
+    assert (sgd["momentum"], sgd["nesterov"], sgd["weight_decay"] or 0) == (0.9, recipe.nesterov, recipe.weight_decay)
+
+
+def test_fused_batch_normalization_is_batch_normalization():
+    inputs = np.random.default_rng(0).normal(3, 2, (64, 5, 5, 4)).astype(np.float32)
+    layers = []
+    for block in (contextlib.nullcontext, fused_batch_normalization):
+        layer = keras.layers.BatchNormalization(momentum=0.9)
+        layer.build(inputs.shape)
+        layer.set_weights([np.arange(4) + 1.0, np.arange(4) - 1.0, np.full(4, 0.5), np.full(4, 7.0)])
+        with block():
+            outputs = np.asarray(layer(inputs, training=True))
+            not_training = np.asarray(layer(inputs, training=False))
+        layers.append((outputs, not_training, *layer.get_weights()))
+    for stock, fused in zip(*layers, strict=True):
+        np.testing.assert_allclose(fused, stock, rtol=2e-3, atol=1e-4)  # the running variance is the unbiased one
+    flat = inputs.reshape(-1, 4)
+    np.testing.assert_allclose(layers[1][4], 0.9 * 0.5 + 0.1 * flat.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(layers[1][5], 0.9 * 7 + 0.1 * flat.var(axis=0), rtol=2e-3)
+
+
+def test_what_whitening_does_not_fit_is_trained_without_it(capsys):
+    images, _ = data(50)
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    before = model.get_weights()
+    whiten(model, images, 0)
+    assert "no whitening" in capsys.readouterr().out
+    for one, two in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_same_seed_same_weights_bit_for_bit(name):
+    recipe = dataclasses.replace(RECIPES[name], epochs=2)
+
+    def weights(seed):
+        return train(recipe, data(200), data(20, 1), 10, seed)[0].get_weights()
+
+    first, second, other = weights(7), weights(7), weights(8)
+    for one, two in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (first[0] != other[0]).any()
+
+
+def test_history_has_a_finite_value_an_epoch():
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=3, batch_size=32)
+    model, history = train(recipe, data(320), data(40, 1), 10, seed=0)
+    names = {"loss", "cross_entropy", "accuracy"}
+    rates = history.pop("learning_rates")
+    assert set(history) == names | {f"val_{name}" for name in names} | {"seconds"}
+    assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
+    assert len(rates) == 30
+    assert history["val_accuracy"][-1] > 0.9
+
+
+def test_weight_decay_spares_biases_and_batch_normalization():
+    model = compiled(RECIPES["fast"], data(100)[0], 10, seed=0, steps=10)
+    decayed = {
+        variable.path.split("/")[-1]
+        for variable in model.trainable_variables
+        if model.optimizer._use_weight_decay(variable)
+    }
+    assert decayed == {"kernel"}
+
+
+def test_whitened_layer_has_uncorrelated_outputs_and_stays_as_it_is():
+    images, labels = data(500)
+    model = compiled(RECIPES["fast"], images, 10, seed=0, steps=10)
+    before = model.get_weights()[:5]
+    pixels = scale(images)
+    outputs = np.asarray(model.layers[1](model.layers[0](pixels), training=False)).reshape(-1, 32)
+    np.testing.assert_allclose(outputs.mean(axis=0), 0, atol=1e-2)
+    np.testing.assert_allclose(outputs.std(axis=0), 1, atol=2e-2)
+    np.testing.assert_allclose(np.corrcoef(outputs[:, :9], rowvar=False), np.eye(9), atol=2e-2)
+    np.testing.assert_allclose(outputs[:, 9:18], -outputs[:, :9], atol=1e-2)
+
+    trained, _ = train(dataclasses.replace(RECIPES["fast"], epochs=1), (images, labels), data(20, 1), 10, seed=0)
+    for one, two in zip(before, trained.get_weights()[:5], strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert all(layer.trainable for layer in trained.layers)  # who fine-tunes the saved network gets a whole one
+
+
+def test_bfloat16_is_for_the_computing_and_not_for_the_weights():
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=5, batch_size=32, bfloat16=True)
+    model = compiled(recipe, data(100)[0], 10, seed=0, steps=10)
+    assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
+    assert model.layers[-1].compute_dtype == "float32"  # probabilities need more than three digits
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+
+    trained, history = train(recipe, data(320), data(40, 1), 10, seed=0)
+    assert history["val_accuracy"][-1] > 0.9
+    assert {layer.dtype_policy.name for layer in trained.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_loss_that_is_not_a_number_is_reported_in_a_sentence():
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=2, learning_rate=1e6, label_smoothing=0.0)
+    with pytest.raises(UserError, match="not a number.*--learning-rate"):
+        train(recipe, data(1000), data(20), 10, seed=0)
