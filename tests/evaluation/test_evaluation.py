@@ -8,6 +8,7 @@ import pytest
 
 from conftest import pictures
 from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.data.batches import scale
 from pyimagesearch.evaluation import metrics as evaluation
 from pyimagesearch.minivggnet import MiniVGGNet
 
@@ -76,4 +77,4 @@ def test_predict_in_batches_is_predict_at_once():
     images = preprocessing.reshape(pictures(50)[0])
     batched = evaluation.predict(model, images, batch_size=20)
     assert batched.shape == (50, 10)
-    np.testing.assert_allclose(batched, np.asarray(model(preprocessing.scale(images))), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(batched, np.asarray(model(scale(images))), rtol=1e-4, atol=1e-6)

@@ -11,6 +11,7 @@ from keras import layers
 
 from conftest import pictures
 from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import metrics as evaluation
 from pyimagesearch.minivggnet import MiniVGGNet
@@ -39,7 +40,7 @@ def reference():
 
 
 def expected(model):
-    return np.asarray(model(preprocessing.scale(IMAGES), training=False))
+    return np.asarray(model(scale(IMAGES), training=False))
 
 
 def write(path, config, weights, **attributes):
@@ -366,8 +367,8 @@ def test_real_files_of_keras_2(tmp_path):
     both = inner(tf_keras.layers.Add()([left, tf_keras.layers.LeakyReLU()(right)]))
     model = tf_keras.Model(start, tf_keras.layers.Dense(10, "softmax")(tf_keras.layers.Flatten()(both)))
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(preprocessing.scale(IMAGES), np.arange(8), verbose=0)
+    model.fit(scale(IMAGES), np.arange(8), verbose=0)
     model.save(tmp_path / "m.h5")
     loaded, _ = saving.load(tmp_path / "m.h5")
-    wanted = model.predict(preprocessing.scale(IMAGES), verbose=0)
+    wanted = model.predict(scale(IMAGES), verbose=0)
     np.testing.assert_allclose(evaluation.predict(loaded, IMAGES), wanted, atol=1e-6)

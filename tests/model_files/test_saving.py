@@ -14,6 +14,7 @@ import pytest
 
 from conftest import pictures
 from pyimagesearch.data import preparation as preprocessing
+from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.metrics import predict
 from pyimagesearch.minivggnet import MiniVGGNet
@@ -61,7 +62,7 @@ def test_functional_and_nested_models_of_plain_keras_are_read(tmp_path):
     model = keras.Model(inputs, outputs)
     model.compile("adam", "sparse_categorical_crossentropy")
     images, labels = pictures(50)
-    model.fit(preprocessing.scale(preprocessing.reshape(images)), labels, verbose=0)
+    model.fit(scale(preprocessing.reshape(images)), labels, verbose=0)
     model.save(tmp_path / "m.h5")
     loaded, record = saving.load(tmp_path / "m.h5")
     np.testing.assert_array_equal(
