@@ -22,6 +22,18 @@ def test_counts_mean_and_standard_deviation(genuine):
     assert images.std() / 255 == pytest.approx(0.3530, abs=5e-5)
 
 
+def test_csv_of_the_test_images_in_another_order_is_genuine(genuine, tmp_path, capsys):
+    images, labels = datasets.load_part("test", genuine)
+    order = np.random.default_rng(0).permutation(len(labels))
+    table = np.column_stack([labels, images.reshape(len(images), -1)])[order]
+    header = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
+    np.savetxt(tmp_path / "fashion-mnist_test.csv", table, "%d", ",", header=header, comments="")
+    found, found_labels = datasets.load_part("test", tmp_path)  # checks the SHA-256 sum
+    np.testing.assert_array_equal(found, images[order])
+    np.testing.assert_array_equal(found_labels, labels[order])
+    assert "another order" in capsys.readouterr().out
+
+
 def test_planted_wrong_labels_come_first(genuine):
     (images, labels), (test_images, test_labels) = datasets.load(genuine)
     labels, chance = labels.copy(), np.random.default_rng(0)

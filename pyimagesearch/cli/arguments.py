@@ -24,11 +24,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
     def add_data_flags(self):
-        """Add --data-dir and --any-data."""
+        """Add --data-dir, --any-data and --class-names."""
         self.add_argument(
             "--data-dir", type=Path, metavar="DIR", help="folder with the data files (default: found or downloaded)"
         )
         self.add_argument("--any-data", action="store_true", help="accept data in DIR that is not Fashion-MNIST")
+        self.add_argument(
+            "--class-names", type=Path, metavar="FILE", help="text file with the names of the classes, one a line"
+        )
 
     def add_images_flag(self):
         """Add --images."""

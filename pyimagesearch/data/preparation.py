@@ -21,15 +21,15 @@ def split(images, labels, seed):
     """
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 
-    try:
-        train, validation = train_test_split(
-            np.arange(len(labels)), test_size=VALIDATION_FRACTION, stratify=labels, random_state=seed
-        )
-    except ValueError as error:
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2 or len(labels) * VALIDATION_FRACTION <= len(classes) - 1:
         raise UserError(
-            f"too few images for training and validation: {len(labels)} images of {len(np.unique(labels))} classes; "
-            "use more"
-        ) from error
+            f"too few images for training and validation: {len(labels):,} of {len(classes)} classes; "
+            "use at least 12 per class on average, and two of each class"
+        )
+    train, validation = train_test_split(
+        np.arange(len(labels)), test_size=VALIDATION_FRACTION, stratify=labels, random_state=seed
+    )
     return (images[train], labels[train]), (images[validation], labels[validation])
 
 

@@ -84,7 +84,7 @@ def test_a_thousand_damaged_files_are_refused_or_read_right(tmp_path, monkeypatc
         for _ in range(400):
             path.write_bytes(next(source))
             try:
-                np.testing.assert_array_equal(loading._read(path, IMAGES), array)
+                np.testing.assert_array_equal(loading._read_idx(path, IMAGES), array)
             except idx.BadFile as bad:
                 assert "\n" not in str(bad)
                 refused += 1

@@ -1,10 +1,12 @@
 """preparation.py: shapes, ranges, a stratified split."""
 
 import numpy as np
+import pytest
 
 from conftest import pictures
 from pyimagesearch.data import preparation
 from pyimagesearch.data.batches import scale
+from pyimagesearch.errors import UserError
 
 
 def test_reshape_and_scale():
@@ -35,3 +37,24 @@ def test_split_is_stratified_seeded_and_loses_nothing():
 def test_describe_names_shape_dtype_and_range():
     line = preparation.describe("pictures", np.array([[3, 250]], np.uint8))
     assert line.split() == ["pictures", "shape", "(1,", "2)", "uint8", "3", "to", "250"]
+
+
+@pytest.mark.parametrize(
+    "labels, fits",
+    [
+        (np.arange(240) % 2, True),
+        (np.arange(240) % 9 + 1, True),  # class 0 is missing
+        (np.arange(1200) % 100, True),
+        (np.arange(13) % 2, True),
+        (np.arange(12) % 2, False),  # one image to validate on, two classes
+        (np.arange(1188) % 100, False),
+        (np.append(np.arange(240) % 9, 9), False),  # class 9 has a single image
+    ],
+)
+def test_split_takes_any_classes_with_enough_images(labels, fits):
+    if fits:
+        (_, train), (_, validation) = preparation.split(labels, labels, seed=0)
+        assert set(train) == set(validation) == set(labels)
+    else:
+        with pytest.raises(UserError, match=f"too few images .*: {len(labels):,} of {len(set(labels))} classes; use"):
+            preparation.split(labels, labels, seed=0)

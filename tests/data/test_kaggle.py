@@ -1,0 +1,72 @@
+"""kaggle.py reads CSV files exactly, and refuses damaged ones with the line."""
+
+import gzip
+import re
+
+import numpy as np
+import pytest
+
+from conftest import pictures
+from pyimagesearch.data import kaggle, loading
+from pyimagesearch.errors import UserError
+
+HEADER = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
+ROWS = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(*pictures(20), strict=True)]
+GOOD = "\n".join([HEADER, *ROWS]) + "\n"
+
+VARIANTS = {
+    "plain": GOOD,
+    "Windows": "\ufeff" + GOOD.replace("\n", "\r\n"),
+    "no newline at the end": GOOD.rstrip(),
+    "quoted header, as R writes it": GOOD.replace(HEADER, '"' + HEADER.replace(",", '","') + '"'),
+    "spaces": GOOD.replace(",", ", "),
+}
+
+
+def write(tmp_path, content):
+    (tmp_path / kaggle.FILES["train"]).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@pytest.mark.parametrize("content", VARIANTS.values(), ids=VARIANTS)
+def test_csv_files_of_different_programs(tmp_path, content):
+    write(tmp_path, content)
+    for array, expected in zip(loading.load_part("train", tmp_path, any_data=True), pictures(20), strict=True):
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array, expected)
+
+
+def line(number, text):
+    """Return the good file with another text in a line, counted from 1."""
+    lines = GOOD.splitlines()
+    lines[number - 1] = text
+    return "\n".join(lines)
+
+
+WRONG_LINE = "line {} is not a label and 784 pixels, whole numbers from 0 to 255"
+DAMAGED = {
+    "empty": ("", "its first line is not 'label,pixel1"),
+    "no header": ("\n".join(ROWS), "its first line is not 'label,pixel1"),
+    "a column of row numbers": (GOOD.replace("label", ",label"), "its first line is not 'label,pixel1"),
+    "a header alone": (HEADER + "\n", "it has no images"),
+    "all lines too short": ("\n".join([HEADER, *(row[:-4] for row in ["1,22,333"] * 3)]), WRONG_LINE.format(4)),
+    "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], WRONG_LINE.format(9)),
+    "a column too many": (line(5, ROWS[3] + ",1"), WRONG_LINE.format(5)),
+    "256": (line(6, "256" + ROWS[4][1:]), WRONG_LINE.format(6)),
+    "negative": (line(6, "-1" + ROWS[4][1:]), WRONG_LINE.format(6)),
+    "fraction": (line(21, "0.5" + ROWS[19][1:]), WRONG_LINE.format(21)),
+    "empty cell": (line(3, ROWS[1][1:]), WRONG_LINE.format(3)),
+    "word": (line(3, "Shirt" + ROWS[1][1:]), WRONG_LINE.format(3)),
+    "NUL": (GOOD[:20_000] + "\0" + GOOD[20_001:], "is not a label and 784 pixels"),
+    "label 100": (line(2, "100" + ROWS[0][1:]), "it has the label 100; labels are 0 to 99"),
+    "line without end": (GOOD + "1," * 10_000_000, "line 22 is too long"),
+    "blank lines without end": (gzip.compress(GOOD.encode() + b"\n" * 10_000_000, 1), "more than 300,000 images"),
+    "cut gzip": (gzip.compress(GOOD.encode())[:-20], "cannot be decompressed"),
+    "HTML": ("<!doctype html>\n<html>" * 100, "its first line is not 'label,pixel1"),
+}
+
+
+@pytest.mark.parametrize("content, message", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_csv_files_are_named_with_the_reason(tmp_path, content, message):
+    write(tmp_path, content)
+    with pytest.raises(UserError, match=re.escape(kaggle.FILES["train"]) + f": .*{message}"):
+        loading.load_part("train", tmp_path, any_data=True)
