@@ -9,9 +9,10 @@ python fashion_mnist_loaded.py --image shirt.jpg        what is on this photo? (
 from pathlib import Path
 
 from pyimagesearch import errors, files
+from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser
 from pyimagesearch.cli.run import run
-from pyimagesearch.model_files.foreign import RANGES
+from pyimagesearch.model_files.input_format import RANGES
 
 
 def parse(arguments):
@@ -33,9 +34,9 @@ def main(arguments=()):
     files.check_folder(args.images)
 
     # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
-    from pyimagesearch.model_files import saving
+    from pyimagesearch.model_files import reading
 
-    saving.check(args.model)
+    reading.check(args.model)
     if args.image:
         classify(args)
     else:
@@ -47,19 +48,24 @@ def load(args):
     from pyimagesearch.data import loading as datasets
     from pyimagesearch.data import preparation as preprocessing
     from pyimagesearch.evaluation import metrics as evaluation
-    from pyimagesearch.model_files import saving
+    from pyimagesearch.model_files import reading, saving
 
-    model, record = saving.load(args.model)
+    contents = reading.read(args.model)
+    with libraries.quiet():
+        from pyimagesearch.model_files import building
+    model, record = building.build(contents), contents.record
     print(f"{args.model}: {errors.printable(saving.describe(record))}")
     if saving.is_ours(record) and not args.input_range:
         return model, record, evaluation.OURS
     # Training pictures tell how the network wants them; the test pictures stay unseen until all is settled.
     images, labels = datasets.load_part("train", args.data_dir, args.any_data)
     sample = preprocessing.reshape(images[:1000]), labels[:1000]
-    reading, accuracy = evaluation.find_reading(model, args.input_range, *sample)
-    print(f"  it was trained on pixels {reading.range}, shape {reading.shape}, and it answers with {reading.answers}:")
-    print(f"  read so, it is right on {accuracy:.1%} of {len(sample[1]):,} training pictures")
-    return model, record, reading
+    input_format, accuracy = evaluation.find_reading(model, args.input_range, *sample)
+    print(
+        f"  its input format: pixels {input_format.range}, shape {input_format.shape}; outputs: {input_format.outputs}"
+    )
+    print(f"  with it, accuracy {accuracy:.1%} on {len(sample[1]):,} training images")
+    return model, record, input_format
 
 
 def measure(args):
@@ -74,11 +80,11 @@ def measure(args):
     images = preprocessing.reshape(images)
     print(preprocessing.describe("test pictures", images))
 
-    model, record, reading = load(args)
-    probabilities = evaluation.predict(model, images, reading)
+    model, record, input_format = load(args)
+    probabilities = evaluation.predict(model, images, input_format)
     result = evaluation.evaluate(probabilities, labels, datasets.CLASS_NAMES, saving.temperature(record))
     if args.tta:
-        both = evaluation.average_mirrored(model, images, probabilities, reading)
+        both = evaluation.average_mirrored(model, images, probabilities, input_format)
         result["tta"] = evaluation.evaluate(both, labels, datasets.CLASS_NAMES, saving.temperature(record))
     print(evaluation.summary(result, len(labels)) + "\n")
     print(evaluation.report_text(probabilities, labels, datasets.CLASS_NAMES) + evaluation.REPORT_WORDS)
@@ -103,13 +109,13 @@ def classify(args):
     from pyimagesearch.figures import plots
     from pyimagesearch.model_files import saving
 
-    model, record, reading = load(args)
+    model, record, input_format = load(args)
     shown, answers = [], []
     for path, prepared in photos:
         if isinstance(prepared, errors.UserError):
             errors.warn(errors.printable(str(prepared)))
             continue
-        views = evaluation.predict(model, prepared.pictures, reading)
+        views = evaluation.predict(model, prepared.pictures, input_format)
         answer = evaluation.combine(views, saving.temperature(record))
         best = [f"{datasets.CLASS_NAMES[k]} {answer[k]:.0%}" for k in answer.argsort()[:-4:-1]]
         print(errors.printable(f"{path}: {', '.join(best)}"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, pictures, write_data
-from pyimagesearch.model_files import inspection
+from pyimagesearch.model_files import reading
 
 SCRIPTS = ("fashion_mnist.py", "fashion_mnist_loaded.py", "initial_data_analysis.py")
 
@@ -131,7 +131,7 @@ def test_settings_of_keras_json_change_nothing(run, small_data, tmp_path):
     (tmp_path / "home/.keras/keras.json").write_text(json.dumps(settings))
     done = run("fashion_mnist.py", *arguments, "--model", "odd.h5", check=0)
     assert done.stderr == ""
-    plain, odd = (inspection.read(tmp_path / name) for name in ("plain.h5", "odd.h5"))
+    plain, odd = (reading.read(tmp_path / name) for name in ("plain.h5", "odd.h5"))
     assert plain.config == odd.config
     for name in plain.weights:
         np.testing.assert_equal(plain.weights[name], odd.weights[name])

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
 from pyimagesearch.errors import UserError
 from pyimagesearch.files import replacing
-from pyimagesearch.model_files import inspection, saving
+from pyimagesearch.model_files import reading, saving
 
 COMPONENTS = 50
 NEIGHBOURS = 10
@@ -168,8 +168,7 @@ def suspicious(labels, test_labels, near, probabilities=None, count=100):
 
 def check(path):
     """Raise UserError if the file `path` is not of a network that ask() can be given; Keras is not needed to tell."""
-    saving.check(path)
-    if not saving.is_ours(inspection.read(path).record):
+    if not saving.is_ours(reading.read(path).record):
         raise UserError(f"{path} was not made by fashion_mnist.py; give --model a file that was")
 
 
@@ -183,8 +182,9 @@ def ask(path, images, labels, test_images):
     """
     from pyimagesearch.data import preparation as preprocessing  # late: nothing else in this module meets a network
     from pyimagesearch.evaluation import metrics as evaluation  # late: nothing else in this module meets a network
+    from pyimagesearch.model_files import building
 
-    model, _ = saving.load(path)
+    model = building.build(reading.read(path))
     images, test_images = preprocessing.reshape(images), preprocessing.reshape(test_images)
     seen = PCA(min(COMPONENTS, len(images) - 1), whiten=True, random_state=0).fit_transform(
         evaluation.last_hidden(model, images)

@@ -6,9 +6,9 @@ from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from pyimagesearch.model_files import foreign
+from pyimagesearch.model_files.input_format import RANGES, InputFormat, output_kind
 
-OURS = foreign.Reading()
+OURS = InputFormat()
 
 
 def predict(model, images, reading=OURS, batch_size=500):
@@ -20,7 +20,7 @@ def predict(model, images, reading=OURS, batch_size=500):
     return np.concatenate(
         [
             reading.probabilities(
-                np.asarray(model.predict_on_batch(reading.pictures(images[start : start + batch_size])), np.float32)
+                np.asarray(model.predict_on_batch(reading.inputs(images[start : start + batch_size])), np.float32)
             )
             for start in range(0, len(images), batch_size)
         ]
@@ -32,21 +32,21 @@ def last_hidden(model, images):
     import keras
 
     hidden = keras.Model(model.inputs[0], model.layers[-1].input)
-    return predict(hidden, images, foreign.Reading(answers="raw"))
+    return predict(hidden, images, InputFormat(outputs="raw"))
 
 
 def find_reading(model, chosen, images, labels):
     """Find out how a model from elsewhere wants its pictures and gives its answers, on training pictures.
 
-    chosen: its range (a key of foreign.RANGES) if it is known, or None: all are tried. images: uint8 (N, 28, 28, 1);
+    chosen: its range (a key of RANGES) if it is known, or None: all are tried. images: uint8 (N, 28, 28, 1);
     labels: (N,). The most accurate range wins; among those within one per cent of it, the one of least cross-entropy.
-    Returns its Reading and its accuracy on these pictures.
+    Returns its InputFormat and its accuracy on these pictures.
     """
     shape = tuple(model.inputs[0].shape[1:])
     tried = []
-    for name in [chosen] if chosen else foreign.RANGES:
-        outputs = predict(model, images, foreign.Reading(shape, name, "raw"))
-        reading = foreign.Reading(shape, name, foreign.kind_of(outputs))
+    for name in [chosen] if chosen else RANGES:
+        outputs = predict(model, images, InputFormat(shape, name, "raw"))
+        reading = InputFormat(shape, name, output_kind(outputs))
         probabilities = reading.probabilities(outputs)
         accuracy = float((probabilities.argmax(axis=1) == labels).mean())
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)).mean()

@@ -1,19 +1,16 @@
-"""A model's config, as Keras writes it into a file: text in, plain values out, with nothing in them that could run.
-
-What is not known to be harmless is refused.
-"""
+"""The config of a model, the JSON that Keras writes into a file: parse it, and refuse whatever could run code."""
 
 import json
 import re
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import foreign
+from pyimagesearch.model_files import legacy
 
 MOST_CHARACTERS = 4_000_000
 MOST_LAYERS = 1_000
 DEEPEST = 40
 
-# Keras's built-in layers whose work is arithmetic alone. Whatever is not here is refused: Lambda runs code.
+# Keras's built-in layers that do nothing but arithmetic. All others are refused: Lambda, for example, runs code.
 LAYERS = frozenset(
     "InputLayer Sequential Functional Model Dense Conv1D Conv2D DepthwiseConv2D SeparableConv2D Conv2DTranspose "
     "BatchNormalization LayerNormalization GroupNormalization Activation ReLU LeakyReLU PReLU ELU Softmax "
@@ -23,8 +20,8 @@ LAYERS = frozenset(
     "UpSampling2D Resizing Add Subtract Multiply Average Maximum Minimum Concatenate Rescaling RandomFlip "
     "RandomRotation RandomTranslation RandomZoom RandomContrast LSTM GRU SimpleRNN".split()
 )
-OLD_LAYERS = frozenset(foreign.CLASSES)
-PARTS = frozenset(  # what a layer's config may hold besides plain values
+OLD_LAYERS = frozenset(legacy.CLASSES)
+PARTS = frozenset(  # what the config of a layer may hold besides plain values
     "DTypePolicy Policy Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal "
     "Identity GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform L1 L2 L1L2 MaxNorm MinMaxNorm "
     "NonNeg UnitNorm __keras_tensor__ __tuple__".split()
@@ -32,24 +29,24 @@ PARTS = frozenset(  # what a layer's config may hold besides plain values
 
 
 def parse(text):
-    """Return a config, JSON, as plain values. Raises UserError if it holds anything but what is allowed."""
+    """Return a config, given as JSON, as plain values. Raises UserError if it holds anything that is not allowed."""
     try:
         config = json.loads(text)
     except RecursionError as error:
-        raise UserError("its configuration is nested without end") from error
+        raise UserError("its config is nested without end") from error
     if not isinstance(config, dict) or config.get("class_name") not in ("Sequential", "Functional", "Model"):
-        raise UserError("its configuration is not that of a Sequential or Functional model")
+        raise UserError("its config is not that of a Sequential or Functional model")
     _check(config)
     return config
 
 
 def _check(config):
-    """Check every value of a config: plain values, allowed layers and their allowed parts, Keras's own modules."""
+    """Check every value of a config: plain values, allowed layers and parts of layers, modules of Keras."""
     left, layers = [(config, 0)], 0
     while left:
         value, depth = left.pop()
         if depth > DEEPEST:
-            raise UserError("its configuration is nested too deep")
+            raise UserError("its config is nested too deep")
         if isinstance(value, list):
             left += [(item, depth + 1) for item in value]
         if not isinstance(value, dict):
@@ -58,13 +55,13 @@ def _check(config):
         if "class_name" in value:
             name = value["class_name"]
             if not isinstance(name, str) or name not in LAYERS | OLD_LAYERS | PARTS:
-                raise UserError(f"it holds {name!r}, which is not one of the built-in layers that are safe to load")
+                raise UserError(f"it contains {name!r}, which is not among the built-in layers that are safe to load")
             layers += name in LAYERS | OLD_LAYERS
         if not re.fullmatch(r"keras(\.\w+)*", value.get("module") or "keras"):
-            raise UserError(f"it names code outside Keras, in {value['module']!r}")
+            raise UserError(f"it needs code outside Keras, from {value['module']!r}")
         if value.get("registered_name") not in (None, value.get("class_name")):
-            raise UserError(f"it names custom code, {value['registered_name']!r}")
+            raise UserError(f"it needs custom code, {value['registered_name']!r}")
         if {"function", "shared_object_id_function", "py_function"} & value.keys():
-            raise UserError("it holds a function")
+            raise UserError("it contains a function")
     if layers > MOST_LAYERS:
         raise UserError(f"it has more than {MOST_LAYERS:,} layers")

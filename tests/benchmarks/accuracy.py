@@ -159,7 +159,7 @@ def main(arguments=None):
             if any(all(result.get(k) == v for k, v in key.items()) for result in results):
                 continue
             print(f"\n{name}, {args.change or 'as it is'}, seed {seed}")
-            facts = key | {"versions": saving.versions()}
+            facts = key | saving.environment()
             digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
             folder = args.results.with_name(f".{digest}.training")
             test = args.test or not args.change

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from pyimagesearch.data import loading as datasets
 from pyimagesearch.evaluation import metrics as evaluation
-from pyimagesearch.model_files import saving
+from pyimagesearch.model_files import building, reading
 from pyimagesearch.photos import photo
 
 CLASSES = {name.lower(): {number} for number, name in enumerate(datasets.CLASS_NAMES)}
@@ -55,7 +55,7 @@ def main(arguments=None):
     parser.add_argument("--model", type=Path, default=ROOT / "fashion_model.h5")
     parser.add_argument("--half", choices=("first", "second"))
     args = parser.parse_args(arguments)
-    model, _ = saving.load(args.model)
+    model = building.build(reading.read(args.model))
 
     hits = {way: {} for way in WAYS}
     for folder in sorted(path for path in args.folder.iterdir() if path.name.lower() in CLASSES):

@@ -71,7 +71,7 @@ def test_a_network_that_has_learned_wrong_labels_still_helps_to_find_them(tmp_pa
     labels[wrong] = (truth[wrong] + 3) % 10
     recipe = dataclasses.replace(RECIPES["fast"], epochs=4, batch_size=16, learning_rate=0.02)
     model, _ = train(recipe, (images[..., None], labels), (test_images[..., None], test_labels), 10, seed=0)
-    record = {"recipe": "fast", "epochs": 4, "seed": 0, "training_pictures": 600, "versions": {}}
+    record = {"recipe": "fast", "epochs": 4, "seed": 0, "training_images": 600, "versions": {}}
     saving.save(model, tmp_path / "model.h5", record | {"input_range": saving.INPUT_RANGE})
     analysis.check(tmp_path / "model.h5")
     named, test_named = analysis.ask(tmp_path / "model.h5", images, labels, test_images)

@@ -18,9 +18,15 @@ from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.metrics import predict
 from pyimagesearch.minivggnet import MiniVGGNet
-from pyimagesearch.model_files import inspection, saving
+from pyimagesearch.model_files import building, reading, saving
 
-RECORD = {"recipe": "fast", "seed": 1, "epochs": 2, "training_pictures": 3, "versions": {}, "class_names": ["a"]}
+RECORD = {"recipe": "fast", "seed": 1, "epochs": 2, "training_images": 3, "versions": {}, "class_names": ["a"]}
+
+
+def load(path):
+    """Return the model at `path` and its record."""
+    contents = reading.read(path)
+    return building.build(contents), contents.record
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def model():
 def test_save_and_load_give_the_same_predictions_and_record(model, tmp_path):
     saving.save(model, tmp_path / "m.h5", RECORD)
     assert [path.name for path in tmp_path.iterdir()] == ["m.h5"]
-    loaded, record = saving.load(tmp_path / "m.h5")
+    loaded, record = load(tmp_path / "m.h5")
     images = preprocessing.reshape(pictures(20)[0])
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
     assert record == RECORD
@@ -64,11 +70,21 @@ def test_functional_and_nested_models_of_plain_keras_are_read(tmp_path):
     images, labels = pictures(50)
     model.fit(scale(preprocessing.reshape(images)), labels, verbose=0)
     model.save(tmp_path / "m.h5")
-    loaded, record = saving.load(tmp_path / "m.h5")
+    loaded, record = load(tmp_path / "m.h5")
     np.testing.assert_array_equal(
         predict(loaded, preprocessing.reshape(images)), predict(model, preprocessing.reshape(images))
     )
     assert record == {}
+
+
+def test_a_record_with_the_older_keys_is_read(model, tmp_path):
+    older = RECORD | {"training_pictures": 3, "validation_pictures": 1, "input_range": [0.0, 1.0]}
+    del older["training_images"]
+    saving.save(model, tmp_path / "m.h5", older)
+    _, record = load(tmp_path / "m.h5")
+    assert saving.is_ours(record)
+    assert (record["training_images"], record["validation_images"]) == (3, 1)
+    assert "on 3 images" in saving.describe(record | {"versions": {"keras": "3.15.1", "backend": "jax"}})
 
 
 def test_a_failed_save_keeps_the_old_file(model, tmp_path):
@@ -83,24 +99,24 @@ def test_a_failed_save_keeps_the_old_file(model, tmp_path):
 def test_what_is_no_model_is_refused_in_a_sentence(model, tmp_path):
     path = tmp_path / "m.h5"
     with pytest.raises(UserError, match="there is no model .*python fashion_mnist.py"):
-        saving.load(path)
+        load(path)
     with pytest.raises(UserError, match="is a folder"):
-        saving.load(tmp_path)
+        load(tmp_path)
     path.write_bytes(b"not HDF5 at all")
     with pytest.raises(UserError, match="not an HDF5 file"):
-        saving.load(path)
+        load(path)
     with h5py.File(path, "w") as file:
         file["data"] = np.zeros(3)
     with pytest.raises(UserError, match="holds no Keras model"):
-        saving.load(path)
+        load(path)
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps({"class_name": "NoSuchModel", "config": {}})
     with pytest.raises(UserError, match="not that of a Sequential or Functional model"):
-        saving.load(path)
+        load(path)
     saving.save(model, path, RECORD)
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(UserError, match="damaged"):
-        saving.load(path)
+        load(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -118,7 +134,7 @@ def test_a_file_on_which_hdf5_fails_is_refused(tmp_path, monkeypatch, does):
             os.abort()
         time.sleep(60)
 
-    monkeypatch.setattr(inspection, "_read", fail)
-    monkeypatch.setattr(inspection, "LONGEST", 1)
-    with pytest.raises(UserError, match="does not come to an end"):
-        saving.load(path)
+    monkeypatch.setattr(reading, "_read", fail)
+    monkeypatch.setattr(reading, "LONGEST", 1)
+    with pytest.raises(UserError, match="hangs or crashes"):
+        load(path)

@@ -157,7 +157,7 @@ def test_the_script_classifies_pictures_and_goes_on_after_bad_ones(run, tmp_path
     data = preprocessing.reshape(images), labels
     recipe = recipes.RECIPES["fast"]
     model, _ = training.train(recipe, data, data, 10, seed=0)
-    record = {"recipe": "fast", "epochs": 8, "seed": 0, "training_pictures": 600, "versions": {}, "temperature": 1.0}
+    record = {"recipe": "fast", "epochs": 8, "seed": 0, "training_images": 600, "versions": {}, "temperature": 1.0}
     saving.save(model, tmp_path / "fashion_model.h5", record | {"input_range": saving.INPUT_RANGE})
 
     (tmp_path / "wardrobe").mkdir()

@@ -1,4 +1,4 @@
-"""Model files that want to harm, and good ones that were damaged: refused in one sentence, or right; nothing is run.
+"""Hostile and damaged model files: refused in one sentence, or loaded correctly; nothing in them is run.
 
 The files are loaded in processes of their own, so that a crash of a library is seen and the memory can be measured.
 """
@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 from pyimagesearch.model_files import saving
 
-RECORD = {"recipe": "fast", "seed": 1, "epochs": 2, "training_pictures": 3, "versions": {}}
+RECORD = {"recipe": "fast", "seed": 1, "epochs": 2, "training_images": 3, "versions": {}}
 
 LOADER = f"""
 import json, resource, sys
@@ -27,14 +27,14 @@ import numpy as np
 from pyimagesearch import errors
 from pyimagesearch.cli import arguments, libraries
 from pyimagesearch.cli.run import run
-from pyimagesearch.model_files import saving
+from pyimagesearch.model_files import building, reading
 with libraries.quiet():
     import keras
 picture = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28, 1)
 start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for line in sys.stdin:
     try:
-        model, _ = saving.load(Path(line.strip()))
+        model = building.build(reading.read(Path(line.strip())))
         answer = ["right", np.asarray(model(picture)).tolist()]
     except errors.UserError as error:
         answer = ["refused", str(error)]
@@ -239,18 +239,18 @@ def test_hostile_files_are_refused_and_nothing_is_run(good, tmp_path):
         assert str(paths[name]) in sentence
         assert "\n" not in sentence
     for name, words in {
-        "marshalled lambda": "'Lambda', which is not one of the built-in layers",
+        "marshalled lambda": "'Lambda', which is not among the built-in layers",
         "registered class": "custom code, 'evil>Layer'",
-        "another module": "code outside Keras, in 'evil.layers'",
-        "billions of units": "need more weights than it stores",
-        "gigantic input": "need more weights than it stores",
-        "gigantic output": "more numbers of a picture than is sensible",
-        "external link": "that leads elsewhere",
-        "soft link": "that leads elsewhere",
-        "virtual": "keeps its numbers elsewhere",
-        "external numbers": "keeps its numbers elsewhere",
+        "another module": "code outside Keras, from 'evil.layers'",
+        "billions of units": "need more weights than the file stores",
+        "gigantic input": "need more weights than the file stores",
+        "gigantic output": "more than 20,000,000 numbers from one image",
+        "external link": "to another place",
+        "soft link": "to another place",
+        "virtual": "stores its numbers in another file",
+        "external numbers": "stores its numbers in another file",
         "not finite": "not all finite",
-        "weights only": "weights alone",
+        "weights only": "only weights",
     }.items():
         assert words in answers[name][1]
 

@@ -1,4 +1,4 @@
-"""Models that somebody else trained, with any Keras: right here as there, or refused in a sentence."""
+"""Models of any version of Keras give the probabilities that they give there, or are refused in a sentence."""
 
 import json
 import zipfile
@@ -15,9 +15,16 @@ from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import metrics as evaluation
 from pyimagesearch.minivggnet import MiniVGGNet
-from pyimagesearch.model_files import foreign, saving
+from pyimagesearch.model_files import building, reading
+from pyimagesearch.model_files.input_format import RANGES, InputFormat
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1), dtype=np.uint8)
+
+
+def load(path):
+    """Return the model at `path` and its record."""
+    contents = reading.read(path)
+    return building.build(contents), contents.record
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +200,7 @@ def as_functional(sequential):
 @pytest.mark.parametrize("version", ["2.2.4", "2.3", "2.4", "2.15"])
 def test_models_of_keras_2(reference, tmp_path, version):
     write(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), keras_version=version, training_config=TRAINING)
-    model, record = saving.load(tmp_path / "m.hdf5")
+    model, record = load(tmp_path / "m.hdf5")
     assert record == {}
     np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
 
@@ -209,14 +216,14 @@ def test_models_of_keras_1(reference, tmp_path, order):
         weights["out"]["out_kernel"] = dense.reshape(13, 13, 4, 10).transpose(2, 0, 1, 3).reshape(676, 10)
     path = tmp_path / "model"  # no suffix: the content tells
     write(path, keras_1_2(order), weights | {"soft": {}}, keras_version="1.2.2")
-    model, _ = saving.load(path)
-    reading = foreign.Reading(tuple(model.input_shape[1:]))
-    np.testing.assert_allclose(evaluation.predict(model, IMAGES, reading), wanted, atol=1e-6)
+    model, _ = load(path)
+    input_format = InputFormat(tuple(model.input_shape[1:]))
+    np.testing.assert_allclose(evaluation.predict(model, IMAGES, input_format), wanted, atol=1e-6)
 
 
 def test_functional_and_nested_models(reference, tmp_path):
     write(tmp_path / "functional.h5", as_functional(keras_2("2.4")), weights_of(reference))
-    model, _ = saving.load(tmp_path / "functional.h5")
+    model, _ = load(tmp_path / "functional.h5")
     np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
 
     inner = keras_2("2.4")
@@ -228,14 +235,14 @@ def test_functional_and_nested_models(reference, tmp_path):
     order = ("conv/kernel:0", "conv/bias:0", "bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0")
     arrays = weights["conv"] | weights["bn"]
     write(tmp_path / "nested.h5", outer, {"inner": {name: arrays[name] for name in order}, "out": weights["out"]})
-    model, _ = saving.load(tmp_path / "nested.h5")
+    model, _ = load(tmp_path / "nested.h5")
     np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
 
 
 def test_the_keras_format_and_its_checks(reference, tmp_path):
     path = tmp_path / "m.keras"
     reference.save(path)
-    model, _ = saving.load(path)
+    model, _ = load(path)
     np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
 
     with zipfile.ZipFile(path) as archive:
@@ -243,10 +250,10 @@ def test_the_keras_format_and_its_checks(reference, tmp_path):
     config = json.loads(parts["config.json"])
     config["config"]["layers"].insert(2, {"class_name": "Lambda", "module": "keras.layers", "config": {"name": "l"}})
     for name, content, words in (
-        ("config.json", json.dumps(config).encode(), "'Lambda', which is not one of the built-in"),
-        ("config.json", b"[" * 100_000, "is refused|is damaged"),
+        ("config.json", json.dumps(config).encode(), "'Lambda', which is not among the built-in"),
+        ("config.json", b"[" * 100_000, "cannot load|is damaged"),
         ("model.weights.h5", b"x", "is damaged"),
-        ("model.weights.h5", None, "not one that Keras made"),
+        ("model.weights.h5", None, "not a .keras file"),
     ):
         with zipfile.ZipFile(tmp_path / "bad.keras", "w") as archive:
             for part, original in parts.items():
@@ -254,7 +261,7 @@ def test_the_keras_format_and_its_checks(reference, tmp_path):
                 if changed is not None:
                     archive.writestr(part, changed)
         with pytest.raises(UserError, match=words):
-            saving.load(tmp_path / "bad.keras")
+            load(tmp_path / "bad.keras")
 
 
 def test_weights_alone_are_used_if_they_fit_minivggnet(tmp_path):
@@ -271,13 +278,13 @@ def test_weights_alone_are_used_if_they_fit_minivggnet(tmp_path):
                 del file["model_weights"]
         else:
             model.save_weights(tmp_path / name)
-        loaded, record = saving.load(tmp_path / name)
+        loaded, record = load(tmp_path / name)
         assert record == {}
         np.testing.assert_allclose(evaluation.predict(loaded, IMAGES), expected(model), atol=1e-6)
     other = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(33), layers.Dense(10)])
     other.save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(UserError, match="weights alone.*suggest.*Dense 33"):
-        saving.load(tmp_path / "other.weights.h5")
+    with pytest.raises(UserError, match="only weights.*suggest.*Dense 33"):
+        load(tmp_path / "other.weights.h5")
 
 
 SHAPES = {
@@ -290,7 +297,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("wanted", foreign.RANGES)
+@pytest.mark.parametrize("wanted", RANGES)
 def test_shape_and_scaling_are_found(shape, wanted):
     """Train on pictures scaled by hand; what was done is found out."""
     images, labels = pictures(400)
@@ -313,16 +320,16 @@ def test_shape_and_scaling_are_found(shape, wanted):
     solution = np.linalg.lstsq(design, 4.1 * np.eye(10)[labels], rcond=None)[0]
     last.set_weights([solution[:-1].astype(np.float32), solution[-1].astype(np.float32)])
     noisy = np.where(np.arange(400) % 8, labels, (labels + 1) % 10)
-    reading, accuracy = evaluation.find_reading(model, None, preprocessing.reshape(images), noisy)
-    assert reading == foreign.Reading(shape, wanted, "logits" if logits else "probabilities")
+    input_format, accuracy = evaluation.find_reading(model, None, preprocessing.reshape(images), noisy)
+    assert input_format == InputFormat(shape, wanted, "logits" if logits else "probabilities")
     assert accuracy == 7 / 8
 
 
 def test_a_fixed_batch_size_is_no_hindrance(tmp_path):
     start = keras.Input((28, 28), batch_size=32)
     keras.Model(start, layers.Dense(10)(layers.Flatten()(start))).save(tmp_path / "m.h5")
-    model, _ = saving.load(tmp_path / "m.h5")
-    outputs = evaluation.predict(model, IMAGES, foreign.Reading((28, 28), answers="logits"))
+    model, _ = load(tmp_path / "m.h5")
+    outputs = evaluation.predict(model, IMAGES, InputFormat((28, 28), outputs="logits"))
     assert outputs.shape == (8, 10)
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
 
@@ -332,13 +339,13 @@ def test_a_fixed_batch_size_is_no_hindrance(tmp_path):
     [
         ((32, 32, 3), 10, "its input is 32x32x3"),
         ((28, 28), 11, "counted from 1"),
-        ((28, 28), 100, "its output is 100 numbers"),
+        ((28, 28), 100, "its output is 100 numbers for each image"),
     ],
 )
 def test_other_tasks_are_refused_by_name(tmp_path, shape, outputs, words):
     keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(outputs)]).save(tmp_path / "m.h5")
     with pytest.raises(UserError, match=words):
-        saving.load(tmp_path / "m.h5")
+        load(tmp_path / "m.h5")
 
 
 def test_the_script_evaluates_a_foreign_model(run, small_data, tmp_path):
@@ -350,7 +357,7 @@ def test_the_script_evaluates_a_foreign_model(run, small_data, tmp_path):
     model.save(tmp_path / "theirs.h5")
     flags = ("--model", "theirs.h5", "--data-dir", small_data, "--any-data")
     done = run("fashion_mnist_loaded.py", *flags, check=0)
-    assert "-inverted, shape (28, 28), and it answers with logits" in done.stdout
+    assert "-inverted, shape (28, 28); outputs: logits" in done.stdout
     assert "accuracy: 100.00% of 200 test pictures" in done.stdout
     done = run("fashion_mnist_loaded.py", *flags, "--input-range", "minus1..1", check=0)
     assert "pixels minus1..1, shape" in done.stdout
@@ -369,6 +376,6 @@ def test_real_files_of_keras_2(tmp_path):
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(scale(IMAGES), np.arange(8), verbose=0)
     model.save(tmp_path / "m.h5")
-    loaded, _ = saving.load(tmp_path / "m.h5")
+    loaded, _ = load(tmp_path / "m.h5")
     wanted = model.predict(scale(IMAGES), verbose=0)
     np.testing.assert_allclose(evaluation.predict(loaded, IMAGES), wanted, atol=1e-6)
