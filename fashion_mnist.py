@@ -98,7 +98,7 @@ def train_and_save(args, folder):
         print("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
 
     # Build and train the network.
-    made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, **devices.environment()}
+    made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, **saving.environment()}
     settings = {"data": checkpoints.fingerprint(images, labels), **made_by}
     kept = checkpoints.Checkpoints(folder, settings, args.resume)
     model, history = train(recipe, training, validation, len(class_names), args.seed, kept)

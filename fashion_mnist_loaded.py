@@ -1,136 +1,145 @@
-"""Reload a trained network and measure it on the 10,000 test pictures, which it has never seen, or show it your own.
+"""Reload a trained network and evaluate it on the 10,000 test images, which it has never seen, or on your own photos.
 
-python fashion_mnist_loaded.py                          fashion_model.h5, made by fashion_mnist.py
-python fashion_mnist_loaded.py --json result.json       the same figures for machines
-python fashion_mnist_loaded.py --model other.h5         a network that somebody else trained with Keras
-python fashion_mnist_loaded.py --image shirt.jpg        what is on this photo? (or more files, or folders)
+python fashion_mnist_loaded.py                        fashion_model.h5, made by fashion_mnist.py
+python fashion_mnist_loaded.py --json result.json     also write all figures to a file
+python fashion_mnist_loaded.py --model other.h5       a network that somebody else trained with Keras
+python fashion_mnist_loaded.py --image shirt.jpg      predict the class of a photo (or more files, or folders)
 """
 
 from pathlib import Path
 
-from pyimagesearch import errors, files
+from pyimagesearch import files
 from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser
 from pyimagesearch.cli.run import run
+from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.model_files.input_format import RANGES
 
 
 def parse(arguments):
     parser = Parser(__doc__)
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
-    parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="pictures, or folders of them")
-    parser.add_argument("--input-range", choices=RANGES, help="pixels as the network wants them (default: found out)")
-    parser.add_argument("--tta", action="store_true", help="also tell the accuracy with mirror images averaged in")
+    parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="photos, or folders of them")
+    parser.add_argument("--input-range", choices=RANGES, help="pixel range of the network (default: found out)")
+    parser.add_argument("--tta", action="store_true", help="also evaluate with test-time augmentation (flips)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
-    return parser.parse_args(arguments)
-
-
-def main(arguments=()):
-    args = parse(arguments)
+    args = parser.parse_args(arguments)
     if args.json:
         files.check_target(args.json)
     files.check_folder(args.images)
+    return args
 
-    # The libraries are imported where they are first needed: a mistake in a flag or a file is told at once.
+
+def main(arguments=()):
+    """Evaluate a network; `arguments` is a list such as ["--model", "other.h5"]. Returns what --json would write."""
+    args = parse(arguments)
+    # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.model_files import reading
 
-    reading.check(args.model)
-    if args.image:
-        classify(args)
-    else:
-        measure(args)
-
-
-def load(args):
-    """Return the model, its record and how it reads pictures; say what they are."""
-    from pyimagesearch.data import loading as datasets
-    from pyimagesearch.data import preparation as preprocessing
-    from pyimagesearch.evaluation import metrics as evaluation
-    from pyimagesearch.model_files import reading, saving
-
-    contents = reading.read(args.model)
-    with libraries.quiet():
-        from pyimagesearch.model_files import building
-    model, record = building.build(contents), contents.record
-    print(f"{args.model}: {errors.printable(saving.describe(record))}")
-    if saving.is_ours(record) and not args.input_range:
-        return model, record, evaluation.OURS
-    # Training pictures tell how the network wants them; the test pictures stay unseen until all is settled.
-    images, labels = datasets.load_part("train", args.data_dir, args.any_data)
-    sample = preprocessing.reshape(images[:1000]), labels[:1000]
-    input_format, accuracy = evaluation.find_reading(model, args.input_range, *sample)
-    print(
-        f"  its input format: pixels {input_format.range}, shape {input_format.shape}; outputs: {input_format.outputs}"
-    )
-    print(f"  with it, accuracy {accuracy:.1%} on {len(sample[1]):,} training images")
-    return model, record, input_format
-
-
-def measure(args):
-    """Measure the network on the test pictures."""
-    from pyimagesearch.data import loading as datasets
-    from pyimagesearch.data import preparation as preprocessing
-    from pyimagesearch.evaluation import metrics as evaluation
-    from pyimagesearch.figures import plots
-    from pyimagesearch.model_files import saving
-
-    images, labels = datasets.load_part("test", args.data_dir, args.any_data)
-    images = preprocessing.reshape(images)
-    print(preprocessing.describe("test pictures", images))
-
-    model, record, input_format = load(args)
-    probabilities = evaluation.predict(model, images, input_format)
-    result = evaluation.evaluate(probabilities, labels, datasets.CLASS_NAMES, saving.temperature(record))
-    if args.tta:
-        both = evaluation.average_mirrored(model, images, probabilities, input_format)
-        result["tta"] = evaluation.evaluate(both, labels, datasets.CLASS_NAMES, saving.temperature(record))
-    print(evaluation.summary(result, len(labels)) + "\n")
-    print(evaluation.report_text(probabilities, labels, datasets.CLASS_NAMES) + evaluation.REPORT_WORDS)
-
-    plots.confusion_matrix(result["confusion_matrix"], datasets.CLASS_NAMES, args.images / "confusion_matrix.png")
-    plots.predictions(images, labels, probabilities, datasets.CLASS_NAMES, args.images / "predictions.png")
-    plots.mistakes(images, labels, probabilities, datasets.CLASS_NAMES, args.images / "mistakes.png")
-    plots.reliability(result, args.images / "reliability.png")
-    print(f"drawn in {args.images}: confusion_matrix, predictions, mistakes, reliability (.png)")
+    contents = reading.read(args.model)  # checked with h5py alone: nothing in the file is trusted
+    result = predict_photos(args, contents) if args.image else evaluate(args, contents)
     if args.json:
         files.write_json(args.json, result)
+    return result
 
 
-def classify(args):
-    """Say what the network sees on the user's own pictures."""
+def load(args, contents):
+    """Build the network. Returns (model, its record, its input format, its class names), and prints what they are."""
+    from pyimagesearch.data import loading, preparation
+    from pyimagesearch.model_files import saving
+
+    with libraries.quiet():
+        from pyimagesearch.evaluation import input_search, predict
+        from pyimagesearch.model_files import building
+    model, record = building.build(contents), contents.record
+    class_names = record.get("class_names", loading.CLASS_NAMES)
+    print(f"{args.model}: {printable(saving.describe(record))}")
+    if saving.is_ours(record) and not args.input_range:
+        return model, record, predict.OURS, class_names
+    # The input format is found on training images: the test images are not read until everything is settled.
+    images, labels = loading.load_part("train", args.data_dir, args.any_data)
+    sample = preparation.reshape(images[:1000]), labels[:1000]
+    found, accuracy = input_search.find_input_format(model, args.input_range, *sample)
+    print(f"  input format: pixels {found.range}, shape {found.shape}; output: {found.outputs}")
+    print(f"  accuracy with this format: {accuracy:.1%} of {len(sample[1]):,} training images")
+    return model, record, found, class_names
+
+
+def evaluate(args, contents):
+    """Evaluate the network on the test images. Returns a dict of figures."""
+    from pyimagesearch.data import loading, preparation
+
+    images, labels = loading.load_part("test", args.data_dir, args.any_data)
+    images = preparation.reshape(images)
+    print(preparation.describe("test images", images))
+    model, record, input_format, class_names = load(args, contents)
+
+    from pyimagesearch.evaluation import metrics, predict
+    from pyimagesearch.figures import evaluation as figures
+    from pyimagesearch.figures import style
+    from pyimagesearch.model_files import saving
+
+    # Predict: for each image, a probability for each class.
+    probabilities = predict.predict(model, images, input_format)
+
+    # Compare with the labels.
+    temperature = saving.temperature(record)
+    result = metrics.evaluate(probabilities, labels, class_names, temperature)
+    if args.tta:
+        averaged = predict.test_time_augmentation(model, images, probabilities, input_format)
+        result["tta"] = metrics.evaluate(averaged, labels, class_names, temperature)
+    print(metrics.summary(result, len(labels)) + "\n")
+    print(metrics.report_text(probabilities, labels, class_names))
+
+    # Look at the mistakes.
+    drawn = style.save(
+        args.images,
+        confusion_matrix=figures.confusion_matrix(result["confusion_matrix"], class_names),
+        predictions=figures.predictions(images, labels, probabilities, class_names),
+        mistakes=figures.mistakes(images, labels, probabilities, class_names),
+        reliability=figures.reliability(result),
+    )
+    print(f"figures: {', '.join(map(str, drawn))}")
+    return result
+
+
+def predict_photos(args, contents):
+    """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
     from pyimagesearch.photos import photo
 
     paths = photo.find(args.image)
     photos = list(photo.prepared(paths))
-    from pyimagesearch.data import loading as datasets
-    from pyimagesearch.evaluation import metrics as evaluation
-    from pyimagesearch.figures import plots
+    model, record, input_format, class_names = load(args, contents)
+
+    from pyimagesearch.evaluation import calibration, predict
+    from pyimagesearch.figures import photos as figures
+    from pyimagesearch.figures import style
     from pyimagesearch.model_files import saving
 
-    model, record, input_format = load(args)
-    shown, answers = [], []
+    shown, result = [], []
     for path, prepared in photos:
-        if isinstance(prepared, errors.UserError):
-            errors.warn(errors.printable(str(prepared)))
+        if isinstance(prepared, UserError):
+            warn(str(prepared))
             continue
-        views = evaluation.predict(model, prepared.pictures, input_format)
-        answer = evaluation.combine(views, saving.temperature(record))
-        best = [f"{datasets.CLASS_NAMES[k]} {answer[k]:.0%}" for k in answer.argsort()[:-4:-1]]
-        print(errors.printable(f"{path}: {', '.join(best)}"))
-        unsure = ["the network is not sure"] if answer.max() < 0.5 else []
-        for doubt in (*prepared.doubts, *unsure):
-            print(f"  note: {doubt}")
-        shown.append((path.name, prepared, answer))
-        answers.append({"file": str(path), **dict(zip(datasets.CLASS_NAMES, answer.tolist(), strict=True))})
+        views = predict.predict(model, prepared.pictures, input_format)
+        probabilities = calibration.apply_temperature(predict.combine(views), saving.temperature(record))
+        best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
+        print(printable(f"{path}: {', '.join(best)}"))
+        unsure = ["the network is not sure"] if probabilities.max() < 0.5 else []
+        for note in (*prepared.doubts, *unsure):
+            print(f"  note: {note}")
+        shown.append((path.name, prepared, probabilities))
+        result.append({"file": str(path), **dict(zip(class_names, probabilities.tolist(), strict=True))})
     if shown:
-        plots.photos(shown, datasets.CLASS_NAMES, args.images / "photos.png")
-        print(f"drawn: {args.images / 'photos.png'}")
-    if args.json:
-        files.write_json(args.json, answers)
+        drawn = style.save(args.images, photos=figures.photos(shown, class_names))
+        print(f"figure: {drawn[0]}")
     if len(shown) < len(paths):
-        raise errors.UserError(f"{len(paths) - len(shown)} of {len(paths)} pictures could not be used; see above")
+        if args.json:
+            files.write_json(args.json, result)
+        raise UserError(f"{len(paths) - len(shown)} of {len(paths)} photos could not be used; see above")
+    return result
 
 
 if __name__ == "__main__":

@@ -1,22 +1,10 @@
-"""minivggnet.py builds the network that pyimagesearch/README.md describes."""
-
-import re
+"""minivggnet.py: layers, shapes, arguments."""
 
 import keras
 import numpy as np
 import pytest
 
-from conftest import ROOT
-from pyimagesearch.minivggnet import MiniVGGNet, structure
-
-
-def test_the_overview_tells_the_structure():
-    row = r"^\| (.+?) +\| (.+?) +\| +([\d,]+|-) \| +([\d,]+|-) \| +(\d+) \|$"
-    table = re.findall(row, (ROOT / "pyimagesearch/README.md").read_text(), re.M)
-    rows = structure(MiniVGGNet.build(28, 28, 1, 10))
-    told = [(*row[:2], *(int(n.replace(",", "").replace("-", "0")) for n in row[2:])) for row in table]
-    assert told == rows
-    assert f"{sum(row[2] for row in rows):,}" in (ROOT / "pyimagesearch/README.md").read_text()
+from pyimagesearch.minivggnet import MiniVGGNet
 
 
 def test_layers_are_conv_bn_relu_without_needless_bias():

@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from pyimagesearch.data import loading as datasets
-from pyimagesearch.evaluation import analysis
+from pyimagesearch.data import loading
+from pyimagesearch.evaluation import label_errors, neighbors
 
 pytestmark = pytest.mark.real_data
 
 
 def test_counts_mean_and_standard_deviation(genuine):
-    (images, labels), (test_images, test_labels) = datasets.load(genuine)  # checks the SHA-256 sums
+    (images, labels), (test_images, test_labels) = loading.load(genuine)  # checks the SHA-256 sums
     assert images.shape == (60_000, 28, 28)
     assert test_images.shape == (10_000, 28, 28)
     assert images.dtype == labels.dtype == np.uint8
@@ -35,13 +35,13 @@ def test_csv_of_the_test_images_in_another_order_is_genuine(genuine, tmp_path, c
 
 
 def test_planted_wrong_labels_come_first(genuine):
-    (images, labels), (test_images, test_labels) = datasets.load(genuine)
-    labels, chance = labels.copy(), np.random.default_rng(0)
-    planted = chance.choice(len(labels), 600, replace=False)
-    labels[planted] = (labels[planted] + chance.integers(1, 10, 600)) % 10
-    near = analysis.neighbours(*analysis.project(images, test_images))
-    doubts = analysis.suspicious(labels, test_labels, near, count=1200)
-    first = [doubt.index for doubt in doubts if doubt.part == "train"][:1200]  # 2% of 60,000
+    (images, labels), (test_images, test_labels) = loading.load(genuine)
+    labels, rng = labels.copy(), np.random.default_rng(0)
+    planted = rng.choice(len(labels), 600, replace=False)
+    labels[planted] = (labels[planted] + rng.integers(1, 10, 600)) % 10
+    near = neighbors.nearest_neighbors(*neighbors.project(images, test_images))
+    found = label_errors.suspects(labels, test_labels, near, 10, count=1200)
+    first = [suspect.index for suspect in found if suspect.part == "train"][:1200]  # 2% of 60,000
     assert np.isin(planted, first).mean() > 0.5  # others there are wrong without our doing
 
 
@@ -59,6 +59,6 @@ def test_a_short_training_learns_and_survives_the_file(run, genuine, tmp_path):
 def test_the_first_look_prints_the_published_numbers(run, genuine, tmp_path):
     done = run("initial_data_analysis.py", "--data-dir", genuine, check=0)
     assert done.stderr == ""
-    for text in ("(60000, 28, 28)", "6,000", "mean 72.94, standard deviation 90.02", "share of zero pixels: 50.2%"):
+    for text in ("(60000, 28, 28)", "6,000", "mean 72.94, standard deviation 90.02", "fraction of zero pixels: 50.2%"):
         assert text in done.stdout
     assert (tmp_path / "images/samples.png").exists()

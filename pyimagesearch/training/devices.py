@@ -13,7 +13,6 @@ import keras
 
 from pyimagesearch.data.batches import Share
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import saving
 from pyimagesearch.training.processes import OTHERS_ENDED, several_processes
 
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow"}
@@ -89,12 +88,6 @@ def fast_bfloat16():
     except OSError:  # not Linux
         return False
     return bool(instructions & {"avx512_bf16", "amx_bf16"})
-
-
-def environment():
-    """Return what the rounding of a training depends on, beside its settings: versions and number of cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"versions": saving.versions(), "cores": cores}
 
 
 def steps_per_execution():

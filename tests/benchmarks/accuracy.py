@@ -38,6 +38,7 @@ from pyimagesearch.recipes import RECIPES
 with libraries.quiet():
     from pyimagesearch.evaluation import calibration
     from pyimagesearch.evaluation.predict import predict
+    from pyimagesearch.model_files import saving
     from pyimagesearch.training import checkpoints, devices
     from pyimagesearch.training.train import train
 
@@ -103,7 +104,7 @@ def circumstances():
         processor = platform.processor()
     git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
     command = " ".join(["python", "tests/benchmarks/accuracy.py", *map(_quoted, sys.argv[1:])])
-    return devices.environment() | {"processor": processor, "commit": git.stdout.strip(), "command": command}
+    return saving.environment() | {"processor": processor, "commit": git.stdout.strip(), "command": command}
 
 
 def _quoted(argument):
@@ -194,7 +195,7 @@ def main(arguments=()):
             print(f"\n{name}, {args.change or 'as it is'}, seed {seed}")
             digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
             with checkpoints.locked(args.results.with_name(digest)) as folder:
-                kept = checkpoints.Checkpoints(folder, key | devices.environment(), resume=True)
+                kept = checkpoints.Checkpoints(folder, key | saving.environment(), resume=True)
                 figures = one_training(recipe, seed, args, args.test or not args.change, kept)
                 results.append(key | figures | circumstances())
                 with args.results.open("a") as file:

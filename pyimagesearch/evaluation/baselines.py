@@ -1,0 +1,46 @@
+"""How far one gets without a network, and what the images of a class have in common."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestCentroid
+
+from pyimagesearch.evaluation.neighbors import class_fractions, flatten
+
+
+def baselines(images, labels, neighbors):
+    """Yield (name, how it was measured, accuracy, predicted labels, true labels) of methods that are not networks.
+
+    images: uint8 (N, 28, 28), the training images; labels: (N,). The first two methods are fitted on the first nine
+    tenths, or on a part of them, and measured on the last tenth. The third predicts each training image from its
+    nearest neighbors among the others (leave-one-out). neighbors: the training images' part of a Neighbors.
+    """
+    held_out = len(labels) - len(labels) // 10
+    pixels, targets = flatten(images[held_out:]), labels[held_out:]
+    few = min(10_000, held_out)
+    for name, method, count in (
+        ("nearest class mean", NearestCentroid(), held_out),
+        (f"logistic regression on {few:,} images", LogisticRegression(max_iter=30), few),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # more iterations take long and change little
+            warnings.simplefilter("ignore", UserWarning)  # a pixel that never varies
+            predicted = method.fit(flatten(images[:count]), labels[:count]).predict(pixels)
+        yield name, f"on {len(targets):,} held-out images", (predicted == targets).mean(), predicted, targets
+    predicted = class_fractions(labels[neighbors[0][:, :5]], int(labels.max()) + 1).argmax(axis=1)
+    yield "5 nearest neighbors", "leave-one-out", (predicted == labels).mean(), predicted, labels
+
+
+def class_statistics(images, labels, classes):
+    """Return the mean, the most typical image and the standard deviation of each class, (classes, 28, 28) each.
+
+    The most typical image is the nearest to the mean. A class without images is black in all three.
+    """
+    means, typical, deviations = np.zeros((3, classes, *images.shape[1:]), np.float32)
+    for number in np.unique(labels):
+        own = images[labels == number].astype(np.float32)
+        means[number], deviations[number] = own.mean(axis=0), own.std(axis=0)
+        typical[number] = own[((own - means[number]) ** 2).sum(axis=(1, 2)).argmin()]
+    return means, typical, deviations

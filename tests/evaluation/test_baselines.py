@@ -1,0 +1,26 @@
+"""baselines.py: they learn what is easy; statistics of classes that may be missing."""
+
+import numpy as np
+
+from conftest import pictures
+from pyimagesearch.evaluation import baselines, neighbors
+
+
+def test_baselines_learn_what_is_easy():
+    images, labels = pictures(600, seed=1)
+    near = neighbors.nearest_neighbors(*neighbors.project(images, images[:10]))
+    results = list(baselines.baselines(images, labels, near.train))
+    assert len(results) == 3
+    assert all(accuracy > 0.95 for _, _, accuracy, *_ in results)
+
+
+def test_class_statistics():
+    images, labels = pictures(100)
+    images, labels = images[labels != 4], labels[labels != 4]
+    means, typical, deviations = baselines.class_statistics(images, labels, 11)
+    for number in set(range(10)) - {4}:
+        own = images[labels == number]
+        np.testing.assert_allclose(means[number], own.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(deviations[number], own.std(axis=0), atol=1e-3)
+        assert any((typical[number] == image).all() for image in own)
+    assert not means[[4, 10]].any()

@@ -1,0 +1,34 @@
+"""calibration.py against cases worked out by hand."""
+
+import numpy as np
+import pytest
+
+from pyimagesearch.evaluation import calibration, metrics
+
+NAMES = ("cat", "dog", "bird")
+PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.1, 0.8, 0.1], [0.25, 0.25, 0.5]], np.float32)
+LABELS = np.array([0, 1, 1, 2])
+
+
+def test_calibration_by_hand():
+    # confidence 0.7, right; 0.5, wrong; 0.8, right; 0.5, right: the two 0.5 share a bin
+    result = calibration.calibration(PROBABILITIES.astype(float), LABELS, bins=10)
+    assert result["count"] == [2, 1, 1]
+    assert result["confidence"] == pytest.approx([0.5, 0.7, 0.8])
+    assert result["accuracy"] == [0.5, 1, 1]
+    assert result["error"] == pytest.approx((2 * 0 + 0.3 + 0.2) / 4)
+    assert metrics.evaluate(PROBABILITIES, LABELS, NAMES)["top_2_accuracy"] == 1
+
+
+def test_temperature_is_found_and_mends_overconfidence():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, 5))
+    truth = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (truth.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    too_sure = np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True)
+    temperature = calibration.fit_temperature(too_sure, labels)
+    assert temperature == pytest.approx(3, rel=0.05)
+    np.testing.assert_allclose(calibration.apply_temperature(too_sure, 3.0), truth, atol=1e-6)
+    result = metrics.evaluate(too_sure, labels, tuple("abcde"), temperature)
+    assert result["calibration"]["error"] > 0.15
+    assert result["calibration_after_scaling"]["error"] < 0.02

@@ -1,0 +1,63 @@
+"""label_errors.py: planted wrong labels come first."""
+
+import csv
+import dataclasses
+
+import numpy as np
+
+from conftest import pictures
+from pyimagesearch.evaluation import label_errors, neighbors, predict
+from pyimagesearch.recipes import RECIPES
+from pyimagesearch.training.train import train
+
+CLASSES = [f"class {number}" for number in range(10)]
+
+
+def look(images, test_images):
+    return neighbors.nearest_neighbors(*neighbors.project(images, test_images))
+
+
+def test_wrong_labels_come_first(tmp_path):
+    images, truth = pictures(600, seed=1)
+    test_images, test_truth = pictures(200, seed=2)
+    labels, test_labels = truth.copy(), test_truth.copy()
+    wrong, test_wrong = [17, 218, 419], [44, 145]
+    labels[wrong] = (truth[wrong] + 3) % 10
+    test_labels[test_wrong] = (test_truth[test_wrong] + 3) % 10
+    near = look(images, test_images)
+    found = label_errors.suspects(labels, test_labels, near, 10, count=10)
+    for part, places, known in (("train", wrong, truth), ("test", test_wrong, test_truth)):
+        first = [suspect for suspect in found if suspect.part == part][: len(places)]
+        assert sorted(suspect.index for suspect in first) == places
+        assert all(suspect.other == known[suspect.index] and suspect.score > 0 for suspect in first)
+    label_errors.write_csv(found, CLASSES, tmp_path / "found.csv", count=3)
+    with open(tmp_path / "found.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["part"] for row in rows] == ["train"] * 3 + ["test"] * 3
+    assert sorted(int(row["index"]) for row in rows[:3]) == wrong
+    assert rows[0]["looks_like"] == CLASSES[truth[int(rows[0]["index"])]]
+
+
+def test_a_network_that_has_learned_wrong_labels_still_helps_to_find_them():
+    images, truth = pictures(600, seed=1)
+    test_images, test_labels = pictures(100, seed=2)
+    labels, wrong = truth.copy(), [17, 218, 419]
+    labels[wrong] = (truth[wrong] + 3) % 10
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=4, batch_size=16, learning_rate=0.02)
+    model, _ = train(recipe, (images[..., None], labels), (test_images[..., None], test_labels), 10, seed=0)
+    features = predict.features(model, images[..., None])
+    named = label_errors.network_probabilities(features, labels, 10)
+    test_named = predict.predict(model, test_images[..., None])
+    assert named.shape == (600, 10)
+    assert (test_named.argmax(axis=1) == test_labels).mean() > 0.9
+    near = look(images, test_images)
+    found = label_errors.suspects(labels, test_labels, near, 10, (named, test_named), count=10)
+    first = [suspect for suspect in found if suspect.part == "train"][:3]
+    assert sorted(suspect.index for suspect in first) == wrong
+    assert all(suspect.other == truth[suspect.index] for suspect in first)
+
+
+def test_the_score_is_the_margin_to_the_best_other_class():
+    scores, others = label_errors.margins(np.array([[0.7, 0.2, 0.1], [0.1, 0.9, 0.0]]), np.array([0, 0]))
+    np.testing.assert_allclose(scores, [-0.5, 0.8])
+    assert others.tolist() == [1, 1]

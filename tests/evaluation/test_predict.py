@@ -1,0 +1,45 @@
+"""predict.py: batches, views, test-time augmentation."""
+
+import numpy as np
+
+from conftest import pictures
+from pyimagesearch.data import preparation
+from pyimagesearch.data.batches import scale
+from pyimagesearch.evaluation import predict
+from pyimagesearch.minivggnet import MiniVGGNet
+
+
+def test_views_are_combined_by_their_geometric_mean():
+    views = np.array([[0.9, 0.1], [0.1, 0.9]])
+    np.testing.assert_allclose(predict.combine(views), [0.5, 0.5])
+    np.testing.assert_allclose(predict.combine(views[:1]), [0.9, 0.1], atol=1e-5)
+
+
+def test_predict_in_batches_is_predict_at_once():
+    model = MiniVGGNet.build(28, 28, 1, 10)
+    images = preparation.reshape(pictures(50)[0])
+    batched = predict.predict(model, images, batch_size=20)
+    assert batched.shape == (50, 10)
+    np.testing.assert_allclose(batched, np.asarray(model(scale(images))), rtol=1e-4, atol=1e-6)
+
+
+def test_test_time_augmentation_averages_an_image_and_its_mirror_image():
+    model = MiniVGGNet.build(28, 28, 1, 10)
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), dtype=np.uint8)
+    probabilities = predict.predict(model, images)
+    averaged = predict.test_time_augmentation(model, images, probabilities)
+    left_to_right = predict.predict(model, np.ascontiguousarray(images[:, :, ::-1, :]))
+    np.testing.assert_allclose(averaged, (probabilities + left_to_right) / 2, atol=1e-6)
+    upside_down = predict.predict(model, np.ascontiguousarray(images[:, ::-1]))
+    assert abs(averaged - (probabilities + upside_down) / 2).max() > 1e-4
+
+
+def test_features_are_what_the_last_layer_gets():
+    model = MiniVGGNet.build(28, 28, 1, 10)
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), dtype=np.uint8)
+    features = predict.features(model, images)
+    assert features.shape == (5, 512)
+    kernel, bias = model.layers[-1].get_weights()
+    logits = features @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(predict.predict(model, images), expected, atol=1e-5)
