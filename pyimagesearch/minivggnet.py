@@ -20,10 +20,10 @@ class MiniVGGNet:
         dense_dropout   dropout rate after the dense layer
 
         Input: float32 (N, height, width, depth), pixels from 0.0 to 1.0. Output: float32 (N, classes), probabilities.
-        Raises ValueError if the images are too small to be halved by every block.
+        Raises ValueError if the images are too small to be halved by each block.
         """
-        if min(width, height) < 2 ** len(filters):
-            raise ValueError(f"{len(filters)} blocks halve images of {width}x{height} pixels to nothing")
+        if min(width, height) < 2 ** len(filters) or depth < 1:
+            raise ValueError(f"images of {width}x{height}x{depth} are too small for {len(filters)} blocks")
 
         model = keras.Sequential(name="minivggnet")
         model.add(keras.Input((height, width, depth)))

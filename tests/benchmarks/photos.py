@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pyimagesearch.data import loading as datasets
-from pyimagesearch.evaluation import metrics as evaluation
+from pyimagesearch.evaluation import predict
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.photos import photo
 
@@ -66,7 +66,7 @@ def main(arguments=None):
             ranks = []
             for file in files:
                 views = np.stack(prepare(photo.read(file)))[..., np.newaxis]
-                best = evaluation.combine(evaluation.predict(model, views)).argsort()[::-1]
+                best = predict.combine(predict.predict(model, views)).argsort()[::-1]
                 ranks.append(min(list(best).index(number) for number in CLASSES[folder.name.lower()]))
             hits[way][folder.name] = np.array(ranks)
 

@@ -13,7 +13,8 @@ from conftest import pictures
 from pyimagesearch.data import preparation as preprocessing
 from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
-from pyimagesearch.evaluation import metrics as evaluation
+from pyimagesearch.evaluation import input_search
+from pyimagesearch.evaluation.predict import predict
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.model_files.input_format import RANGES, InputFormat
@@ -202,7 +203,7 @@ def test_models_of_keras_2(reference, tmp_path, version):
     write(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), keras_version=version, training_config=TRAINING)
     model, record = load(tmp_path / "m.hdf5")
     assert record == {}
-    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+    np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
 
 @pytest.mark.parametrize("order", ["tf", "th"])
@@ -218,13 +219,13 @@ def test_models_of_keras_1(reference, tmp_path, order):
     write(path, keras_1_2(order), weights | {"soft": {}}, keras_version="1.2.2")
     model, _ = load(path)
     input_format = InputFormat(tuple(model.input_shape[1:]))
-    np.testing.assert_allclose(evaluation.predict(model, IMAGES, input_format), wanted, atol=1e-6)
+    np.testing.assert_allclose(predict(model, IMAGES, input_format), wanted, atol=1e-6)
 
 
 def test_functional_and_nested_models(reference, tmp_path):
     write(tmp_path / "functional.h5", as_functional(keras_2("2.4")), weights_of(reference))
     model, _ = load(tmp_path / "functional.h5")
-    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+    np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
     inner = keras_2("2.4")
     last = inner["config"]["layers"].pop()
@@ -236,14 +237,14 @@ def test_functional_and_nested_models(reference, tmp_path):
     arrays = weights["conv"] | weights["bn"]
     write(tmp_path / "nested.h5", outer, {"inner": {name: arrays[name] for name in order}, "out": weights["out"]})
     model, _ = load(tmp_path / "nested.h5")
-    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+    np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
 
 def test_the_keras_format_and_its_checks(reference, tmp_path):
     path = tmp_path / "m.keras"
     reference.save(path)
     model, _ = load(path)
-    np.testing.assert_allclose(evaluation.predict(model, IMAGES), expected(reference), atol=1e-6)
+    np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -280,7 +281,7 @@ def test_weights_alone_are_used_if_they_fit_minivggnet(tmp_path):
             model.save_weights(tmp_path / name)
         loaded, record = load(tmp_path / name)
         assert record == {}
-        np.testing.assert_allclose(evaluation.predict(loaded, IMAGES), expected(model), atol=1e-6)
+        np.testing.assert_allclose(predict(loaded, IMAGES), expected(model), atol=1e-6)
     other = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(33), layers.Dense(10)])
     other.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(UserError, match="only weights.*suggest.*Dense 33"):
@@ -320,7 +321,7 @@ def test_shape_and_scaling_are_found(shape, wanted):
     solution = np.linalg.lstsq(design, 4.1 * np.eye(10)[labels], rcond=None)[0]
     last.set_weights([solution[:-1].astype(np.float32), solution[-1].astype(np.float32)])
     noisy = np.where(np.arange(400) % 8, labels, (labels + 1) % 10)
-    input_format, accuracy = evaluation.find_reading(model, None, preprocessing.reshape(images), noisy)
+    input_format, accuracy = input_search.find_input_format(model, None, preprocessing.reshape(images), noisy)
     assert input_format == InputFormat(shape, wanted, "logits" if logits else "probabilities")
     assert accuracy == 7 / 8
 
@@ -329,7 +330,7 @@ def test_a_fixed_batch_size_is_no_hindrance(tmp_path):
     start = keras.Input((28, 28), batch_size=32)
     keras.Model(start, layers.Dense(10)(layers.Flatten()(start))).save(tmp_path / "m.h5")
     model, _ = load(tmp_path / "m.h5")
-    outputs = evaluation.predict(model, IMAGES, InputFormat((28, 28), outputs="logits"))
+    outputs = predict(model, IMAGES, InputFormat((28, 28), outputs="logits"))
     assert outputs.shape == (8, 10)
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
 
@@ -378,4 +379,4 @@ def test_real_files_of_keras_2(tmp_path):
     model.save(tmp_path / "m.h5")
     loaded, _ = load(tmp_path / "m.h5")
     wanted = model.predict(scale(IMAGES), verbose=0)
-    np.testing.assert_allclose(evaluation.predict(loaded, IMAGES), wanted, atol=1e-6)
+    np.testing.assert_allclose(predict(loaded, IMAGES), wanted, atol=1e-6)

@@ -16,7 +16,7 @@ from conftest import pictures
 from pyimagesearch.data import preparation as preprocessing
 from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
-from pyimagesearch.evaluation.metrics import predict
+from pyimagesearch.evaluation.predict import predict
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading, saving
 
