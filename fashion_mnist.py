@@ -9,6 +9,7 @@ The test images are not read here: fashion_mnist_loaded.py uses them once, at th
 """
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 from pyimagesearch import files
@@ -38,6 +39,14 @@ def parse(arguments):
     files.check_target(args.model)
     files.check_folder(args.images)
     return args
+
+
+def evaluation_flags(args):
+    """Return the flags with which fashion_mnist_loaded.py finds the same model and data."""
+    flags = ["--model", str(args.model)]
+    flags += ["--data-dir", str(args.data_dir)] if args.data_dir else []
+    flags += ["--any-data"] if args.any_data else []
+    return shlex.join(flags)
 
 
 def main(arguments=()):
@@ -132,7 +141,7 @@ def train_and_save(args, folder):
         feature_maps=network.feature_maps(image, layers.activations(model, scale(image))),
     )
     print(f"figures: {', '.join(map(str, drawn))}")
-    print(f"next, evaluate it on the test images: python fashion_mnist_loaded.py --model {args.model}")
+    print(f"next, evaluate it on the test images: python fashion_mnist_loaded.py {evaluation_flags(args)}")
     kept.remove()
     return model, history
 

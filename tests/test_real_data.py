@@ -23,12 +23,12 @@ def test_counts_mean_and_standard_deviation(genuine):
 
 
 def test_csv_of_the_test_images_in_another_order_is_genuine(genuine, tmp_path, capsys):
-    images, labels = datasets.load_part("test", genuine)
+    images, labels = loading.load_part("test", genuine)
     order = np.random.default_rng(0).permutation(len(labels))
     table = np.column_stack([labels, images.reshape(len(images), -1)])[order]
     header = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
     np.savetxt(tmp_path / "fashion-mnist_test.csv", table, "%d", ",", header=header, comments="")
-    found, found_labels = datasets.load_part("test", tmp_path)  # checks the SHA-256 sum
+    found, found_labels = loading.load_part("test", tmp_path)  # checks the SHA-256 sum
     np.testing.assert_array_equal(found, images[order])
     np.testing.assert_array_equal(found_labels, labels[order])
     assert "another order" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import platform
+import re
 import sys
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from pyimagesearch.errors import UserError
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the default first
 OLDEST_KERAS = (3, 12)  # as in requirements.txt
+GPU_FAILURES = r"DNN library is not found|CUDNN_STATUS_\w+|CUDA_ERROR_\w+|CUBLAS_STATUS_\w+|OOM when allocating"
 
 
 def check():
@@ -67,7 +69,7 @@ def _held_back(may_die):
     for number in (1, 2):
         with contextlib.suppress(OSError):  # closed
             streams[number] = os.dup(number)
-    with tempfile.TemporaryFile() as notices:
+    with _temporary_file() as notices:
         survived = _last_words(notices) if may_die and hasattr(os, "fork") else lambda: None
         for number in streams:
             os.dup2(notices.fileno(), number)
@@ -85,6 +87,25 @@ def _held_back(may_die):
             for number, copy in streams.items():
                 os.dup2(copy, number)
                 os.close(copy)
+
+
+def _temporary_file():
+    try:
+        return tempfile.TemporaryFile()
+    except FileNotFoundError as error:
+        raise UserError("no folder for temporary files can be written to: set TMPDIR to one that can") from error
+
+
+def gpu_failure(error):
+    """Return a sentence if an error of TensorFlow or JAX means that the GPU cannot be used, else None."""
+    words = re.search(GPU_FAILURES, str(error))
+    if not words or isinstance(error, UserError):
+        return None
+    cpu = "JAX_PLATFORMS=cpu" if os.environ.get("KERAS_BACKEND") == "jax" else "CUDA_VISIBLE_DEVICES=-1"
+    return (
+        f"the GPU cannot be used ({words[0]}); another program may hold its memory, or its libraries may not fit; "
+        f"to run on the CPU, set {cpu}"
+    )
 
 
 def _last_words(notices):

@@ -9,6 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from pyimagesearch.cli import libraries
 from pyimagesearch.errors import Terminated, UserError, printable, reason
 from pyimagesearch.training.processes import first_process, several_processes
 
@@ -60,8 +61,12 @@ def _run(main):
             f"{LIBRARIES[library]} is not installed for {sys.executable}; run the script with the Python that has it "
             "(.venv/bin/python after the README's command), or install it with pip"
         )
-    except OSError as error:
-        if _output_failed():
+    except Exception as error:
+        if failure := libraries.gpu_failure(error):
+            message = failure
+        elif not isinstance(error, OSError):
+            raise
+        elif _output_failed():
             message = "" if error.errno == errno.EPIPE else f"cannot write the output: {reason(error)}"
         elif error.errno in MACHINE:
             where = f" ({error.filename})" if error.filename else ""

@@ -44,6 +44,11 @@ def use_all():
         if len(available) > 1:
             # Batches gives each process its share already.
             keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+    elif kind == "CPU" and Path("/proc/driver/nvidia/version").exists():
+        note = (
+            " (there is an NVIDIA GPU that TensorFlow does not use; to train on it, pip install "
+            "'tensorflow[and-cuda]', or pip install 'jax[cuda13]' and set KERAS_BACKEND=jax)"
+        )
     elif len(available) > 1:
         note = f" (of {len(available)}; the JAX backend uses all: KERAS_BACKEND=jax)"
         available = available[:1]
