@@ -1,64 +1,131 @@
-"""What a network is made of, layer by layer, and what it computes from one image."""
+"""What a network consists of, layer by layer, and what its convolutions make of one image."""
 
 import math
 
-import keras
-from keras import layers
-
 
 def layer_table(model):
-    """Return a row (layer, output shape, parameters, multiply-adds, receptive field) for the input and each layer.
+    """Describe a Keras model with one input, Sequential or Functional, one row for the input and for each layer.
 
-    Strings, strings and ints, for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288, 225_792, 3). Multiply-adds
-    are those of one image, and are counted for Conv2D and Dense; the receptive field is the side of the square of input
-    pixels that one output number depends on (Conv2D, MaxPooling2D, Flatten; other layers keep it).
+    Returns [(layer, output shape, parameters, multiply-adds, receptive field)]: two strings and three ints, for example
+    ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288, 225_792, 3).
+
+    multiply-adds     of convolutions and dense layers for one image; the small work of other layers counts as 0
+    receptive field   side of the square of input pixels that one output number depends on; the whole image after a
+                      layer that mixes all positions, such as Flatten; 0 for that if its size is not fixed
     """
-    rows = [("Input", _times(model.input_shape[1:]), 0, 0, 1)]
-    field, step = 1, 1  # step: the distance in input pixels between neighboring outputs
-    for layer in model.layers:
-        if isinstance(layer, layers.InputLayer):
-            continue
-        name, work = type(layer).__name__, 0
-        if isinstance(layer, layers.Conv2D):
-            name = f"Conv2D {_x(layer.kernel_size)}, {layer.filters} filters"
-            field += (layer.kernel_size[0] - 1) * step
-            step *= layer.strides[0]
-            work = math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
-        elif isinstance(layer, layers.MaxPooling2D):
-            name = f"MaxPooling2D {_x(layer.pool_size)}"
-            field += (layer.pool_size[0] - 1) * step
-            step *= layer.strides[0]
-        elif isinstance(layer, layers.Dense):
-            name = f"Dense {layer.units}" + (", softmax" if layer.activation is keras.activations.softmax else "")
-            work = math.prod(layer.kernel.shape)
-        elif isinstance(layer, layers.Flatten | layers.GlobalAveragePooling2D | layers.GlobalMaxPooling2D):
-            field = model.input_shape[1]
-        rows.append((name, _times(layer.output.shape[1:]), layer.count_params(), work, field))
+    import keras
+
+    side = model.input_shape[1] or 0  # of the image; 0: not fixed
+    rows = [("Input", _shape(model.input_shape), 0, 0, 1)]
+    fields = {}  # tensor: its receptive field, and the distance in input pixels between neighboring outputs
+    for operation, inputs, output in _calls(model)[0]:
+        field, step = map(max, zip(*(fields.get(id(tensor), (1, 1)) for tensor in inputs), strict=True))
+        window, stride = _window(operation, inputs, output)
+        field = field + (window - 1) * step if window else side
+        fields[id(output)] = field, step = min(field, side or field), step * stride
+        if isinstance(operation, keras.layers.Layer):
+            work = _multiply_adds(operation, output.shape)
+            rows.append((_name(operation), _shape(output.shape), operation.count_params(), work, field))
     return rows
 
 
 def activations(model, image):
-    """Return the feature maps of each convolution for an image, after the normalization and activation behind it.
+    """Return the feature maps of each 2D convolution of a Keras model for one image.
 
-    image: float32 (28, 28, 1). Returns [(name, float32 (height, width, filters))], [] for a network without.
+    They are taken after the normalization and activation that follow the convolution. image: float32, as the model
+    takes it, (28, 28, 1) for MiniVGGNet. Returns [(name, float32 (height, width, filters))], for example
+    ("convolution 1: 28 x 28 x 32", array); [] for a network without convolutions.
     """
+    import keras
+
+    pointwise = keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU
+    pointwise += keras.layers.PReLU, keras.layers.ELU
+    calls, twin = _calls(model)
     maps = []
-    for layer in model.layers:
-        spatial = len(getattr(layer.output, "shape", ())) == 4
-        if spatial and isinstance(layer, layers.Conv2D):
-            maps.append(layer.output)
-        elif maps and spatial and isinstance(layer, layers.BatchNormalization | layers.ReLU | layers.Activation):
-            maps[-1] = layer.output
-    if not maps:
-        return []
-    computed = keras.Model(model.inputs[0], maps)(image[None])
-    names = [f"convolution {number + 1}: {_times(output.shape[1:])}" for number, output in enumerate(maps)]
-    return [(name, keras.ops.convert_to_numpy(output)[0]) for name, output in zip(names, computed, strict=True)]
+    for operation, _, output in calls:
+        if not isinstance(operation, _convolutions()):
+            continue
+        while True:
+            following = [call for call in calls if any(tensor is output for tensor in call[1])]
+            if len(following) != 1 or not isinstance(following[0][0], pointwise):
+                break
+            output = following[0][2]
+        maps.append(output)
+    outputs = keras.tree.flatten(keras.Model(twin.inputs[0], maps)(image[None]) if maps else [])
+    return [
+        (f"convolution {number}: {_shape(output.shape)}", keras.ops.convert_to_numpy(output)[0])
+        for number, output in enumerate(outputs, 1)
+    ]
 
 
-def _times(shape):
-    return " x ".join(map(str, shape))
+def _calls(model):
+    """Return [(layer or operation, [input tensors], output tensor)] in the order of computation, and a twin of `model`.
+
+    The symbolic tensors are those of the twin, which shares the layers of the model: in the model itself, a layer that
+    is used in several models has several inputs and outputs.
+    """
+    import keras
+
+    calls = []
+
+    def call(operation, *arguments, **options):
+        outputs = operation(*arguments, **options)
+        inputs = [x for x in keras.tree.flatten([arguments, options]) if isinstance(x, keras.KerasTensor)]
+        calls.append((operation, inputs, keras.tree.flatten(outputs)[0]))
+        return outputs
+
+    graph = keras.Model(model.inputs, model.outputs)
+    twin = keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=call)
+    return [one for one in calls if not isinstance(one[0], keras.layers.InputLayer)], twin
 
 
-def _x(shape):
-    return "x".join(map(str, shape))
+def _convolutions():
+    import keras
+
+    return keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D
+
+
+def _window(operation, inputs, output):
+    """Return (side of the square of its inputs that one output of an operation depends on, stride).
+
+    The side is 0 for an operation that mixes all positions.
+    """
+    import keras
+
+    if isinstance(operation, _convolutions()):
+        return (operation.kernel_size[0] - 1) * operation.dilation_rate[0] + 1, operation.strides[0]
+    if isinstance(operation, keras.layers.MaxPooling2D | keras.layers.AveragePooling2D):
+        return operation.pool_size[0], operation.strides[0]
+    flat_dense = isinstance(operation, keras.layers.Dense) and len(output.shape) == 2
+    return (1 if {tensor.shape[:-1] for tensor in inputs} == {output.shape[:-1]} and not flat_dense else 0), 1
+
+
+def _multiply_adds(layer, shape):
+    import keras
+
+    if not isinstance(layer, (*_convolutions(), keras.layers.Dense)):
+        return 0
+    kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
+    return math.prod(size or 1 for size in shape[1:-1]) * sum(math.prod(kernel.shape) for kernel in kernels)
+
+
+def _name(layer):
+    """Return a layer's class and its main choices, such as "Conv2D 3x3, 32 filters"."""
+    import keras
+
+    name, size = type(layer).__name__, getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+    if size:
+        name += f" {'x'.join(map(str, size))}"
+    if getattr(layer, "filters", None):
+        name += f", {layer.filters} filters"
+    if isinstance(layer, keras.layers.Dense):
+        name += f" {layer.units}"
+    activation = getattr(layer, "activation", None)
+    if callable(activation) and activation is not keras.activations.linear:
+        name += f", {getattr(activation, '__name__', type(activation).__name__)}"
+    return name
+
+
+def _shape(shape):
+    """Return the shape of one image's output, such as "28 x 28 x 32"; "any" for a size that is not fixed."""
+    return " x ".join("any" if size is None else str(size) for size in shape[1:])

@@ -1,9 +1,11 @@
-"""layers.py: the overview in pyimagesearch/README.md, and feature maps of any network."""
+"""layers.py: the overview in pyimagesearch/README.md, and the layers and feature maps of any network."""
 
 import re
 
 import keras
 import numpy as np
+import pytest
+from keras import layers
 
 from conftest import ROOT
 from pyimagesearch.evaluation.layers import activations, layer_table
@@ -33,21 +35,77 @@ def test_the_overview_shows_the_code_as_it_is():
     assert statements(shown) == statements(code[start : code.index("return model")])
 
 
+def residual():
+    inputs = keras.Input((28, 28, 1))
+    first = layers.Conv2D(8, 5, padding="same", activation="relu")(inputs / 255)
+    second = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same")(first))
+    joined = layers.ReLU()(layers.Add()([first, second]))
+    pooled = layers.GlobalAveragePooling2D()(layers.SeparableConv2D(16, 3, strides=2)(joined))
+    return keras.Model(inputs, layers.Dense(10)(pooled))
+
+
+def chain(shape, *members):
+    return keras.Sequential([keras.Input(shape), *members])
+
+
+# network: (name, shape, parameters, multiply-adds, receptive field) of some rows, the shapes of the feature maps
+NETWORKS = {
+    "MiniVGGNet": (
+        lambda: MiniVGGNet.build(28, 28, 1, 10),
+        [
+            ("Input", "28 x 28 x 1", 0, 0, 1),
+            ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 9 * 32 * 32, 28 * 28 * 9 * 32 * 32, 5),
+            ("MaxPooling2D 2x2", "7 x 7 x 64", 0, 0, 16),
+            ("Dense 10, softmax", "10", 5130, 5120, 28),
+        ],
+        [(28, 28, 32), (28, 28, 32), (14, 14, 64), (14, 14, 64)],
+    ),
+    "residual": (
+        residual,
+        [
+            ("Conv2D 5x5, 8 filters, relu", "28 x 28 x 8", 208, 28 * 28 * 25 * 8, 5),
+            ("Add", "28 x 28 x 8", 0, 0, 7),
+            ("SeparableConv2D 3x3, 16 filters", "13 x 13 x 16", 216, 13 * 13 * (9 * 8 + 8 * 16), 9),
+            ("Dense 10", "10", 170, 160, 28),
+        ],
+        [(28, 28, 8), (28, 28, 8), (13, 13, 16)],
+    ),
+    "dense": (
+        lambda: chain((784,), layers.Dense(5, activation="relu"), layers.Dropout(0.1), layers.Dense(10)),
+        [("Dense 5, relu", "5", 3925, 3920, 784), ("Dropout", "5", 0, 0, 784)],
+        [],
+    ),
+    "any size": (
+        lambda: chain((None, None, 1), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), layers.Dense(10)),
+        [("Conv2D 3x3, 4 filters", "any x any x 4", 40, 36, 3), ("Dense 10", "10", 50, 40, 0)],
+        [(26, 26, 4)],
+    ),
+    "a network in a network": (
+        lambda: chain((28, 28, 1), chain((28, 28, 1), layers.Conv2D(4, 3)), layers.Reshape((26, 104)), layers.GRU(8)),
+        [("Sequential", "26 x 26 x 4", 40, 0, 28), ("GRU, tanh", "8", 2736, 0, 28)],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_network_is_described_layer_by_layer(name):
+    build, rows, shapes = NETWORKS[name]
+    model = build()
+    table = layer_table(model)
+    assert [row for row in table if row in rows] == rows
+    assert len(table) == len([one for one in model.layers if not isinstance(one, layers.InputLayer)]) + 1
+    assert sum(row[2] for row in table) == model.count_params()
+    image = np.zeros([size or 28 for size in model.input_shape[1:]], np.float32)
+    maps = activations(model, image)
+    assert [array.shape for _, array in maps] == shapes
+    for number, (title, array) in enumerate(maps, 1):
+        assert title == f"convolution {number}: {' x '.join(map(str, array.shape))}"
+
+
 def test_activations_are_those_after_normalization_and_relu():
     model = MiniVGGNet.build(28, 28, 1, 10)
     image = np.random.default_rng(0).random((28, 28, 1), np.float32)
-    maps = activations(model, image)
-    assert [name for name, _ in maps] == [
-        "convolution 1: 28 x 28 x 32", "convolution 2: 28 x 28 x 32",
-        "convolution 3: 14 x 14 x 64", "convolution 4: 14 x 14 x 64",
-    ]  # fmt: skip
-    expected = image[None]
-    for layer in model.layers[:3]:
-        expected = layer(expected)
-    np.testing.assert_allclose(maps[0][1], np.asarray(expected)[0], atol=1e-5)
-
-
-def test_a_network_without_convolutions_has_no_feature_maps():
-    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
-    assert activations(model, np.zeros((28, 28, 1), np.float32)) == []
-    assert [row[0] for row in layer_table(model)] == ["Input", "Flatten", "Dense 10"]
+    first = keras.ops.convert_to_numpy(keras.Sequential(model.layers[:3])(image[None]))[0]
+    np.testing.assert_allclose(activations(model, image)[0][1], first, atol=1e-6)
+    assert first.min() == 0
