@@ -84,7 +84,7 @@ def map_of_images(places, images, labels, class_names, thumbnails=120):
     axes.set_yticks([])
     axes.spines[:].set_color("#C0C0C0")
     figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=11, markerscale=3)
-    axes.set_title(f"{len(labels):,} training images: neighbours look alike (t-SNE)", fontsize=13)
+    axes.set_title(f"{len(labels):,} training images: neighbors look alike (t-SNE)", fontsize=13)
     return figure
 
 
@@ -96,5 +96,5 @@ def suspicious_labels(images, suspects, class_names, rows=5, columns=10):
     for axes, suspect in zip(panels.flat, suspects, strict=False):
         axes.imshow(images[suspect.index], cmap="gray", vmin=0, vmax=255)
         axes.set_title(f"{class_names[suspect.label]}\n{class_names[suspect.other]}?", fontsize=9, color=RED)
-    figure.suptitle("Training images whose label looks wrong: the label, and what the neighbours say", fontsize=12)
+    figure.suptitle("Training images whose label looks wrong: the label, and the class of their neighbors", fontsize=12)
     return figure
