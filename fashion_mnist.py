@@ -58,7 +58,8 @@ def main(arguments=()):
     if several_processes():  # they meet first, so that whatever fails later ends all of them
         with libraries.quiet():
             from pyimagesearch.training import devices
-        devices.meet()
+
+            devices.meet()
     with checkpoints.locked(args.model) as folder:
         return train_and_save(args, folder)
 
@@ -98,11 +99,11 @@ def train_and_save(args, folder):
     recipe = dataclasses.replace(RECIPES[args.recipe], **changes)
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
     print(
-        f"training with the recipe {args.recipe!r}: {recipe.epochs} epochs in batches of {recipe.batch_size} on "
+        f"training with the recipe {args.recipe!r} (epochs: {recipe.epochs}, batch size: {recipe.batch_size}) on "
         f"{device_names}{', in bfloat16' if recipe.bfloat16 else ''}"
     )
-    for name, value in recipe.network.items():
-        print(f"  the recipe changes the network: {name}={value}")
+    if recipe.network:
+        print("  network arguments set by the recipe:", ", ".join(f"{k}={value}" for k, value in recipe.network.items()))
     if recipe.cutmix:
         print("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
 
