@@ -103,7 +103,9 @@ def train_and_save(args, folder):
         f"{device_names}{', in bfloat16' if recipe.bfloat16 else ''}"
     )
     if recipe.network:
-        print("  network arguments set by the recipe:", ", ".join(f"{k}={value}" for k, value in recipe.network.items()))
+        print(
+            "  network arguments set by the recipe:", ", ".join(f"{k}={value}" for k, value in recipe.network.items())
+        )
     if recipe.cutmix:
         print("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
 

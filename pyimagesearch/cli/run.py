@@ -66,7 +66,7 @@ def _run(main):
             message = failure
         elif not isinstance(error, OSError):
             raise
-        elif _output_failed():
+        elif _output_failed(error):
             message = "" if error.errno == errno.EPIPE else f"cannot write the output: {reason(error)}"
         elif error.errno in MACHINE:
             where = f" ({error.filename})" if error.filename else ""
@@ -98,11 +98,15 @@ def _prepare_streams():
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def _output_failed():
-    """Return whether stdout cannot be written to; then send what is left in its buffer nowhere."""
-    try:
-        sys.stdout.flush()
+def _output_failed(error):
+    """Return whether an OSError came from writing to stdout; then send what is left in its buffer nowhere."""
+    if error.filename is not None:
         return False
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
+    try:
+        if error.errno != errno.EPIPE:
+            os.write(sys.stdout.fileno(), b"\n")
+            return False
+    except (OSError, ValueError):
+        pass
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return True

@@ -1,0 +1,68 @@
+"""Standard streams as they are: closed, full, without `reconfigure`, and names that they cannot show."""
+
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+SCRIPT = """
+import sys; sys.path.insert(0, sys.argv[1]); del sys.argv[1]
+from pyimagesearch.cli import libraries
+from pyimagesearch.cli.run import run
+def main(arguments):
+    print("a line", arguments)
+    with libraries.quiet():
+        import keras
+    with open("done", "w") as file:
+        file.write("yes")
+    print("another line")
+{change}
+run(main)
+"""
+NOTEBOOK_STREAM = """
+class Cell:
+    def __init__(self, stream): self.stream = stream
+    def write(self, text): return self.stream.write(text)
+    def flush(self): self.stream.flush()
+    def isatty(self): return False
+sys.stdout, sys.stderr = Cell(sys.stdout), Cell(sys.stderr)
+"""
+
+
+def script(folder, redirection="", change=""):
+    (folder / "script.py").write_text(SCRIPT.format(change=change))
+    command = f"'{sys.executable}' script.py '{ROOT}' {redirection}"
+    return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "redirection, change, words",
+    [
+        (">&-", "", ""),
+        (">&- 2>&-", "", ""),
+        ("<&- >&- 2>&-", "", ""),
+        ("<&-", "", "a line []\nanother line\n"),
+        ("", NOTEBOOK_STREAM, "a line []\nanother line\n"),
+        ("'\udcff'".encode("utf-8", "surrogateescape").decode("latin-1"), "", None),
+    ],
+)
+def test_a_run_goes_on_whatever_the_streams_are(tmp_path, redirection, change, words):
+    done = script(tmp_path, redirection, change)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "done").read_text() == "yes"
+    assert words is None or done.stdout == words
+
+
+@pytest.mark.parametrize(
+    "redirection, words", [("> /dev/full", "script.py: cannot write the output: No space left on device\n")]
+)
+def test_output_that_cannot_be_written_is_a_sentence(tmp_path, redirection, words):
+    done = script(tmp_path, redirection)
+    assert (done.returncode, done.stderr) == (1, words)
+
+
+def test_a_reader_that_has_gone_is_no_error(tmp_path):
+    done = script(tmp_path, "| true")
+    assert done.stderr == ""
