@@ -70,7 +70,7 @@ def train_and_save(args, folder):
     # Load the data: 60,000 gray images of 28x28 pixels, and the number of the class of each.
     images, labels = loading.load_part("train", args.data_dir, args.any_data)
     images, labels = images[: args.limit], labels[: args.limit]
-    class_names = loading.CLASS_NAMES
+    class_names = loading.class_names(args.class_names, labels)
     print("preparing the data:")
     print(preparation.describe("images", images))
 

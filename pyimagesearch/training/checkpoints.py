@@ -27,7 +27,7 @@ KEPT = 2
 LARGEST_HEADER = 1_000_000  # bytes
 # The rounding depends on these. Another value gives a good training too, but not the same bits.
 ENVIRONMENT = ("versions", "cores")
-NAMES = {"batch_size": "batch size", "learning_rate": "learning rate", "data": "training data (SHA-256)"}
+NAMES = {"batch_size": "batch size", "learning_rate": "learning rate"}
 # How reading a damaged file can fail.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 # How the system says that a lock is held by another process.
@@ -171,7 +171,7 @@ class Checkpoints:
         fatal = [words for name, words in differences.items() if name not in ENVIRONMENT]
         if fatal:
             raise UserError(
-                f"cannot resume: the unfinished training has {fatal[0]}; use the same settings, "
+                f"cannot resume: the unfinished training has {' and '.join(fatal[:3])}; use the same settings, "
                 "or start a new training without --resume"
             )
         variables = _variables(model)
@@ -189,7 +189,7 @@ class Checkpoints:
 
 
 def _announce(epoch, differences):
-    settings = f" with {next(iter(differences.values()))}" if differences else ""
+    settings = f" with {' and '.join(list(differences.values())[:3])}" if differences else ""
     advice = "" if differences else "; to go on with it instead, stop now and add --resume to the same command"
     print(
         f"an unfinished training{settings}, stopped after epoch {epoch}, is replaced when the first epoch of this one "
@@ -203,7 +203,7 @@ def _differences(theirs, ours, but=()):
     if theirs.keys() != ours.keys():
         return {"version": "settings of another version of this project"}
     return {
-        name: f"{NAMES.get(name, name)} {theirs[name]}, not {value}"
+        name: "other training data" if name == "data" else f"{NAMES.get(name, name)} {theirs[name]}, not {value}"
         for name, value in ours.items()
         if name not in but and theirs[name] != value
     }

@@ -205,13 +205,13 @@ def test_starting_anew_says_so_and_other_flags_are_refused_by_name(trainer):
     write_data(trainer.folder / "data", train=250, test=10)
     trainer.start("--seed", "1")
     assert trainer.end() == 1
-    assert "the unfinished training has training data (SHA-256) " in trainer.log().splitlines()[-1]
+    assert "the unfinished training has other training data;" in trainer.log().splitlines()[-1]
     command = ["--data-dir", "data", "--any-data", "--epochs", "1", "--batch-size", "32"]
     trainer.parent.stdin.write(" ".join(command) + "\n")
     trainer.parent.stdin.flush()
     trainer.parent.stdout.readline()
     assert trainer.end() == 0
-    assert "an unfinished training with epochs 8, not 1, stopped after epoch" in trainer.log()
+    assert "an unfinished training with other training data and epochs 8, not 1 and seed 1, not 42, stopped after" in trainer.log()
     assert not trainer.training.exists()
 
 
