@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, CLASS_COLORS, RED, WIDTH
+from pyimagesearch.figures.style import BLUE, CLASS_COLORS, RED, WIDTH, own_style
 
 
+@own_style
 def samples(images, labels, class_names, count=10):
     """Draw the first `count` images of each class, a row a class. images: uint8 (N, 28, 28); labels: (N,)."""
     rows = len(class_names)
@@ -26,6 +27,7 @@ def samples(images, labels, class_names, count=10):
     return figure
 
 
+@own_style
 def class_means(means, typical, deviations, class_names):
     """Draw for each class its mean image, its most typical image, and how much each pixel varies.
 
@@ -46,6 +48,7 @@ def class_means(means, typical, deviations, class_names):
     return figure
 
 
+@own_style
 def pixels(images):
     """Draw a histogram of all pixel values. images: uint8 (N, 28, 28)."""
     counts = np.bincount(images.ravel(), minlength=256) / images.size
@@ -59,6 +62,7 @@ def pixels(images):
     return figure
 
 
+@own_style
 def map_of_images(places, images, labels, class_names, thumbnails=120):
     """Draw images as dots at `places` (N, 2), colored by class, some of them as the images themselves."""
     figure = Figure(figsize=(WIDTH, 8), layout="constrained")
@@ -88,6 +92,7 @@ def map_of_images(places, images, labels, class_names, thumbnails=120):
     return figure
 
 
+@own_style
 def suspicious_labels(images, suspects, class_names, rows=5, columns=10):
     """Draw a contact sheet of images whose label looks wrong (label_errors.Suspect): label, and what it might be."""
     figure = Figure(figsize=(WIDTH, 1.28 * rows + 0.4), layout="constrained")

@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, GREEN, RED, WIDTH
+from pyimagesearch.figures.style import BLUE, GREEN, RED, WIDTH, own_style
 
 
+@own_style
 def confusion_matrix(matrix, class_names):
     """Draw counts[true class][predicted class] as a colored table; the color is the fraction of the true class."""
     counts = np.asarray(matrix)
@@ -30,6 +31,7 @@ def confusion_matrix(matrix, class_names):
     return figure
 
 
+@own_style
 def predictions(images, labels, probabilities, class_names, rows=5, columns=8):
     """Draw a montage of images spread evenly over the set, each with the predicted class.
 
@@ -57,6 +59,7 @@ def predictions(images, labels, probabilities, class_names, rows=5, columns=8):
     return figure
 
 
+@own_style
 def mistakes(images, labels, probabilities, class_names, rows=2, columns=5):
     """Draw the images of the most confident mistakes, the most confident first; arguments as above."""
     predicted = probabilities.argmax(axis=1)
@@ -73,6 +76,7 @@ def mistakes(images, labels, probabilities, class_names, rows=2, columns=5):
     return figure
 
 
+@own_style
 def reliability(result):
     """Draw accuracy against confidence, before and after temperature scaling. result: of evaluation.evaluate."""
     figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")

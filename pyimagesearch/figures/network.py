@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from pyimagesearch.figures.style import WIDTH
+from pyimagesearch.figures.style import WIDTH, own_style
 
 
+@own_style
 def diagram(rows):
     """Draw a network as a column of boxes. rows: (layer, output shape, parameters, ...), strings, strings and ints."""
     colors = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
@@ -30,6 +31,7 @@ def diagram(rows):
     return figure
 
 
+@own_style
 def filters(kernels):
     """Draw the filters of a first convolution, float (rows, columns, 1, filters)."""
     figure = Figure(figsize=(WIDTH, 1.9), layout="constrained")
@@ -43,6 +45,7 @@ def filters(kernels):
     return figure
 
 
+@own_style
 def feature_maps(image, activations, shown=12):
     """Draw the feature maps of an image. activations: [(layer, (height, width, filters) float)], in their order."""
     figure = Figure(figsize=(WIDTH, 0.5 + 0.95 * len(activations)), layout="constrained")

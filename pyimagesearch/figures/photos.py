@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, ORANGE, WIDTH
+from pyimagesearch.figures.style import BLUE, ORANGE, WIDTH, own_style
 
 
+@own_style
 def photos(rows, class_names, most=12):
     """Draw a row for each photo: the photo, the garment, its grays, the 28 x 28 image, the probabilities as bars.
 

@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, GREEN, ORANGE, WIDTH
+from pyimagesearch.figures.style import BLUE, GREEN, ORANGE, WIDTH, own_style
 
 
+@own_style
 def curves(history, recipe):
     """Draw cross-entropy and accuracy of training and validation against the epoch, and the learning rate below.
 

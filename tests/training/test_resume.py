@@ -211,7 +211,10 @@ def test_starting_anew_says_so_and_other_flags_are_refused_by_name(trainer):
     trainer.parent.stdin.flush()
     trainer.parent.stdout.readline()
     assert trainer.end() == 0
-    assert "an unfinished training with other training data and epochs 8, not 1 and seed 1, not 42, stopped after" in trainer.log()
+    assert (
+        "an unfinished training with other training data and epochs 8, not 1 and seed 1, not 42, stopped after"
+        in trainer.log()
+    )
     assert not trainer.training.exists()
 
 
