@@ -53,6 +53,8 @@ def quiet():
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for name in ("absl", "jax", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    import pyimagesearch.figures  # noqa: F401  (imports matplotlib safely; Keras would import it as the user has set it)
+
     with _held_back(first):
         yield
         if first and "keras" in sys.modules:

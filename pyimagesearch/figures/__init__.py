@@ -1,15 +1,31 @@
 """The figures. Importing this imports matplotlib, whatever the user's settings of it are."""
 
+import contextlib
+import importlib.util
 import logging
 import os
 import sys
+from pathlib import Path
 
-if "matplotlib" not in sys.modules:
-    # MPLBACKEND may name a backend that is not installed, and a matplotlibrc may hold what matplotlib does not know.
-    # The figures need neither; a notebook that has imported matplotlib already keeps its backend.
-    _backend = os.environ.pop("MPLBACKEND", None)
+
+def _import_matplotlib():
+    """Import matplotlib with its own settings.
+
+    MPLBACKEND may name a backend that is not installed, and a matplotlibrc, of the user or in the current folder, may
+    be of another version, not text, or a pipe. matplotlib looks for one in the current folder first.
+    """
+    backend, folder = os.environ.pop("MPLBACKEND", None), os.getcwd()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    import matplotlib  # noqa: F401
+    try:
+        os.chdir(Path(importlib.util.find_spec("matplotlib").origin).parent / "mpl-data")
+        import matplotlib.figure
+    finally:
+        os.chdir(folder)
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+            with contextlib.suppress(ValueError):
+                matplotlib.rcParams["backend"] = backend
 
-    if _backend is not None:
-        os.environ["MPLBACKEND"] = _backend
+
+if "matplotlib" not in sys.modules and importlib.util.find_spec("matplotlib"):  # a notebook's stays as it is
+    _import_matplotlib()

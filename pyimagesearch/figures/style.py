@@ -9,7 +9,7 @@ from pyimagesearch.files import replacing
 
 # matplotlib's own defaults, but for the backend, which Figure does not use. "$" in a name is a dollar sign.
 DEFAULTS = {key: matplotlib.rcParamsDefault[key] for key in matplotlib.rcParamsDefault if "backend" not in key}
-DEFAULTS |= {"text.parse_math": False}
+DEFAULTS |= {"text.parse_math": False, "font.family": ["DejaVu Sans"]}
 
 # Colors that color-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#007A5A", "#C23B00"

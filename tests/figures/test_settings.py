@@ -21,7 +21,7 @@ style.save(Path("."), figure=figure)
 def draw(folder, rc=None, **variables):
     folder.mkdir(exist_ok=True)
     if rc is not None:
-        (folder / "matplotlibrc").write_text(rc)
+        (folder / "matplotlibrc").write_bytes(rc if isinstance(rc, bytes) else rc.encode())
     (folder / "bin").mkdir()
     (folder / "bin/latex").write_text("#!/bin/sh\ntouch started\nexit 1\n")
     (folder / "bin/latex").chmod(0o755)
@@ -50,10 +50,25 @@ def plain(tmp_path_factory):
         ("font.family: No Such Font\n", {}),
         ("no.such.key: 3\naxes.titlesize: enormous\n", {}),
         ("backend: nonsense\n", {}),
+        (b"\xff\xfe\x00 not text", {}),
     ],
 )
 def test_the_figure_is_the_same_whatever_the_settings_are(tmp_path, plain, rc, variables):
     assert draw(tmp_path, rc, **variables) == plain
+
+
+def test_a_pipe_named_matplotlibrc_is_not_read(tmp_path, plain):
+    (tmp_path / "work").mkdir()
+    os.mkfifo(tmp_path / "work/matplotlibrc")
+    assert draw(tmp_path / "work") == plain
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "Qt4Agg"])
+def test_keras_starts_whatever_the_backend_is(tmp_path, backend):
+    code = "from pyimagesearch.cli import libraries\nwith libraries.quiet():\n    import keras"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_matplotlibrc_named_by_the_environment_changes_nothing(tmp_path, plain):
