@@ -135,14 +135,12 @@ def train_and_save(args, folder):
     print(f"saved: {args.model}, after {record['training_seconds']:.0f} s of training")
 
     # Plot what happened, and what the network is like inside.
+    figures = {"plot": curves.curves(history, recipe), "minivggnet": network.diagram(layers.layer_table(model))}
     image = validation[0][0]
-    drawn = style.save(
-        args.images,
-        plot=curves.curves(history, recipe),
-        minivggnet=network.diagram(layers.layer_table(model)),
-        filters=network.filters(model.layers[0].get_weights()[0]),
-        feature_maps=network.feature_maps(image, layers.activations(model, scale(image))),
-    )
+    if maps := layers.activations(model, scale(image)):  # a network of your own may have no convolutions
+        figures["filters"] = network.filters(layers.first_filters(model))
+        figures["feature_maps"] = network.feature_maps(image, maps)
+    drawn = style.save(args.images, **figures)
     print(f"figures: {', '.join(map(str, drawn))}")
     print(f"next, evaluate it on the test images: python fashion_mnist_loaded.py {evaluation_flags(args)}")
     kept.remove()

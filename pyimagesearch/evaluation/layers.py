@@ -129,3 +129,10 @@ def _name(layer):
 def _shape(shape):
     """Return the shape of one image's output, such as "28 x 28 x 32"; "any" for a size that is not fixed."""
     return " x ".join("any" if size is None else str(size) for size in shape[1:])
+
+
+def first_filters(model):
+    """Return the filters of the first convolution, float (rows, columns, channels, filters)."""
+    import keras
+
+    return next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)).get_weights()[0]
