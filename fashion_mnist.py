@@ -94,10 +94,10 @@ def train_and_save(args, folder):
         from pyimagesearch.training.train import train
 
         device_names = devices.use_all()
-    print(preparation.describe("scaled, batch by batch", scale(training[0][:1000])))
     changes = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
     recipe = dataclasses.replace(RECIPES[args.recipe], **changes)
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
+    print(preparation.describe("one batch, scaled", scale(training[0][: recipe.batch_size])))
     print(
         f"training with the recipe {args.recipe!r} (epochs: {recipe.epochs}, batch size: {recipe.batch_size}) on "
         f"{device_names}{', in bfloat16' if recipe.bfloat16 else ''}"

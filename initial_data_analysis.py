@@ -75,7 +75,7 @@ def describe_shapes(train, test, names):
         ("training images", "training labels", "test images", "test labels"), (*train, *test), strict=True
     ):
         print(preparation.describe(name, array))
-    print("  An image is 28x28 bytes, without the channel axis that a convolution expects: it has to be reshaped.")
+    print("  An image is 28x28 bytes, without the channel axis (1 for gray) that Keras's Conv2D expects.")
     print(f"  As bytes the training images take {train[0].nbytes / 1e6:.0f} MB of memory; as 32-bit floats they would")
     print("  take four times as much, so images become floats batch by batch.")
     print(f"  {'class':<14} {'training':>9} {'test':>7}")
@@ -84,7 +84,7 @@ def describe_shapes(train, test, names):
         print(f"  {name:<14} {count:>9,} {test_count:>7,}")
     if counts.min() == counts.max():
         print(f"  The classes are balanced: guessing has an accuracy of {1 / len(names):.0%}, accuracy is a fair")
-        print("  measure, and no class needs a weight.")
+        print("  measure, and no class weights are needed.")
     else:
         print("  The classes are not balanced: a high accuracy may hide a class that is never predicted.")
 
@@ -101,7 +101,7 @@ def describe_pixels(train, test, names):
     print("  Networks learn best from small numbers of similar size: pixels are divided by 255, to 0.0 to 1.0,")
     print(f"  where the mean is {images.mean() / 255:.4f} and the standard deviation {images.std() / 255:.4f}.")
     print(f"  fraction of zero pixels: {(images == 0).mean():.1%}")
-    print("  They are the background: a photo with a white one looks like nothing that the network was trained on.")
+    print("  They are the background: a photo with a white background is unlike any training image.")
     means, typical, deviations = baselines.class_statistics(images, labels, len(names))
     spread = {names[k]: float(np.sqrt((deviations[k] ** 2).mean())) for k in np.unique(labels)}
     print(f"  The images of {max(spread, key=spread.get)} vary most, those of {min(spread, key=spread.get)} least.")
@@ -124,7 +124,9 @@ def describe_map(projected):
 
     print("\n4. A map (map.png): images that look alike lie together (50 principal components, then t-SNE to two)")
     places = neighbors.embed(projected)
-    print("  On the genuine data, trousers, bags and the three kinds of shoes lie apart; shirts lie among the others.")
+    print(
+        "  On the genuine data, trousers, bags and shoes form groups; shirts overlap with T-shirts, pullovers, coats."
+    )
     return places
 
 
@@ -148,11 +150,11 @@ def describe_labels(args, contents, train, test, near, names):
 
     from pyimagesearch.evaluation import label_errors
 
-    print("\n6. Labels that look wrong: most of an image's ten nearest training images belong to another class")
+    print("\n6. Labels that look wrong: all ten nearest training images belong to one other class")
     suspects = label_errors.suspects(train[1], test[1], near, len(names))
     for part, total in (("train", len(train[1])), ("test", len(test[1]))):
         unanimous = sum(suspect.score == 1 for suspect in suspects if suspect.part == part)
-        print(f"  {part}: of {total:,} images, {unanimous:,} have ten neighbors that all belong to one other class")
+        print(f"  {part}: {unanimous:,} of {total:,} images")
     print(
         "  Not all of these labels are wrong, some images are only unusual; but no network can, or should, reach 100%."
     )

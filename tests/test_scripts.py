@@ -48,7 +48,7 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     )
     assert 0.1 < result["temperature"] < 10
     assert result["accuracy"] > 0.9
-    assert f"accuracy {result['accuracy']:.2%} of 200 test images" in done.stdout
+    assert f"accuracy {result['accuracy']:.2%} on 200 test images" in done.stdout
     assert np.sum(result["confusion_matrix"]) == 200
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
     assert {"confusion_matrix", "predictions", "mistakes", "reliability"} <= drawn

@@ -56,12 +56,13 @@ def summary(result, count):
     low, high = result["accuracy_interval"]
     before, after = result["calibration"]["error"], result["calibration_after_scaling"]["error"]
     lines = [
-        f"accuracy {result['accuracy']:.2%} of {count:,} test images (95% interval for other images of this kind: "
-        f"{low:.2%} to {high:.2%})",
+        f"accuracy {result['accuracy']:.2%} on {count:,} test images (95% confidence interval for other images of this "
+        f"kind: {low:.2%} to {high:.2%})",
         f"top-2 accuracy {result['top_2_accuracy']:.2%}: the label is one of the two most probable classes",
-        f"cross-entropy {result['cross_entropy']:.4f} (0 would be certain and right every time)",
-        f"expected calibration error {before:.2%} (mean of |confidence - accuracy|), {after:.2%} after dividing the "
-        f"logits by the temperature {result['temperature']:.2f}",
+        f"cross-entropy {result['cross_entropy']:.4f} (0: certain and correct every time; "
+        f"{np.log(len(result['confusion_matrix'])):.2f}: guessing)",
+        f"expected calibration error {before:.2%} (the gap between confidence and accuracy), {after:.2%} after "
+        f"dividing the logits by the temperature {result['temperature']:.2f}",
     ]
     if "tta" in result:
         accuracy, loss = result["tta"]["accuracy"], result["tta"]["cross_entropy"]
@@ -69,15 +70,15 @@ def summary(result, count):
             f"with test-time augmentation (horizontal flip): accuracy {accuracy:.2%}, cross-entropy {loss:.4f}"
         )
     pairs = ", ".join(f"{one} / {other} {mistakes}" for mistakes, one, other in result["most_confused"])
-    lines.append(f"most confused pairs (mistakes, either way): {pairs or 'none'}")
+    lines.append(f"most confused pairs (errors in both directions): {pairs or 'none'}")
     return "\n".join(lines)
 
 
 def report_text(probabilities, labels, class_names):
     """Return scikit-learn's classification report as text, with a line that says what its columns are."""
     return _report(probabilities.argmax(axis=1), labels, class_names, digits=3) + (
-        "  precision: fraction of the predictions of a class that are right; recall: fraction of its images that are\n"
-        "  found; f1-score: the harmonic mean of both; support: its number of images"
+        "  precision: fraction of the predictions of a class that are correct; recall: fraction of its images that\n"
+        "  are predicted as that class; f1-score: the harmonic mean of both; support: its number of images"
     )
 
 

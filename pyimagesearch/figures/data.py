@@ -58,7 +58,7 @@ def pixels(images):
     axes.set(xlabel="pixel value", ylabel="fraction of all pixels", xlim=(0, 256))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{counts[0]:.0%} of the pixels are 0, the black background; the others spread over the whole range")
+    axes.set_title(f"Pixel values above 0 (the {counts[0]:.0%} that are 0, the black background, are not shown)")
     return figure
 
 

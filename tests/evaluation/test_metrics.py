@@ -45,6 +45,6 @@ def test_most_confused_pairs_count_both_directions():
     assert metrics.most_confused(predicted, labels, 3) == [(3, 0, 1), (1, 1, 2)]
     assert metrics.most_confused(labels, labels, 3) == []
     assert metrics.evaluate(PROBABILITIES, LABELS, NAMES)["most_confused"] == [[1, "cat", "dog"]]
-    assert "most confused pairs (mistakes, either way): cat / dog 1" in metrics.summary(
+    assert "most confused pairs (errors in both directions): cat / dog 1" in metrics.summary(
         metrics.evaluate(PROBABILITIES, LABELS, NAMES), 4
     )
