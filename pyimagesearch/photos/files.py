@@ -1,0 +1,155 @@
+"""Find photo files and read them: whatever a file holds, the result is an image of bounded size or a UserError."""
+
+import contextlib
+import glob
+import stat
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pyimagesearch.errors import UserError, reason, warn
+
+SIDE = 400  # pixels: the longer edge of a photo after read()
+# Raster formats in which people keep photos; Pillow recognizes them by content. It knows many more, and one of those,
+# EPS, starts a foreign program. HEIF needs the package pillow-heif.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
+SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+SUFFIXES |= {".dng", ".cr2", ".cr3", ".nef", ".arw"}  # raw photos, which are named and not read
+MAX_BYTES = 400e6  # of memory for decoding
+MAX_PIXELS = 250e6  # of a JPEG file, which is decoded at an eighth of its size
+MAX_ASPECT = 50  # longer edge / shorter edge
+PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # of a pixel in Pillow's memory; other modes: 4
+COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 2, "TIFF": 2}  # of all pixels, held at once by a decoder; other formats: 1
+
+
+def find(paths):
+    """Return the photo files among `paths`, and the number of files that cannot be used. Prints a warning for each.
+
+    A folder stands for the photos in it (not in its subfolders), sorted; its other files, such as notes.txt, are
+    ignored. A name with wildcards stands for the files that it matches: some shells leave that to the program.
+    Only the files' headers are read. Raises UserError if no photo is left.
+    """
+    files, errors = [], []
+    for path in paths:
+        try:
+            expanded, messages = _expand(path)
+        except UserError as error:
+            expanded, messages = [], [error]
+        files += expanded
+        errors += messages
+    if not files and len(errors) == 1:
+        raise errors[0]
+    for error in errors:
+        warn(str(error))
+    if not files:
+        raise UserError(f"none of these {len(errors)} files can be used; see above")
+    return files, len(errors)
+
+
+def _expand(path):
+    """Return the photo files that a path of the command line stands for, and a list of UserErrors for the others."""
+    try:
+        if not path.exists() and (matches := sorted(glob.glob(str(path)))):
+            parts = [_expand(Path(match)) for match in matches]
+            return sum((files for files, _ in parts), []), sum((errors for _, errors in parts), [])
+        if not path.is_dir():
+            with _opened(path):
+                return [path], []
+        inside = sorted(file for file in path.iterdir() if not file.name.startswith(".") and not file.is_dir())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason(error)}") from error
+    files, errors = [], []
+    for file in inside:
+        try:
+            with _opened(file):
+                files.append(file)
+        except UserError as error:
+            if file.suffix.lower() in SUFFIXES:
+                errors.append(error)
+    if not files and not errors:
+        raise UserError(f"the folder {path} holds no photos (subfolders are not searched)")
+    return files, errors
+
+
+def read(path):
+    """Return the photo at `path` as a PIL image: RGB, upright, at most 400 pixels high or wide.
+
+    Transparent pixels become white. Raises UserError if the file cannot be read.
+    """
+    with _opened(path) as image:
+        # Sampled first, so that the conversions below have little to do, and averaged at the end.
+        image.thumbnail((5 * SIDE, 5 * SIDE), Image.Resampling.NEAREST)
+        with contextlib.suppress(Exception):  # of a damaged EXIF header
+            image = ImageOps.exif_transpose(image)
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # 16 bits and more
+            values = np.nan_to_num(np.asarray(image, np.float64), nan=0, posinf=0, neginf=0).clip(0)
+            values *= 255 / max(65535 if image.mode != "F" else 0, values.max(), 1e-9)
+            image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+        image = image.convert("RGBA")
+        image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    if image.getextrema()[3][0] == 0:  # the garment is cut out already, perhaps to its very edge
+        image = ImageOps.expand(image, border=8, fill=(255, 255, 255, 0))
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Yield the photo file at `path` as a PIL image, not decoded yet. Any error in the block becomes a UserError."""
+    pillows_bound = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # _check_size counts bytes instead
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"cannot read {path}: it is not a regular file")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata
+            with Image.open(path, formats=_formats()) as image:
+                pixels = image.width * image.height
+                image.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG only: decode at 1/2, 1/4 or 1/8
+                _check_size(path, image, pixels)
+                yield image
+    except (UserError, MemoryError):
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f"there is no file {path}") from error
+    except UnidentifiedImageError as error:
+        raise UserError(_unidentified(path)) from error
+    except Exception as error:  # Pillow's readers raise whatever they like on a damaged file
+        words = reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+        raise UserError(f"cannot read {path}: {words}") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = pillows_bound
+
+
+def _formats():
+    """Return which of FORMATS this Pillow reads."""
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _check_size(path, image, pixels):
+    """Raise UserError if decoding would take too much memory. pixels: of the file, before image.draft()."""
+    size = PIXEL_BYTES.get(image.mode, 4) * image.width * image.height * COPIES.get(image.format, 1)
+    if image.info.get("progressive"):  # libjpeg keeps three 16-bit coefficients for each pixel
+        size += 6 * pixels
+    if size > MAX_BYTES or pixels > MAX_PIXELS:
+        raise UserError(f"{path} is too large ({pixels / 1e6:,.0f} megapixels); save it smaller")
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        raise UserError(f"{path} is {image.width} x {image.height} pixels, too narrow for a photo; crop it")
+
+
+def _unidentified(path):
+    """Return why Pillow does not read the file at `path`, and what to do."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    if not start:
+        return f"{path} is empty (0 bytes)"
+    if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif", b"msf"):
+        return f"cannot read {path}: it is a HEIC photo; export it as JPEG, or run: pip install pillow-heif"
+    return f"{path} is not a photo in a format that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC)"
