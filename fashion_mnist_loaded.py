@@ -107,10 +107,10 @@ def evaluate(args, contents):
 
 def predict_photos(args, contents):
     """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
-    from pyimagesearch.photos import photo
+    from pyimagesearch.photos import conversion
+    from pyimagesearch.photos import files as photo_files
 
-    paths = photo.find(args.image)
-    photos = list(photo.prepared(paths))
+    paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
     model, record, input_format, class_names = load(args, contents)
 
     from pyimagesearch.evaluation import calibration, predict
@@ -119,26 +119,28 @@ def predict_photos(args, contents):
     from pyimagesearch.model_files import saving
 
     shown, result = [], []
-    for path, prepared in photos:
-        if isinstance(prepared, UserError):
-            warn(str(prepared))
+    for path, photo in conversion.convert_files(paths):
+        if isinstance(photo, UserError):
+            warn(str(photo))
+            unusable += 1
             continue
-        views = predict.predict(model, prepared.pictures, input_format)
+        views = predict.predict(model, photo.images, input_format)
         probabilities = calibration.apply_temperature(predict.combine(views), saving.temperature(record))
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
         print(printable(f"{path}: {', '.join(best)}"))
         unsure = ["the network is not sure"] if probabilities.max() < 0.5 else []
-        for note in (*prepared.doubts, *unsure):
+        for note in (*photo.notes, *unsure):
             print(f"  note: {note}")
-        shown.append((path.name, prepared, probabilities))
+        if len(shown) < figures.MOST:
+            shown.append((path.name, photo, probabilities))
         result.append({"file": str(path), **dict(zip(class_names, probabilities.tolist(), strict=True))})
     if shown:
         drawn = style.save(args.images, photos=figures.photos(shown, class_names))
         print(f"figure: {drawn[0]}")
-    if len(shown) < len(paths):
+    if unusable:
         if args.json:
             files.write_json(args.json, result)
-        raise UserError(f"{len(paths) - len(shown)} of {len(paths)} photos could not be used; see above")
+        raise UserError(f"{unusable} of {unusable + len(result)} files could not be used; see above")
     return result
 
 

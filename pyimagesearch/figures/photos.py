@@ -4,22 +4,25 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from pyimagesearch.errors import printable
 from pyimagesearch.figures.style import BLUE, ORANGE, WIDTH, own_style
+
+MOST = 12  # photos in a figure
 
 
 @own_style
-def photos(rows, class_names, most=12):
+def photos(rows, class_names):
     """Draw a row for each photo: the photo, the garment, its grays, the 28 x 28 image, the probabilities as bars.
 
-    rows: (name, photo.Photo, probabilities of the classes); the first `most` of them are drawn.
+    rows: (name, conversion.Photo, probabilities of the classes); the first 12 of them are drawn.
     """
-    rows = rows[:most]
+    rows = rows[:MOST]
     figure = Figure(figsize=(WIDTH, 0.5 + 1.75 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), 5, squeeze=False, width_ratios=(1, 1, 1, 1, 1.15))
     for number, (axes, (name, photo, probabilities)) in enumerate(zip(panels, rows, strict=True)):
-        cut_out = np.where(photo.garment[..., None], photo.original, 255)
+        cut_out = np.where(photo.mask[..., None], photo.pixels, 255)
         titles = ("the photo", "background removed", "gray, negated", "28 x 28 pixels")
-        images = (photo.original, cut_out, photo.grey, photo.pictures[0, ..., 0])
+        images = (photo.pixels, cut_out, photo.gray, photo.images[0, ..., 0])
         for panel, title, image in zip(axes, titles, images, strict=False):
             panel.imshow(image, cmap="gray", vmin=0, vmax=255)
             panel.set_xticks([])
@@ -27,7 +30,8 @@ def photos(rows, class_names, most=12):
             panel.spines[:].set_color("#C0C0C0")
             if number == 0:
                 panel.set_title(title, fontsize=10)
-        axes[0].set_xlabel(name if len(name) < 22 else f"{name[:10]}...{name[-9:]}", fontsize=9)
+        name = printable(name if len(name) < 22 else f"{name[:10]}...{name[-9:]}")
+        axes[0].set_xlabel(name, fontsize=9)
         best = np.argsort(probabilities)[-5:]
         axes[4].barh(range(5), np.asarray(probabilities)[best], color=[BLUE] * 4 + [ORANGE])
         axes[4].set_yticks(range(5), [class_names[k] for k in best], fontsize=10)

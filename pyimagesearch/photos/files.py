@@ -18,7 +18,7 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "H
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 SUFFIXES |= {".dng", ".cr2", ".cr3", ".nef", ".arw"}  # raw photos, which are named and not read
 MAX_BYTES = 400e6  # of memory for decoding
-MAX_PIXELS = 250e6  # of a JPEG file, which is decoded at an eighth of its size
+MAX_PIXELS = 250e6  # of the file; a JPEG is decoded at up to an eighth of its width
 MAX_ASPECT = 50  # longer edge / shorter edge
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # of a pixel in Pillow's memory; other modes: 4
 COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 2, "TIFF": 2}  # of all pixels, held at once by a decoder; other formats: 1
@@ -51,8 +51,8 @@ def find(paths):
 def _expand(path):
     """Return the photo files that a path of the command line stands for, and a list of UserErrors for the others."""
     try:
-        if not path.exists() and (matches := sorted(glob.glob(str(path)))):
-            parts = [_expand(Path(match)) for match in matches]
+        if not path.exists() and (matches := set(glob.glob(str(path))) - {str(path)}):
+            parts = [_expand(Path(match)) for match in sorted(matches)]
             return sum((files for files, _ in parts), []), sum((errors for _, errors in parts), [])
         if not path.is_dir():
             with _opened(path):

@@ -11,7 +11,7 @@ from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.data.preparation import reshape
 from pyimagesearch.evaluation.label_errors import Suspect
 from pyimagesearch.figures import data, evaluation, network, photos, style, training
-from pyimagesearch.photos import photo
+from pyimagesearch.photos.conversion import Photo
 from pyimagesearch.recipes import RECIPES
 
 IMAGES, LABELS = pictures(200)
@@ -24,7 +24,7 @@ HISTORY = {
 HISTORY["learning_rates"] = [0, 0.1, 0]
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
 RELIABILITY = {"calibration": CALIBRATION, "calibration_after_scaling": CALIBRATION, "temperature": 0.7}
-PHOTO = photo.Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], ())
+PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], ())
 ROWS = [("Input", "28 x 28 x 1", 0), ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288)]
 FIGURES = {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),

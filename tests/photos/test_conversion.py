@@ -1,0 +1,147 @@
+"""Photos of garments become 28x28 images like those of the data set."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+
+from pyimagesearch.data import loading
+from pyimagesearch.errors import UserError
+from pyimagesearch.photos import conversion, files
+
+
+def enlarged(image, side=420, padding=40, background=0):
+    """Render a 28x28 image large, on a background of its own gray."""
+    sheet = Image.new("L", (side + 2 * padding, side + 3 * padding), background)
+    sheet.paste(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC), (padding, padding))
+    return sheet
+
+
+def stored(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned(image):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90 degrees to see it upright"
+    return stored(enlarged(255 - image, 900, 100, 255).rotate(90, expand=True), "JPEG", quality=90, exif=exif)
+
+
+def cut_out(image):
+    sheet = Image.new("RGBA", (300, 300), (20, 30, 90, 0))
+    sheet.putalpha(Image.fromarray(image).resize((300, 300), Image.Resampling.BICUBIC))
+    return stored(sheet, "PNG")
+
+
+def sixteen_bits(image):
+    values = np.asarray(enlarged(255 - image, background=255)).astype(np.uint16) * 257
+    return stored(Image.fromarray(values), "PNG")
+
+
+RENDERINGS = {
+    "dark on white": lambda p: stored(enlarged(255 - p, background=255), "PNG"),
+    "light on black": lambda p: stored(enlarged(p), "PNG"),
+    "on gray": lambda p: stored(enlarged((200 - p / 255 * 200).astype(np.uint8), background=200), "PNG"),
+    "JPEG of quality 60": lambda p: stored(enlarged(255 - p, background=255), "JPEG", quality=60),
+    "turned by EXIF": turned,
+    "transparent": cut_out,
+    "palette": lambda p: stored(enlarged(255 - p, 600, background=255).convert("P"), "GIF"),
+    "16 bits": sixteen_bits,
+    "CMYK": lambda p: stored(enlarged(255 - p, background=255).convert("CMYK"), "JPEG", quality=95),
+}
+
+
+@pytest.mark.real_data
+def test_rendered_image_comes_back_nearly_as_it_was(genuine, tmp_path):
+    images, labels = loading.load_part("train", genuine)
+    classifier = KNeighborsClassifier(1).fit(images[:-200].reshape(-1, 784), labels[:-200])
+    originals, truth = images[-200:], labels[-200:]
+    accuracy = classifier.score(originals.reshape(-1, 784), truth)
+    names = list(RENDERINGS)
+    converted = []
+    for number, original in enumerate(originals):
+        path = tmp_path / str(number)
+        path.write_bytes(RENDERINGS[names[number % len(names)]](original))
+        photo = conversion.convert(files.read(path))
+        assert photo.images.shape == (1, 28, 28, 1)
+        converted.append(photo.images[0, ..., 0])
+    converted = np.array(converted)
+    for number, name in enumerate(names):
+        part = slice(number, None, len(names))
+        assert np.abs(converted[part].astype(float) - originals[part]).mean() < 25, name
+    assert np.abs(converted.astype(float) - originals).mean() < 17
+    assert classifier.score(converted.reshape(-1, 784), truth) > accuracy - 0.05
+
+
+def room(color):
+    """Render a coat-like shape on a floor of planks with a shadow. Returns a PIL image and where the shape is."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:300, 0:240]
+    floor = 150 + 15 * ((columns // 30) % 2) + 0.1 * rows
+    pixels = np.stack([floor * 1.05, floor * 0.8, floor * 0.6], axis=-1) + rng.normal(0, 5, (300, 240, 1))
+    shape = (abs(columns - 120) < 45 + rows // 12) & (rows > 50) & (rows < 250)
+    pixels[shape] = color + rng.normal(0, 8, (int(shape.sum()), 1))
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), shape
+
+
+@pytest.mark.parametrize("color", [(40, 50, 110), (230, 230, 235), (180, 40, 40)])
+def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
+    image, shape = room(color)
+    photo = conversion.convert(image)
+    overlap = (photo.mask & shape).sum() / (photo.mask | shape).sum()
+    assert overlap > 0.9
+    assert photo.images.shape == (2 * len(conversion.WIDTHS), 28, 28, 1)  # each also mirrored
+    first = photo.images[0, ..., 0]
+    assert (first[:, :3] == 0).all()
+    assert (first[:, -3:] == 0).all()
+    assert 120 < np.median(first[first > 0]) < 220
+    assert first[[0, -1]].any()  # the longer edge fills the image
+    assert any("background is not plain" in note for note in photo.notes)
+
+
+def test_garment_that_is_cut_off_is_noted():
+    sheet = np.full((200, 200), 255, np.uint8)
+    sheet[60:, 90:110] = 30
+    photo = conversion.convert(Image.fromarray(sheet).convert("RGB"))
+    assert photo.notes == ()
+    sheet[60:, 75:125] = 30
+    photo = conversion.convert(Image.fromarray(sheet).convert("RGB"))
+    assert any("touches the edge" in note for note in photo.notes)
+
+
+STORED = {
+    "light on black": lambda image: Image.fromarray(image),
+    "negative": lambda image: Image.fromarray(255 - image),
+    "negative in RGB": lambda image: Image.fromarray(255 - image).convert("RGB"),
+    "palette": lambda image: Image.fromarray(image).convert("P"),
+}
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("form", STORED)
+def test_images_like_those_of_the_data_set_are_unchanged(genuine, tmp_path, form):
+    images, _ = loading.load_part("train", genuine)
+    for original in images[:200]:
+        STORED[form](original).save(tmp_path / "image.png")
+        photo = conversion.convert(files.read(tmp_path / "image.png"))
+        assert np.array_equal(photo.images, original.reshape(1, 28, 28, 1))
+        assert photo.notes == ()
+
+
+def test_photo_of_28_pixels_on_a_floor_is_not_taken_for_an_image_of_the_data_set():
+    image, _ = room((40, 50, 110))
+    assert len(conversion.convert(image.resize((28, 28)).convert("L").convert("RGB")).images) > 1
+
+
+@pytest.mark.parametrize("pixel", [0, 130, 255])
+def test_nothing_but_background_is_an_error(tmp_path, pixel):
+    for side in (28, 50):
+        Image.new("L", (side, side), pixel).save(tmp_path / "empty.png")
+        ((path, error),) = conversion.convert_files([tmp_path / "empty.png"])
+        assert path == tmp_path / "empty.png"
+        assert isinstance(error, UserError)
+        assert "empty.png shows nothing but background" in str(error)

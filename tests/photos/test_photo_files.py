@@ -1,0 +1,190 @@
+"""Whatever a file is and holds: it is read as a photo, or an error names it, before Keras is imported."""
+
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import ROOT
+from pyimagesearch.errors import UserError
+from pyimagesearch.photos import files
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\nshowpage\n%%EOF\n"
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+
+def stored(image, kind="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def damaged_tags():
+    """Return a TIFF whose directory names types and offsets that do not exist."""
+    content = bytearray(stored(Image.new("L", (60, 60), 200), "TIFF"))
+    start = int.from_bytes(content[4:8], "little")
+    content[start + 2 + 12 * 8 + 2] = 99
+    return bytes(content)
+
+
+def jpeg():
+    return stored(Image.effect_noise((300, 300), 60), "JPEG")
+
+
+NOT_PHOTOS = {
+    "text.jpg": (b"no photo", "text.jpg is not a photo in a format that can be read"),
+    "empty.jpg": (b"", "empty.jpg is empty"),
+    "eps.jpg": (EPS, "eps.jpg is not a photo in a format that can be read"),
+    "pdf.png": (b"%PDF-1.4\n", "pdf.png is not a photo in a format that can be read"),
+    "a.heic": (HEIC, "a.heic: it is a HEIC photo; export it as JPEG"),
+    "bomb.png": (stored(Image.new("1", (20_000, 20_000))), "bomb.png is too large .400 megapixels."),
+    "float.tif": (
+        stored(Image.fromarray(np.zeros((8000, 8000), np.float32)), "TIFF", compression="tiff_deflate"),
+        "float.tif is too large .64 megapixels.",
+    ),
+    "thin.png": (stored(Image.new("L", (1, 1_000_000))), "thin.png is 1 x 1000000 pixels, too narrow"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_PHOTOS)
+def test_what_is_not_a_photo_is_an_error_that_names_it(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+    content, words = NOT_PHOTOS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=words) as caught:
+        files.find([tmp_path / name])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=words):
+        files.read(tmp_path / name)
+
+
+def test_no_foreign_program_is_started(tmp_path, monkeypatch):
+    def started(*arguments, **options):
+        raise AssertionError(f"started {arguments}")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    (tmp_path / "a.eps").write_bytes(EPS)
+    with pytest.raises(UserError, match="not a photo"):
+        files.read(tmp_path / "a.eps")
+
+
+def test_cut_file_is_an_error(tmp_path):
+    (tmp_path / "cut.jpg").write_bytes(jpeg()[:5000])
+    with pytest.raises(UserError, match="cannot read .*cut.jpg: "):
+        files.read(tmp_path / "cut.jpg")
+
+
+def unreadable(folder):
+    (folder / "closed").mkdir(mode=0)
+    return folder / "closed" / "a.jpg"
+
+
+def pipe(folder):
+    os.mkfifo(folder / "pipe.png")
+    return folder / "pipe.png"
+
+
+def loop(folder):
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    return folder / "loop.png"
+
+
+def folder_of_text(folder):
+    (folder / "notes").mkdir()
+    (folder / "notes" / "notes.txt").write_text("no photo")
+    return folder / "notes"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "none.jpg", "there is no file .*none.jpg"),
+        (lambda folder: folder / "*.jpg", "there is no file .*\\*.jpg"),
+        (lambda folder: folder / ("a" * 300), "cannot read .*a: File name too long"),
+        (lambda folder: folder / "a\0.jpg", "cannot read"),
+        (pipe, "cannot read .*pipe.png: it is not a regular file"),
+        (loop, "cannot read .*loop.png: "),
+        (folder_of_text, "the folder .*notes holds no photos"),
+        pytest.param(
+            unreadable,
+            "cannot read .*a.jpg: Permission denied",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything"),
+        ),
+    ],
+)
+def test_path_that_cannot_be_used_is_an_error(tmp_path, make, words):
+    with pytest.raises(UserError, match=words):
+        files.find([make(tmp_path)])
+
+
+def test_folder_and_wildcards_stand_for_their_photos(tmp_path, capsys):
+    folder = tmp_path / "wardrobe"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.png", "a.JPG", "without_suffix", "more/c.jpg", ".hidden.jpg"):
+        (folder / name).write_bytes(jpeg())
+    for name in ("notes.txt", "model.h5", "x.jpg", "more/text"):
+        (folder / name).write_text("no photo")
+    os.mkfifo(folder / "pipe")
+    paths, unusable = files.find([folder, folder / "?.JPG"])
+    assert [path.name for path in paths] == ["a.JPG", "b.png", "without_suffix", "a.JPG"]
+    assert unusable == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "x.jpg is not a photo" in line
+
+
+def test_unusable_files_are_all_named(tmp_path, capsys):
+    with pytest.raises(UserError, match="none of these 2 files can be used"):
+        files.find([tmp_path / "one.jpg", tmp_path / "two.jpg"])
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        stored(Image.fromarray(np.float32([[np.nan, 1, np.inf, -np.inf]] * 4)), "TIFF"),
+        stored(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"),
+        damaged_tags(),
+        stored(Image.fromarray(np.full((40, 40), 60_000, np.uint16))),
+    ],
+    ids=["infinite", "not a number", "damaged tags", "16 bits"],
+)
+def test_odd_pixels_and_tags_are_read_in_silence(tmp_path, capfd, recwarn, content):
+    (tmp_path / "odd").write_bytes(content)
+    assert files.read(tmp_path / "odd").mode == "RGB"
+    assert not recwarn.list
+    assert capfd.readouterr() == ("", "")
+
+
+MEASURED = """
+import pathlib, resource, sys
+from pyimagesearch.photos import conversion, files
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+try:
+    files.read(pathlib.Path(sys.argv[1]))
+except files.UserError:
+    pass
+print((peak() - before) * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "options"),
+    [
+        (Image.new("RGBA", (9400, 9400)), "PNG", {}),
+        (Image.new("I;16", (9400, 9400)), "PNG", {}),
+        (Image.new("I", (9400, 9400)), "TIFF", {}),
+        (Image.new("RGB", (5000, 4900)), "WEBP", {}),
+        (Image.new("RGB", (6000, 6000)), "JPEG", {"progressive": True}),
+    ],
+    ids=["RGBA", "16 bits", "32 bits", "WebP", "progressive JPEG"],
+)
+def test_large_files_take_less_than_500_megabytes(tmp_path, image, kind, options):
+    image.save(tmp_path / "large", kind, **options)
+    command = [sys.executable, "-c", MEASURED, str(tmp_path / "large")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) < 500e6

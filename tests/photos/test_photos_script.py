@@ -1,0 +1,68 @@
+"""fashion_mnist_loaded.py --image: predictions of photos, whatever lies between them."""
+
+import json
+
+import pytest
+from PIL import Image
+from test_conversion import enlarged
+
+from conftest import pictures
+from pyimagesearch import recipes
+from pyimagesearch.data import loading, preparation
+from pyimagesearch.model_files import saving
+from pyimagesearch.training import train as training
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model file that knows pictures(), and 10 images with their labels."""
+    images, labels = pictures(600)
+    # The bars of these images are far down or up: a frame of light keeps them where they are when they are trimmed.
+    images[:, [0, -1]] = images[:, :, [0, -1]] = 255
+    data = preparation.reshape(images), labels
+    model, _ = training.train(recipes.RECIPES["fast"], data, data, 10, seed=0)
+    record = {"recipe": "fast", "epochs": 8, "seed": 0, "training_images": 600, "versions": {}, "temperature": 1.0}
+    path = tmp_path_factory.mktemp("model") / "fashion_model.h5"
+    saving.save(model, path, record | {"input_range": saving.INPUT_RANGE})
+    return path, images[:10], labels[:10]
+
+
+def test_script_predicts_photos_and_goes_on_after_bad_ones(run, tmp_path, trained):
+    model, images, labels = trained
+    (tmp_path / "wardrobe").mkdir()
+    for number, image in enumerate(images):
+        enlarged(image).save(tmp_path / f"wardrobe/{number}.png")
+    (tmp_path / "wardrobe/x.jpg").write_text("no photo")
+    done = run("fashion_mnist_loaded.py", "--model", model, "--image", "wardrobe", "--json", "result.json", check=1)
+    assert "x.jpg is not a photo" in done.stderr
+    assert "1 of 11 files could not be used" in done.stderr
+    assert "Traceback" not in done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert [photo.pop("file") for photo in result] == [f"wardrobe/{number}.png" for number in range(10)]
+    for label, photo in zip(labels, result, strict=True):
+        assert max(photo, key=photo.get) == loading.CLASS_NAMES[label]
+        assert sum(photo.values()) == pytest.approx(1)
+    assert (tmp_path / "images/photos.png").stat().st_size > 10_000
+    (tmp_path / "wardrobe/x.jpg").unlink()
+    assert run("fashion_mnist_loaded.py", "--model", model, "--image", "wardrobe", check=0).stderr == ""
+
+
+def test_odd_names_are_shown_in_silence(run, tmp_path, trained):
+    model, images, _ = trained
+    names = [b"a$x^$b.png", b"shirt $5_$10.png", "\u978b\U0001f45f.png".encode(), b"caf\xe9.png", b"\x1b[31mred.png"]
+    (tmp_path / "wardrobe").mkdir()
+    Image.fromarray(images[0]).resize((300, 300)).save(tmp_path / "image.png")
+    for name in names:
+        with open(bytes(tmp_path / "wardrobe") + b"/" + name, "wb") as file:
+            file.write((tmp_path / "image.png").read_bytes())
+    done = run("fashion_mnist_loaded.py", "--model", model, "--image", "wardrobe", "--json", "result.json", check=0)
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    assert len(json.loads((tmp_path / "result.json").read_text())) == len(names)
+
+
+def test_missing_file_is_told_before_keras_is_imported(run, tmp_path, trained):
+    model, _, _ = trained
+    (tmp_path / "keras.py").write_text("raise SystemExit('Keras was imported')")
+    done = run("fashion_mnist_loaded.py", "--model", model, "--image", "none.jpg", check=1, PYTHONPATH=str(tmp_path))
+    assert done.stderr == "fashion_mnist_loaded.py: there is no file none.jpg\n"
