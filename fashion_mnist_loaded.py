@@ -128,7 +128,7 @@ def predict_photos(args, contents):
         probabilities = calibration.apply_temperature(predict.combine(views), saving.temperature(record))
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
         print(printable(f"{path}: {', '.join(best)}"))
-        unsure = ["the network is not sure"] if probabilities.max() < 0.5 else []
+        unsure = ["low confidence: the network may be wrong"] if probabilities.max() < 0.5 else []
         for note in (*photo.notes, *unsure):
             print(f"  note: {note}")
         if len(shown) < figures.MOST:

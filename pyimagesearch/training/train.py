@@ -25,7 +25,7 @@ def learning_rates(recipe, steps):
 
 
 def optimizer(recipe, steps):
-    """Return stochastic gradient descent as the recipe wants it, for a training of `steps` steps."""
+    """Return the recipe's optimizer, stochastic gradient descent, for a training of `steps` steps."""
     sgd = keras.optimizers.SGD(
         learning_rates(recipe, steps), recipe.momentum, recipe.nesterov, weight_decay=recipe.weight_decay or None
     )

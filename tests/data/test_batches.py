@@ -59,6 +59,16 @@ def test_batches_repeat_by_seed_and_epoch():
     assert (second_epoch(5) != second_epoch(6)).any()
 
 
+def test_the_same_image_is_augmented_differently_in_each_epoch_and_batch():
+    images = noise(1).repeat(128, axis=0)  # so that the order does not matter
+    batches = Batches(images, np.zeros(128, int), 10, 64, seed=1, recipe=Recipe(1, flip=True))
+    seen = []
+    for _ in range(2):
+        seen += [x for x, _ in epoch_of(batches)]
+        batches.on_epoch_end()
+    assert all((seen[one] != seen[other]).any() for one in range(4) for other in range(one))
+
+
 def test_scale_turns_bytes_into_floats_from_zero_to_one():
     scaled = scale(np.array([0, 51, 255], np.uint8))
     assert scaled.dtype == np.float32
