@@ -43,7 +43,7 @@ def main(arguments=()):
     from pyimagesearch.figures import style
 
     train, test = loading.load(args.data_dir, args.any_data)
-    names = loading.CLASS_NAMES
+    names = loading.class_names(args.class_names, train[1], test[1])
     describe_shapes(train, test, names)
     means = describe_pixels(train, test, names)
     projected, test_projected = neighbors.project(train[0], test[0])

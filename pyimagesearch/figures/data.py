@@ -69,7 +69,7 @@ def map_of_images(places, images, labels, class_names, thumbnails=120):
     axes = figure.subplots()
     for number, name in enumerate(class_names):
         chosen = labels == number
-        axes.scatter(*places[chosen].T, s=9, color=CLASS_COLORS[number], label=name, linewidths=0)
+        axes.scatter(*places[chosen].T, s=9, color=CLASS_COLORS[number % 10], label=name, linewidths=0)
     low, high = places.min(axis=0), places.max(axis=0)
     size = 0.03 * (high - low)
     drawn = np.empty((0, 2))
@@ -81,7 +81,7 @@ def map_of_images(places, images, labels, class_names, thumbnails=120):
         drawn = np.vstack([drawn, place])
         (left, bottom), (right, top) = place - size / 2, place + size / 2
         axes.imshow(255 - image, cmap="gray", extent=(left, right, bottom, top), zorder=3, vmin=0, vmax=255)
-        color = CLASS_COLORS[label]
+        color = CLASS_COLORS[label % 10]
         axes.add_patch(Rectangle((left, bottom), *size, fill=False, edgecolor=color, linewidth=1.4, zorder=4))
     axes.set(xlim=(low[0] - size[0], high[0] + size[0]), ylim=(low[1] - size[1], high[1] + size[1]), aspect="auto")
     axes.set_xticks([])
