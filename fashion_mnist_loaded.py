@@ -54,7 +54,7 @@ def load(args, contents):
         from pyimagesearch.evaluation import input_search, predict
         from pyimagesearch.model_files import building
     model, record = building.build(contents), contents.record
-    class_names = record.get("class_names", loading.CLASS_NAMES)
+    class_names = saving.class_names(record) or loading.CLASS_NAMES
     print(f"{args.model}: {printable(saving.describe(record))}")
     if saving.is_ours(record) and not args.input_range:
         return model, record, predict.OURS, class_names
@@ -62,7 +62,7 @@ def load(args, contents):
     images, labels = loading.load_part("train", args.data_dir, args.any_data)
     sample = preparation.reshape(images[:1000]), labels[:1000]
     found, accuracy = input_search.find_input_format(model, args.input_range, *sample)
-    print(f"  input format: pixels {found.range}, shape {found.shape}; output: {found.outputs}")
+    print(f"  input format: pixels {found.range}, shape {found.shape}; outputs: {found.outputs}")
     print(f"  accuracy with this format: {accuracy:.1%} of {len(sample[1]):,} training images")
     return model, record, found, class_names
 
@@ -75,6 +75,13 @@ def evaluate(args, contents):
     images = preparation.reshape(images)
     print(preparation.describe("test images", images))
     model, record, input_format, class_names = load(args, contents)
+    if args.class_names:
+        class_names = loading.class_names(args.class_names, labels)
+    if not labels.max() < len(class_names) == model.outputs[0].shape[-1]:
+        raise UserError(
+            f"{args.model} predicts {model.outputs[0].shape[-1]} classes, but there are {len(class_names)} class names "
+            f"and labels up to {labels.max()}; use the data and class names that it was trained with"
+        )
 
     from pyimagesearch.evaluation import metrics, predict
     from pyimagesearch.figures import evaluation as figures

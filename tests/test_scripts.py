@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import pictures, write_data
+from conftest import idx, pictures, write_data
+from pyimagesearch.data.idx import FILES
 from pyimagesearch.model_files import reading
 
 SCRIPTS = ("fashion_mnist.py", "fashion_mnist_loaded.py", "initial_data_analysis.py")
@@ -67,6 +68,31 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     assert f"fraction of zero pixels: {(images == 0).mean():.1%}" in done.stdout
     drawn = {path.stem for path in (tmp_path / "figures").iterdir()}
     assert drawn == {"samples", "class_means", "pixels", "map", "suspicious_labels"}
+
+
+@pytest.mark.parametrize(
+    "kept, moved, names", [(range(5), 0, ["cat", "dog", "$x^2$", "fish", "鳥"]), ([0, 1, 2, 4, 7], 10, None)]
+)
+def test_other_classes_than_ten(run, tmp_path, kept, moved, names):
+    """Five classes with names; five classes with labels from 10 to 17, others missing."""
+    for part, count, seed in (("train", 600, 1), ("test", 200, 2)):
+        images, labels = pictures(count, seed)
+        chosen = np.isin(labels, kept)
+        for name, array in zip(FILES[part], (images[chosen], labels[chosen] + np.uint8(moved)), strict=True):
+            (tmp_path / name).write_bytes(idx(array))
+    flags = ["--data-dir", ".", "--any-data"]
+    if names:
+        (tmp_path / "names.txt").write_text("\n".join(names))
+    named = ["--class-names", "names.txt"] if names else []
+    for script, more in (
+        ("fashion_mnist.py", [*named, "--epochs", "2", "--batch-size", "32"]),
+        ("fashion_mnist_loaded.py", ["--json", "result.json"]),  # the names are in the model file
+        ("initial_data_analysis.py", named),
+    ):
+        assert run(script, *flags, *more, check=0).stderr == ""
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["accuracy"] > 0.5
+    assert set(names or ()) <= set(result["report"])
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

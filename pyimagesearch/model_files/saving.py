@@ -54,6 +54,12 @@ def is_ours(record):
     return record.get("input_range") == list(INPUT_RANGE)
 
 
+def class_names(record):
+    """Return the class names in a record, a tuple of str; None if there are none."""
+    names = record.get("class_names")
+    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
+
+
 def temperature(record):
     """Return the temperature in a record (see evaluation/calibration.py); 1.0 if there is none or it is implausible."""
     value = record.get("temperature")
