@@ -34,6 +34,11 @@ def test_wilson_interval():
     assert (low, high) == (pytest.approx(0.924832, abs=1e-6), pytest.approx(0.934837, abs=1e-6))
 
 
+def test_top_2_accuracy_counts_the_two_most_probable_classes():
+    assert metrics.evaluate(PROBABILITIES, LABELS, NAMES)["top_2_accuracy"] == 1
+    assert metrics.evaluate(PROBABILITIES, np.array([2, 1, 1, 2]), NAMES)["top_2_accuracy"] == 0.75
+
+
 def test_report_names_the_classes():
     text = metrics.report_text(PROBABILITIES, LABELS, NAMES)
     assert all(name in text for name in NAMES)
