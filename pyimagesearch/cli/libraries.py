@@ -12,6 +12,7 @@ import tempfile
 import threading
 
 from pyimagesearch.errors import UserError
+from pyimagesearch.training.processes import OTHERS_ENDED, several_processes
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the default first
 OLDEST_KERAS = (3, 12)  # as in requirements.txt
@@ -136,7 +137,8 @@ def _last_words(notices):
             "KERAS_BACKEND=jax\n"
         )
         notices.seek(0)
-        os.write(2, notices.read() + words.encode())
+        # JAX aborts a process, with a stack trace, when another one of the same training has ended.
+        os.write(2, f"{OTHERS_ENDED}\n".encode() if several_processes() else notices.read() + words.encode())
     os._exit(0)
 
 

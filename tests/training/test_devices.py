@@ -91,11 +91,12 @@ def test_when_one_process_is_killed_the_other_ends_too(small_data, tmp_path, vic
 
 
 @has_jax
-def test_an_error_in_one_process_ends_both_with_one_sentence_each(small_data, tmp_path):
+def test_an_error_in_one_process_ends_both(small_data, tmp_path):
+    errors = []
     for process in start_two(tmp_path / "two", small_data, "--batch-size", 51):
-        _, error = process.communicate(timeout=300)
+        errors.append(process.communicate(timeout=300)[1])
         assert process.returncode != 0
-        assert "2 devices cannot share batches of 51" in error
+    assert any("2 devices cannot share batches of 51" in error for error in errors)
 
 
 @pytest.mark.parametrize(
