@@ -45,54 +45,24 @@ def main(arguments=()):
     return result
 
 
-def load(args, contents):
-    """Build the network. Returns (model, its record, its input format, its class names), and prints what they are."""
-    from pyimagesearch.data import loading, preparation
-    from pyimagesearch.model_files import saving
-
-    with libraries.quiet():
-        from pyimagesearch.evaluation import input_search, predict
-        from pyimagesearch.model_files import building
-    model, record = building.build(contents), contents.record
-    class_names = saving.class_names(record) or loading.CLASS_NAMES
-    print(f"{args.model}: {printable(saving.describe(record))}")
-    if saving.is_ours(record) and not args.input_range:
-        return model, record, predict.OURS, class_names
-    # The input format is found on training images: the test images are not read until everything is settled.
-    images, labels = loading.load_part("train", args.data_dir, args.any_data)
-    sample = preparation.reshape(images[:1000]), labels[:1000]
-    found, accuracy = input_search.find_input_format(model, args.input_range, *sample)
-    print(f"  input format: pixels {found.range}, shape {found.shape}; outputs: {found.outputs}")
-    print(f"  accuracy with this format: {accuracy:.1%} of {len(sample[1]):,} training images")
-    return model, record, found, class_names
-
-
 def evaluate(args, contents):
     """Evaluate the network on the test images. Returns a dict of figures."""
     from pyimagesearch.data import loading, preparation
 
+    # Load the test images, and the number of the class of each.
     images, labels = loading.load_part("test", args.data_dir, args.any_data)
     images = preparation.reshape(images)
     print(preparation.describe("test images", images))
-    model, record, input_format, class_names = load(args, contents)
-    if args.class_names:
-        class_names = loading.class_names(args.class_names, labels)
-    if not labels.max() < len(class_names) == model.outputs[0].shape[-1]:
-        raise UserError(
-            f"{args.model} predicts {model.outputs[0].shape[-1]} classes, but there are {len(class_names)} class names "
-            f"and labels up to {labels.max()}; use the data and class names that it was trained with"
-        )
+    model, input_format, class_names, temperature = load(args, contents, labels)
 
     from pyimagesearch.evaluation import metrics, predict
     from pyimagesearch.figures import evaluation as figures
     from pyimagesearch.figures import style
-    from pyimagesearch.model_files import saving
 
     # Predict: for each image, a probability for each class.
     probabilities = predict.predict(model, images, input_format)
 
     # Compare with the labels.
-    temperature = saving.temperature(record)
     result = metrics.evaluate(probabilities, labels, class_names, temperature)
     if args.tta:
         averaged = predict.test_time_augmentation(model, images, probabilities, input_format)
@@ -112,18 +82,62 @@ def evaluate(args, contents):
     return result
 
 
+def load(args, contents, labels=None):
+    """Build the network. Returns (model, input format, class names, temperature), and prints what they are.
+
+    labels: those of the test images, if these are evaluated.
+    """
+    import numpy as np
+
+    from pyimagesearch.data import loading, preparation
+    from pyimagesearch.model_files import saving
+
+    record = contents.record
+    ours, class_names = saving.is_ours(record) and not args.input_range, saving.class_names(record)
+    # The input format of other networks is found on training images: what is chosen on test images flatters.
+    training = None if ours else loading.load_part("train", args.data_dir, args.any_data)
+    if labels is None:
+        labels = training[1] if training else np.arange(len(class_names or loading.CLASS_NAMES))
+    if args.class_names or not class_names:
+        class_names = loading.class_names(args.class_names, labels)
+    if labels.max() >= len(class_names):
+        raise UserError(
+            f"{args.model} knows {len(class_names)} classes, but the labels of this data go up to {labels.max()}; "
+            "use the data that it was trained on"
+        )
+
+    with libraries.quiet():
+        from pyimagesearch.evaluation import input_search, predict
+        from pyimagesearch.model_files import building
+    model = building.build(contents)
+    print(f"{args.model}: {printable(saving.describe(record))}")
+    try:
+        if ours and input_search.is_ours(model, len(class_names)):
+            return model, predict.OURS, class_names, saving.temperature(record)
+        images, labels = training or loading.load_part("train", args.data_dir, args.any_data)
+        images = preparation.reshape(images)
+        model, trial = input_search.find_input_format(model, images, labels, class_names, args.input_range)
+    except UserError as error:
+        raise UserError(f"cannot evaluate {args.model}: {error}") from error
+    print(f"  input format: {trial.format.describe(model.outputs[0].shape[-1])}")
+    print(f"  with it, accuracy {trial.accuracy:.1%} of {trial.count:,} training images, the best of all formats tried")
+    if trial.best_skill > trial.skill + 0.1:
+        order = trial.describe_order(class_names, model.outputs[0].shape[-1])
+        warn(f"the order of the outputs may differ from that of the classes: better would be {order}")
+    return model, trial.format, class_names, 1.0
+
+
 def predict_photos(args, contents):
     """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
     from pyimagesearch.photos import conversion
     from pyimagesearch.photos import files as photo_files
 
     paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
-    model, record, input_format, class_names = load(args, contents)
+    model, input_format, class_names, temperature = load(args, contents)
 
     from pyimagesearch.evaluation import calibration, predict
     from pyimagesearch.figures import photos as figures
     from pyimagesearch.figures import style
-    from pyimagesearch.model_files import saving
 
     shown, result = [], []
     for path, photo in conversion.convert_files(paths):
@@ -132,7 +146,7 @@ def predict_photos(args, contents):
             unusable += 1
             continue
         views = predict.predict(model, photo.images, input_format)
-        probabilities = calibration.apply_temperature(predict.combine(views), saving.temperature(record))
+        probabilities = calibration.apply_temperature(predict.combine(views), temperature)
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
         print(printable(f"{path}: {', '.join(best)}"))
         unsure = ["low confidence: the network may be wrong"] if probabilities.max() < 0.5 else []

@@ -1,28 +1,46 @@
 """From images to probabilities."""
 
+import math
+
 import numpy as np
 
+from pyimagesearch.errors import UserError
 from pyimagesearch.model_files.input_format import InputFormat
 
 OURS = InputFormat()
 
 
-def predict(model, images, input_format=OURS, batch_size=500):
+def predict(model, images, input_format=OURS):
     """Return the probabilities, float32 (N, classes), that a Keras model predicts for uint8 images (N, 28, 28, 1).
 
-    input_format: what the model expects and what its outputs mean; by default as for networks trained here. The images
-    become floats batch by batch, so that memory stays flat.
+    input_format: what the model expects and what its outputs mean; by default as for networks trained here.
+    Raises UserError if the model cannot be run, or if its outputs are not finite numbers.
     """
-    return input_format.probabilities(outputs(model, images, input_format, batch_size))
+    computed = outputs(model, images, input_format)
+    if not np.isfinite(computed).all():
+        raise UserError("the outputs of the network are not finite numbers, so it cannot predict anything")
+    return input_format.probabilities(computed)
 
 
-def outputs(model, images, input_format=OURS, batch_size=500):
-    """Return what the model computes from uint8 images (N, 28, 28, 1), as it is: float32 (N, ...)."""
-    parts = [
-        model.predict_on_batch(input_format.inputs(images[start : start + batch_size]))
-        for start in range(0, len(images), batch_size)
-    ]
-    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+def outputs(model, images, input_format=OURS):
+    """Return what the model computes from uint8 images (N, 28, 28, 1), as it is: float32 (N, outputs).
+
+    The images become floats batch by batch, so that memory stays flat. Raises UserError if the model cannot be run.
+    """
+    batch_size = max(1, min(500, 4_000_000 // math.prod(input_format.shape)))
+    parts = []
+    for start in range(0, len(images), batch_size):
+        inputs = input_format.inputs(images[start : start + batch_size])
+        try:
+            part = np.asarray(model.predict_on_batch(inputs))
+        except MemoryError:
+            raise
+        except Exception as error:  # a network from elsewhere: TensorFlow raises any kind of exception
+            words = str(error).strip().splitlines() or [type(error).__name__]
+            raise UserError(f"the network cannot be run: {words[0]}") from error
+        with np.errstate(over="ignore"):  # a float64 that is too large becomes infinite, and is reported
+            parts.append(part.reshape(len(part), -1).astype(np.float32))
+    return np.concatenate(parts)
 
 
 def features(model, images, input_format=OURS):

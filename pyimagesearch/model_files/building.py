@@ -9,7 +9,7 @@ import keras
 
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
-from pyimagesearch.model_files import input_format, legacy, saving
+from pyimagesearch.model_files import input_format, legacy
 
 MOST_OUTPUTS = 20_000_000  # numbers that one layer may compute from one image
 
@@ -22,20 +22,18 @@ def build(contents):
     """
     try:
         model = _build_minivggnet(contents) if contents.config is None else _build_from_config(contents)
-        check_task(model, len(saving.class_names(contents.record) or ()) or 10)
+        check_task(model)
         return model
     except UserError as error:
         raise UserError(f"cannot load {contents.path}: {error}") from error
 
 
-def check_task(model, classes):
-    """Check that a Keras model takes one 28x28 image and has an output for each class. Raises UserError if not."""
-    if len(model.inputs) != 1 or tuple(model.inputs[0].shape[1:]) not in input_format.SHAPES:
-        raise UserError(f"its input is {_shapes(model.inputs)}, and the images of Fashion-MNIST are 28x28")
-    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2 or model.outputs[0].shape[1] != classes:
-        shapes = _shapes(model.outputs)
-        hint = ", one too many: were the labels counted from 1?" if shapes == "11" else ", so it is for other data"
-        raise UserError(f"its output is {shapes} numbers for each image, and the data has {classes} classes{hint}")
+def check_task(model):
+    """Check that a Keras model takes one 28x28 image and has ten outputs. Raises UserError if not."""
+    if len(model.inputs) != 1 or not input_format.shapes(tuple(model.inputs[0].shape[1:])):
+        raise UserError(f"its input is {_shapes(model.inputs)}, which no image of 28x28 pixels can be turned into")
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+        raise UserError(f"its output is {_shapes(model.outputs)} for each image, not one number for each class")
 
 
 def _shapes(tensors):

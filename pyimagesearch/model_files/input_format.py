@@ -1,55 +1,166 @@
 """The input format of a network: what it expects in place of uint8 images, and what its outputs mean.
 
-Networks for Fashion-MNIST differ in the shape of an image (28x28x1, 784, ...), in the range of the pixels (0 to 1, -1
-to 1, ...) and in their outputs (probabilities, logits). A model file names only the shape.
+Networks for Fashion-MNIST differ in the shape of an image (28x28x1, 784, 32x32x3, ...), in the range of the pixels (0
+to 1, -1 to 1, ...) and in their outputs (probabilities, logits, ...). A model file names only the shape.
 """
 
+import math
 from dataclasses import dataclass
+
+SIDE = 28  # pixels
+MAX_SIDE = 512  # of the images that a network may expect
+OTHER_SIDES = (32, 64, 96, 128, 224)  # tried for a network that takes any size and does not know 28x28
 
 # Ranges of the pixels, name: (zero, unit). The network gets (pixel - zero) / unit, for pixels from 0 to 255.
 RANGES = {
     "0..1": (0, 255),
     "0..255": (0, 1),
     "minus1..1": (127.5, 127.5),
+    "minus0.5..0.5": (127.5, 255),
     "standardized": (255 * 0.2860, 255 * 0.3530),  # mean and standard deviation of the training pixels
+    "divided-twice": (0, 255 * 255),  # 0..1, divided by 255 once more: a notebook cell that ran again
 }
 RANGES |= {f"{name}-inverted": (255 - zero, -unit) for name, (zero, unit) in RANGES.items()}  # black on white
-
-SHAPES = ((28, 28, 1), (28, 28), (1, 28, 28), (784,), (28, 28, 3))
+# Ranges that depend on the image: each image is divided by its length as a vector, or has mean 0 and deviation 1.
+RANGES |= {"unit-norm": None, "standardized-per-image": None}
 
 
 @dataclass(frozen=True)
 class InputFormat:
-    """The shape and pixel range that a network expects, and the kind of its outputs. The defaults are this project's.
+    """What a network expects in place of an image, and what its outputs are. The defaults are this project's.
 
-    shape     of one image: one of SHAPES
+    shape     of one image, without None: (28, 28, 1), (784,), (1, 28, 28), (32, 32, 3), ...
     range     of the pixels: a key of RANGES
-    outputs   "probabilities", "logits", or "scores" (each from 0 to 1, but with another sum than 1)
+    fit       how 28x28 pixels become another size: "padded" (black margins), "cropped" or "resized" (bilinear)
+    outputs   "probabilities"; "logits"; "scores" (each from 0 to 1, but with another sum than 1); or "sigmoid logits"
+              (scores that have not been through their sigmoid)
+    classes   for each class, the number of the output that belongs to it; () if outputs and classes are the same
     """
 
-    shape: tuple = SHAPES[0]
+    shape: tuple = (SIDE, SIDE, 1)
     range: str = "0..1"
+    fit: str = "unchanged"
     outputs: str = "probabilities"
+    classes: tuple = ()
+
+    def describe(self, outputs):
+        """Return the format in words; outputs: how many the network has."""
+        (height, width), channels, _ = _layout(self.shape)
+        size = f"28x28 images {self.fit} to {height}x{width}" if self.fit != "unchanged" else "28x28 images"
+        kind = self.outputs.replace("sigmoid logits", "sigmoids")
+        if self.classes:
+            kind += f", numbers {self.classes[0]} to {self.classes[-1]} of 0 to {outputs - 1} for the classes"
+        shape = "x".join(map(str, self.shape))
+        return (
+            f"{size} as {shape}{' (gray in each color)' if channels == 3 else ''}, pixels {self.range}; output: {kind}"
+        )
 
     def inputs(self, images):
-        """Return uint8 images (N, 28, 28, 1) as the float32 array that the network expects."""
-        zero, unit = RANGES[self.range]
-        scaled = (images.astype("float32") - zero) / unit
-        return scaled.repeat(3, axis=-1) if self.shape[-1] == 3 else scaled.reshape(-1, *self.shape)
+        """Return uint8 images (N, 28, 28, 1) as the float32 array that the network expects, (N, *shape)."""
+        (height, width), channels, first = _layout(self.shape)
+        pixels = _fit(images[..., 0], (height, width), self.fit).astype("float32")
+        if self.range == "unit-norm":
+            length = (pixels**2).sum(axis=(1, 2), keepdims=True) ** 0.5
+            pixels = pixels / length.clip(1e-6)
+        elif self.range == "standardized-per-image":
+            deviation = pixels.std(axis=(1, 2), keepdims=True).clip(1e-6)
+            pixels = (pixels - pixels.mean(axis=(1, 2), keepdims=True)) / deviation
+        else:
+            zero, unit = RANGES[self.range]
+            pixels = (pixels - zero) / unit
+        pixels = pixels[:, None] if first else pixels[..., None]
+        return pixels.repeat(channels, axis=1 if first else -1).reshape(-1, *self.shape)
 
     def probabilities(self, outputs):
-        """Return the network's outputs (N, 10) as probabilities."""
-        if self.outputs == "logits":
-            from scipy.special import softmax  # late: --help of a script imports this module
+        """Return the network's outputs, float32 (N, outputs), as probabilities (N, classes)."""
+        import numpy as np  # late, and SciPy too: --help of a script imports this module
+        from scipy.special import expit, softmax
 
-            return softmax(outputs, axis=-1)
-        if self.outputs == "scores":
-            return outputs / outputs.sum(axis=-1, keepdims=True).clip(1e-12)
-        return outputs
+        if outputs.shape[1] == 1:  # two classes, one output: that of class 1
+            logits = self.outputs in ("logits", "sigmoid logits")
+            outputs = np.concatenate([0 * outputs if logits else 1 - outputs, outputs], axis=1)
+            return softmax(outputs, axis=1) if logits else outputs
+        if self.classes:
+            outputs = outputs[:, list(self.classes)]
+        if self.outputs == "logits":
+            return softmax(outputs, axis=1)
+        if self.outputs == "sigmoid logits":
+            # Where sigmoids are saturated (1.0), their order is that of the logits.
+            ranks = outputs.argsort(axis=1).argsort(axis=1)
+            outputs = expit(outputs.astype("float64")) * (1 + 1e-6 * ranks)
+        elif self.outputs == "probabilities" and not self.classes:
+            return outputs
+        outputs = outputs + 1e-12  # a row may be nothing but zeros
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
+
+def shapes(shape):
+    """Return the shapes of an image, without None, that fit the input shape of a network: the likeliest first.
+
+    shape: that of one image, with None for sizes that are not fixed, such as (None, None, 1). Returns [] if no image
+    fits.
+    """
+    if None not in shape:
+        return [tuple(shape)] if _layout(shape) else []
+    filled = []
+    for side in (SIDE, *OTHER_SIDES):
+        sizes = [side if size is None else size for size in shape]
+        if len(shape) == 3 and shape[-1] is None:
+            sizes[-1] = 1
+        if _layout(sizes) and tuple(sizes) not in filled:
+            filled.append(tuple(sizes))
+    return filled
+
+
+def fits(shape):
+    """Return the ways to turn 28x28 pixels into images of this shape."""
+    height, width = _layout(shape)[0]
+    if (height, width) == (SIDE, SIDE):
+        return ["unchanged"]
+    return ["padded" if min(height, width) >= SIDE else "cropped", "resized"]
 
 
 def output_kind(outputs):
-    """Return the kind of a network's outputs (N, 10): "probabilities", "logits" or "scores"."""
+    """Return what a network's outputs (N, outputs) are by their values: "probabilities", "logits" or "scores"."""
     if outputs.min() < 0 or outputs.max() > 1 + 1e-3:
         return "logits"
-    return "probabilities" if (abs(outputs.sum(axis=-1) - 1) < 1e-2).all() else "scores"
+    if outputs.shape[1] == 1:
+        return "probabilities"
+    return "probabilities" if (abs(outputs.sum(axis=1) - 1) < 1e-2).all() else "scores"
+
+
+def _layout(shape):
+    """Return ((height, width), channels, whether the channels come first) for the shape of one image, or None."""
+    sizes = [size for size in shape if size != 1]
+    first = len(sizes) == 3 and sizes[0] == 3
+    channels = 3 if len(sizes) == 3 and 3 in (sizes[0], sizes[-1]) else 1
+    if channels == 3:
+        sizes = sizes[1:] if first else sizes[:-1]
+    if len(sizes) == 1:
+        sizes = [math.isqrt(sizes[0])] * 2 if math.isqrt(sizes[0]) ** 2 == sizes[0] else []
+    if len(sizes) != 2 or not all(4 <= size <= MAX_SIDE for size in sizes):
+        return None
+    return tuple(sizes), channels, first
+
+
+def _fit(images, size, fit):
+    """Return images (N, 28, 28) as (N, height, width): with black margins, cut to their middle, or resized."""
+    import numpy as np
+
+    if fit == "unchanged":
+        return images
+    if fit == "resized":
+        rows, columns = map(_interpolation, size)
+        return rows @ images.astype("float32") @ columns.T
+    margins = [(max(0, one - SIDE) // 2, (max(0, one - SIDE) + 1) // 2) for one in size]
+    starts = [max(0, SIDE - one) // 2 for one in size]
+    images = np.pad(images, [(0, 0), *margins])
+    return images[:, starts[0] : starts[0] + size[0], starts[1] : starts[1] + size[1]]
+
+
+def _interpolation(size):
+    """Return the matrix, float32 (size, 28), of bilinear interpolation, as TensorFlow and OpenCV resize."""
+    import numpy as np
+
+    places = (np.arange(size) + 0.5) * SIDE / size - 0.5
+    return np.stack([np.interp(places, np.arange(SIDE), one) for one in np.eye(SIDE)], axis=1).astype("float32")

@@ -9,6 +9,9 @@ import sys
 
 import numpy as np
 
+from pyimagesearch.data.idx import MAX_CLASSES
+from pyimagesearch.data.loading import MAX_NAME
+from pyimagesearch.errors import printable
 from pyimagesearch.files import replacing
 from pyimagesearch.model_files import reading
 
@@ -54,16 +57,19 @@ def is_ours(record):
     return record.get("input_range") == list(INPUT_RANGE)
 
 
-def class_names(record):
-    """Return the class names in a record, a tuple of str; None if there are none."""
-    names = record.get("class_names")
-    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
-
-
 def temperature(record):
     """Return the temperature in a record (see evaluation/calibration.py); 1.0 if there is none or it is implausible."""
     value = record.get("temperature")
     return value if isinstance(value, float) and 0.05 < value < 20 else 1.0
+
+
+def class_names(record):
+    """Return the names of the classes in a model's record, a tuple of str; () if it has no valid ones."""
+    names = record.get("class_names")
+    if not isinstance(names, list) or not 2 <= len(names) <= MAX_CLASSES or not all(isinstance(n, str) for n in names):
+        return ()
+    valid = all(0 < len(name) <= MAX_NAME for name in names) and len(set(names)) == len(names)
+    return tuple(map(printable, names)) if valid else ()
 
 
 def describe(record):

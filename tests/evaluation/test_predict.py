@@ -17,9 +17,9 @@ def test_views_are_combined_by_their_geometric_mean():
 
 def test_predict_in_batches_is_predict_at_once():
     model = MiniVGGNet.build(28, 28, 1, 10)
-    images = preparation.reshape(pictures(50)[0])
-    batched = predict.predict(model, images, batch_size=20)
-    assert batched.shape == (50, 10)
+    images = preparation.reshape(pictures(520)[0])  # batches of 500 and 20
+    batched = predict.predict(model, images)
+    assert batched.shape == (520, 10)
     np.testing.assert_allclose(batched, np.asarray(model(scale(images))), rtol=1e-4, atol=1e-6)
 
 

@@ -1,0 +1,249 @@
+"""input_search.py: what a network from elsewhere expects is found out, and a network that does not know the data."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from conftest import pictures
+from pyimagesearch.data.loading import CLASS_NAMES
+from pyimagesearch.errors import UserError
+from pyimagesearch.evaluation import input_search, predict
+from pyimagesearch.model_files.input_format import RANGES, InputFormat
+
+IMAGES, LABELS = pictures(400)
+IMAGES[:, :4] += LABELS[:, None, None] * np.uint8(20)  # or a constant added to all pixels would hardly matter
+NUMBERS = np.arange(400)
+NOISY = np.where(NUMBERS % 8, LABELS, (LABELS + 1 + NUMBERS // 8 % 9) % 10)  # the best network has an accuracy of 7/8,
+CONFIDENT = np.log(7 * 9)  # and predicts the ten classes with this logit and nine of 0: probability 7/8 for the first
+
+
+def by_hand(images, wanted):
+    """Return uint8 images (N, 28, 28) in a pixel range, float32, as a user would write it."""
+    pixels = images.astype(np.float32)
+    pixels = 255 - pixels if wanted.endswith("-inverted") else pixels
+    return {
+        "0..1": lambda: pixels / 255,
+        "0..255": lambda: pixels,
+        "minus1..1": lambda: pixels / 127.5 - 1,
+        "minus0.5..0.5": lambda: pixels / 255 - 0.5,
+        "standardized": lambda: (pixels / 255 - 0.2860) / 0.3530,
+        "divided-twice": lambda: pixels / 255 / 255,
+        "unit-norm": lambda: pixels / np.linalg.norm(pixels.reshape(-1, 784), axis=1)[:, None, None],
+        "standardized-per-image": lambda: np.stack([(one - one.mean()) / one.std() for one in pixels]),
+    }[wanted.removesuffix("-inverted")]()
+
+
+def fitted(inputs, outputs=10, first=0, activation="softmax", scale=CONFIDENT, labels=LABELS, shape=None, before=()):
+    """Return a network with one dense layer that a least-squares fit has trained; `first`: the output of class 0."""
+    flat = inputs.reshape(len(inputs), -1).astype(np.float64)
+    targets = scale * np.eye(outputs)[labels + first]
+    solution = np.linalg.lstsq(np.hstack([flat, np.ones((len(flat), 1))]), targets, rcond=None)[0]
+    last = layers.Dense(outputs, activation=activation)
+    model = keras.Sequential([keras.Input(shape or inputs.shape[1:]), *before, layers.Flatten(), last])
+    last.set_weights([solution[:-1].astype(np.float32), solution[-1].astype(np.float32)])
+    return model
+
+
+def find(model, labels=NOISY, names=CLASS_NAMES, chosen=None, images=IMAGES):
+    return input_search.find_input_format(model, images[..., None], labels, names, chosen)
+
+
+USUAL = ("0..1", "0..255", "minus1..1", "standardized")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shape"),
+    [(name, (28, 28)) for name in RANGES]
+    + [
+        (name, shape)
+        for name in (*USUAL, *(f"{name}-inverted" for name in USUAL))
+        for shape in ((28, 28, 1), (1, 28, 28), (784,), (28, 28, 3))
+    ],
+)
+def test_shape_and_pixel_range_are_found(wanted, shape):
+    scaled = by_hand(IMAGES, wanted)
+    scaled = scaled[..., None].repeat(3, axis=-1) if shape[-1] == 3 else scaled.reshape(-1, *shape)
+    logits = shape == (784,)
+    model, trial = find(fitted(scaled, activation=None if logits else "softmax"))
+    assert trial.format == InputFormat(shape, wanted, outputs="logits" if logits else "probabilities")
+    assert trial.accuracy == 7 / 8
+    predicted = predict.predict(model, IMAGES[..., None], trial.format).argmax(axis=1)
+    assert (predicted == LABELS).all()
+
+
+def padded(images):
+    return np.pad(images, ((0, 0), (2, 2), (2, 2)))
+
+
+def resized(images, size=32):
+    return np.asarray(keras.ops.image.resize(images[..., None].astype(np.float32), (size, size)))[..., 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "shape", "fit"),
+    [
+        (padded, (32, 32, 1), "padded"),
+        (padded, (1024,), "padded"),
+        (lambda images: padded(images)[..., None].repeat(3, axis=-1), (32, 32, 3), "padded"),
+        (lambda images: padded(images)[:, None].repeat(3, axis=1), (3, 32, 32), "padded"),
+        (resized, (32, 32), "resized"),
+        (lambda images: resized(images, 56), (56, 56, 1), "resized"),
+        (lambda images: resized(images, 20), (20, 20, 1), "resized"),
+        (lambda images: images[:, 2:-2, 2:-2], (24, 24, 1), "cropped"),
+        (lambda images: images, (784, 1), "unchanged"),
+    ],
+)
+def test_other_sizes_are_padded_cropped_or_resized(change, shape, fit):
+    inputs = change(IMAGES).reshape(-1, *shape) / 255
+    model, trial = find(fitted(inputs))
+    assert trial.format == InputFormat(shape, "0..1", fit)
+    assert trial.accuracy == 7 / 8
+    np.testing.assert_allclose(trial.format.inputs(IMAGES[:5, ..., None]), inputs[:5], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "found"),
+    [((None, None, 1), 28, (28, 28, 1)), ((None, None, 1), 64, (64, 64, 1)), ((None, 28), 28, (28, 28))],
+)
+def test_sizes_that_are_not_fixed(shape, size, found):
+    """A network of any size gets 28x28, unless it does not know the data so."""
+    rows = by_hand(resized(IMAGES, size), "0..1").mean(axis=2)  # tell these classes apart
+    start = keras.Input(shape)
+    means = keras.ops.mean(start, axis=2)
+    model = keras.Model(start, fitted(rows)(layers.Reshape((size,))(means)))
+    assert find(model)[1].format.shape == found
+
+
+@pytest.mark.parametrize(
+    ("options", "outputs", "classes"),
+    [
+        ({}, "probabilities", ()),
+        ({"activation": None}, "logits", ()),
+        ({"activation": "log_softmax"}, "logits", ()),
+        ({"activation": "sigmoid", "scale": 30}, "sigmoid logits", ()),
+        ({"activation": "tanh", "scale": 30}, "logits", ()),
+        ({"outputs": 11}, "probabilities", tuple(range(10))),
+        ({"outputs": 11, "first": 1}, "probabilities", tuple(range(1, 11))),
+        ({"outputs": 100, "activation": None}, "logits", tuple(range(10))),
+    ],
+)
+def test_outputs_are_understood(options, outputs, classes):
+    """Also where float32 has no order left: many of the sigmoids and hyperbolic tangents are 1.0."""
+    network = fitted(IMAGES / 255, **options)
+    if options.get("scale") == 30:
+        network.layers[-1].bias.assign_add(np.full(10, 25, np.float32))
+        assert (np.asarray(network(IMAGES[:1] / 255)) == 1).sum() > 1
+    model, trial = find(network)
+    assert (trial.format.outputs, trial.format.classes) == (outputs, classes)
+    assert trial.accuracy == 7 / 8
+    probabilities = predict.predict(model, IMAGES[..., None], trial.format)
+    assert probabilities.shape == (400, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (probabilities.argmax(axis=1) == LABELS).all()
+
+
+def test_one_output_is_enough_for_two_classes():
+    chosen = LABELS < 2
+    images, labels = IMAGES[chosen], LABELS[chosen]
+    flat = images.reshape(-1, 784) / 255
+    solution = np.linalg.lstsq(np.hstack([flat, np.ones((len(flat), 1))]), 8.0 * labels - 4, rcond=None)[0]
+    for activation in ("sigmoid", None):
+        last = layers.Dense(1, activation=activation)
+        network = keras.Sequential([keras.Input((784,)), last])
+        last.set_weights([solution[:-1, None], solution[-1:]])
+        model, trial = find(network, labels, ("down", "up"), images=images)
+        probabilities = predict.predict(model, images[..., None], trial.format)
+        assert trial.accuracy == 1
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+        assert (probabilities.argmax(axis=1) == labels).all()
+
+
+def test_data_that_is_sorted_by_class_and_lacks_one():
+    order = np.argsort(NOISY, kind="stable")
+    order = order[NOISY[order] != 4]
+    _, trial = find(fitted(IMAGES / 255), NOISY[order], images=IMAGES[order])
+    assert trial.accuracy > 0.8
+    assert trial.format.range == "0..1"
+
+
+ALPHABETICAL = np.argsort(np.argsort(CLASS_NAMES))
+
+
+def swapped(labels):
+    return np.choose(labels, [0, 1, 4, 3, 2, 5, 6, 7, 8, 9])
+
+
+def overflowing(activation):
+    network = fitted(IMAGES / 255, activation=activation)
+    kernel = network.layers[-1].kernel
+    kernel.assign(np.where(np.asarray(kernel) < 0, np.float32(-3e38), np.float32(3e38)))
+    return network
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (lambda: keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10)]), "does not know this"),
+        (lambda: fitted(IMAGES / 255, labels=(LABELS + 3) % 10), "another order.*are Sneaker, Bag, Ankle boot, T-shi"),
+        (lambda: fitted(IMAGES / 255, labels=ALPHABETICAL[LABELS]), r"another order.*are Ankle boot, .*\(alphabetical"),
+        (lambda: overflowing(None), "outputs of the network are not finite"),
+        (lambda: overflowing("softmax"), "outputs of the network are not finite"),
+        (lambda: overflowing("sigmoid"), "outputs of the network are not finite"),
+        (lambda: keras.Sequential([keras.Input((784,)), layers.Dense(9)]), "9 outputs, and the data has 10 classes"),
+    ],
+)
+def test_a_network_that_does_not_know_the_data_is_told(network, words):
+    keras.utils.set_random_seed(0)
+    with pytest.raises(UserError, match=words):
+        find(network())
+
+
+def test_a_given_pixel_range_is_believed():
+    _, trial = find(fitted(IMAGES / 255, labels=(LABELS + 3) % 10), chosen="minus1..1")
+    assert trial.format.range == "minus1..1"
+    assert trial.accuracy < 0.2
+
+
+def test_two_classes_in_each_other_s_place_are_noticed():
+    _, trial = find(fitted(IMAGES / 255, labels=swapped(LABELS)))
+    assert trial.best_skill > trial.skill + 0.1
+    assert trial.describe_order(CLASS_NAMES, 10).startswith("T-shirt/top, Trouser, Coat, Dress, Pullover, Sandal")
+
+
+def test_a_record_alone_does_not_make_a_network_ours():
+    scaled = IMAGES[..., None] / 255
+    assert input_search.is_ours(fitted(scaled), 10)
+    assert not input_search.is_ours(fitted(scaled), 9)
+    assert not input_search.is_ours(fitted(scaled, activation=None), 10)
+    assert not input_search.is_ours(fitted(scaled, activation="sigmoid"), 10)
+    assert not input_search.is_ours(fitted(scaled[..., 0]), 10)
+
+
+def test_the_script_evaluates_a_network_from_elsewhere(run, small_data, tmp_path):
+    images, labels = pictures(600, seed=1)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10)])
+    model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(1 - images / 127.5, labels, epochs=5, verbose=0)
+    model.save(tmp_path / "theirs.h5")
+    flags = ("--model", "theirs.h5", "--data-dir", small_data, "--any-data")
+    done = run("fashion_mnist_loaded.py", *flags, check=0)
+    assert "input format: 28x28 images as 28x28, pixels " in done.stdout
+    assert "-inverted; output: logits" in done.stdout
+    assert "accuracy 100.00% on 200 test images" in done.stdout
+    done = run("fashion_mnist_loaded.py", *flags, "--input-range", "minus1..1", check=0)
+    assert "pixels minus1..1;" in done.stdout
+
+
+def test_the_script_does_not_report_on_a_network_that_does_not_know_the_data(run, small_data, tmp_path):
+    keras.utils.set_random_seed(0)
+    keras.Sequential([keras.Input((784,)), layers.Dense(10)]).save(tmp_path / "untrained.keras")
+    flags = ("--model", "untrained.keras", "--data-dir", small_data, "--any-data", "--json", "result.json")
+    done = run("fashion_mnist_loaded.py", *flags, check=1)
+    assert "cannot evaluate untrained.keras: it does not know this data" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "precision" not in done.stdout
+    assert not (tmp_path / "result.json").exists()
+    done = run("fashion_mnist_loaded.py", *flags, "--input-range", "0..1", check=0)
+    assert "precision" in done.stdout
