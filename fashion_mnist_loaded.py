@@ -1,7 +1,7 @@
 """Reload a trained network and evaluate it on the 10,000 test images, which it has never seen, or on your own photos.
 
 python fashion_mnist_loaded.py                        fashion_model.h5, made by fashion_mnist.py
-python fashion_mnist_loaded.py --json result.json     also write all figures to a file
+python fashion_mnist_loaded.py --json result.json     also write all metrics to a file
 python fashion_mnist_loaded.py --model other.h5       a network that somebody else trained with Keras
 python fashion_mnist_loaded.py --image shirt.jpg      predict the class of a photo (or more files, or folders)
 """
@@ -22,7 +22,7 @@ def parse(arguments):
     parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="photos, or folders of them")
     parser.add_argument("--input-range", choices=RANGES, help="pixel range of the network (default: found out)")
     parser.add_argument("--tta", action="store_true", help="also evaluate with test-time augmentation (flips)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the metrics to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
     args = parser.parse_args(arguments)

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import confusion_matrix
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.evaluation.predict import outputs
+from pyimagesearch.evaluation.predict import NOT_FINITE, outputs
 from pyimagesearch.model_files.input_format import RANGES, InputFormat, fits, output_kind, shapes
 
 FEW, MANY = 100, 1000  # images: for a first look at all formats, and to choose among the best
@@ -84,7 +84,7 @@ def find_input_format(model, images, labels, class_names, chosen=None):
         if max((trial.skill for trial in trials), default=0) >= KNOWS:
             break
     if not trials:
-        raise failure or UserError("the outputs of the network are not finite numbers, so it cannot predict anything")
+        raise failure or UserError(NOT_FINITE)
     accuracy = max(trial.accuracy for trial in trials)
     best = min((one for one in trials if one.accuracy >= accuracy - 0.01), key=lambda one: one.cross_entropy)
     reordered = max(trials, key=lambda one: one.best_skill)

@@ -8,6 +8,7 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.model_files.input_format import InputFormat
 
 OURS = InputFormat()
+NOT_FINITE = "the outputs of the network are not finite numbers, so it cannot predict anything"
 
 
 def predict(model, images, input_format=OURS):
@@ -18,7 +19,7 @@ def predict(model, images, input_format=OURS):
     """
     computed = outputs(model, images, input_format)
     if not np.isfinite(computed).all():
-        raise UserError("the outputs of the network are not finite numbers, so it cannot predict anything")
+        raise UserError(NOT_FINITE)
     return input_format.probabilities(computed)
 
 

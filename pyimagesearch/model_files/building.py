@@ -17,8 +17,8 @@ MOST_OUTPUTS = 20_000_000  # numbers that one layer may compute from one image
 def build(contents):
     """Return the uncompiled Keras model of the Contents that reading.read() has returned.
 
-    Raises UserError if Keras cannot build it, if the weights do not fit, or if it is not a network that classifies
-    28x28 images into ten classes.
+    Raises UserError if Keras cannot build it, if the weights do not fit, or if it does not turn one image, whatever its
+    size, into a row of numbers.
     """
     try:
         model = _build_minivggnet(contents) if contents.config is None else _build_from_config(contents)
@@ -29,7 +29,7 @@ def build(contents):
 
 
 def check_task(model):
-    """Check that a Keras model takes one 28x28 image and has ten outputs. Raises UserError if not."""
+    """Check that a Keras model takes one image and has one row of outputs for it. Raises UserError if not."""
     if len(model.inputs) != 1 or not input_format.shapes(tuple(model.inputs[0].shape[1:])):
         raise UserError(f"its input is {_shapes(model.inputs)}, which no image of 28x28 pixels can be turned into")
     if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
