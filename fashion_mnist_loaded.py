@@ -19,6 +19,9 @@ from pyimagesearch.model_files.input_format import RANGES
 def parse(arguments):
     parser = Parser(__doc__)
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
+    parser.add_argument(
+        "--architecture", type=Path, metavar="FILE", help="the network (JSON), if --model has only weights"
+    )
     parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="photos, or folders of them")
     parser.add_argument("--input-range", choices=RANGES, help="pixel range of the network (default: found out)")
     parser.add_argument("--tta", action="store_true", help="also evaluate with test-time augmentation (flips)")
@@ -38,7 +41,7 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.model_files import reading
 
-    contents = reading.read(args.model)  # checked with h5py alone: nothing in the file is trusted
+    contents = reading.read(args.model, args.architecture)  # checked with h5py alone: nothing in the file is trusted
     result = predict_photos(args, contents) if args.image else evaluate(args, contents)
     if args.json:
         files.write_json(args.json, result)
@@ -111,6 +114,8 @@ def load(args, contents, labels=None):
         from pyimagesearch.model_files import building
     model = building.build(contents)
     print(f"{args.model}: {printable(saving.describe(record))}")
+    if contents.architecture:
+        print(f"  its network: {contents.architecture}")
     try:
         if ours and input_search.is_ours(model, len(class_names)):
             return model, predict.OURS, class_names, saving.temperature(record)

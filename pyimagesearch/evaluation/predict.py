@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pyimagesearch.errors import UserError
+from pyimagesearch.model_files import checks
 from pyimagesearch.model_files.input_format import InputFormat
 
 OURS = InputFormat()
@@ -28,7 +29,8 @@ def outputs(model, images, input_format=OURS):
 
     The images become floats batch by batch, so that memory stays flat. Raises UserError if the model cannot be run.
     """
-    batch_size = max(1, min(500, 4_000_000 // math.prod(input_format.shape)))
+    largest = max(math.prod(input_format.shape), checks.largest_output(model))
+    batch_size = max(1, min(500, 25_000_000 // largest))
     parts = []
     for start in range(0, len(images), batch_size):
         inputs = input_format.inputs(images[start : start + batch_size])

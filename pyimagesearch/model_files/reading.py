@@ -1,15 +1,13 @@
-"""Read a model file: a checked config and checked weights, with h5py alone. Keras is not needed.
-
-A model file from elsewhere can contain code that runs on loading (a Lambda layer: CVE-2025-9905), refer to other files,
-or declare more data than a machine can hold. Whatever is not known to be harmless is refused.
-"""
+"""Read a model file, .h5 or .keras: the config of the network and its weights, both checked. Keras is not needed."""
 
 import contextlib
 import hashlib
 import io
 import json
 import os
+import re
 import signal
+import stat
 import time
 import warnings
 import zipfile
@@ -20,70 +18,115 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import configs
+from pyimagesearch.errors import UserError, printable, reason
+from pyimagesearch.model_files import checks, configs, file_types
 
+CONFIG = "model_config"  # the HDF5 attribute with the config, as JSON
 RECORD = "fashion_mnist"  # the HDF5 attribute that says what made the model, as JSON
 RECORD_TYPES = {"recipe": str, "epochs": int, "seed": int, "training_images": int, "versions": dict}
 OLD_RECORD_KEYS = {"training_pictures": "training_images", "validation_pictures": "validation_images"}
 DIGEST = "fashion_mnist_sha256"  # the HDF5 attribute with the checksum of record, config and weights
 
-# Bounds: far above any network for 28x28 images, far below what a machine can hold.
-MOST_PARAMETERS = 50_000_000
-MOST_OBJECTS = 20_000
-DEEPEST = 40
-LONGEST = 10  # seconds that reading may take; a good file takes less than one
-
 # What reading a damaged file can raise.
 DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError, IndexError, EOFError)
-DAMAGE += (zipfile.BadZipFile, zlib.error)
+DAMAGE += (RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class Contents:
     """What a model file contains.
 
-    path      of the file
-    config    the model as Keras describes it, plain values; None if the file contains only weights
-    record    what made the model, a dict; empty if this project did not
-    weights   {layer name: [arrays]} in the order of the file
-    packed    for a .keras file: its weights as bytes, an HDF5 file of its own
+    path           of the file
+    config         of the model, see configs.parse(); None if there are only weights
+    record         what made the model, a dict; empty if this project did not
+    weights        {layer name: [arrays]} in the order of the file: HDF5 as Keras 1 and 2 wrote it
+    variables      {"layers/dense/vars/0": array} instead: the layout of Keras 3, in a .keras or a .weights.h5 file
+    architecture   path of the JSON file that config comes from; None if it is in the file itself
     """
 
     path: Path
     config: dict | None
     record: dict
     weights: dict
-    packed: bytes = b""
+    variables: dict
+    architecture: Path | None = None
 
 
 def check(path):
-    """Check that there is a model file at `path`: HDF5 (.h5) or ZIP (.keras). Raises UserError if not."""
-    if not path.exists():
-        raise UserError(f"there is no model {path}; train one first: python fashion_mnist.py --model {path}")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give a model file, .h5 or .keras")
-    if not os.access(path, os.R_OK):
-        raise UserError(f"cannot read {path}: permission denied")
-    if not path.is_file() or not (h5py.is_hdf5(path) or zipfile.is_zipfile(path)):
-        raise UserError(f"{path} is not an HDF5 file (damaged, or another format); train one: python fashion_mnist.py")
+    """Check that there is a file at `path` that begins as HDF5 (.h5) or ZIP (.keras). Raises UserError if not."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UserError(file_types.explain_folder(path))
+        if not stat.S_ISREG(mode):
+            raise UserError("it is a pipe or a device, not a file")
+        file_types.check(path)
+    except UserError as error:
+        raise UserError(f"cannot load {path}: {error}") from error
+    except FileNotFoundError as error:
+        raise UserError(f"there is no model {path}; train one first: python fashion_mnist.py --model {path}") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason(error)}") from error
 
 
-def read(path):
+def read(path, architecture=None):
     """Return the Contents of the model file at `path`.
 
-    Raises UserError if the file is missing, damaged, or contains anything that is not needed to run a network of
-    Keras's built-in layers.
+    architecture: JSON file with the network, as model.to_json() writes it, for a file that contains only weights;
+    without it, one that lies beside the file is used (find_architecture).
+    Raises UserError if a file is missing, damaged, or does not pass the checks of checks.py.
     """
     check(path)
     _try_first(path)
-    return _read(path)
+    contents = _read(path)
+    if architecture or contents.config is None:
+        architecture = architecture or find_architecture(path)
+    if architecture:
+        return Contents(path, _read_architecture(architecture), {}, contents.weights, contents.variables, architecture)
+    return contents
+
+
+def find_architecture(path):
+    """Return the JSON file beside the weights file `path` that has their network, or None.
+
+    It is the one of the same name (net.json for net.h5 or net.weights.h5), or else the only network in the folder.
+    Raises UserError if there are several.
+    """
+    found = []
+    for candidate in sorted(path.parent.glob("*.json"))[:100]:
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            small = candidate.is_file() and candidate.stat().st_size <= checks.MAX_CHARACTERS
+            if small and configs.is_model(json.loads(candidate.read_text())):
+                found.append(candidate)
+    same = [one for one in found if one.stem in (path.stem, path.stem.removesuffix(".weights"))]
+    if len(same or found) > 1:
+        names = ", ".join(one.name for one in same or found)
+        raise UserError(
+            f"cannot load {path}: it contains only weights, and there are several networks beside it ({names}); "
+            "choose one with --architecture"
+        )
+    return next(iter(same or found), None)
+
+
+def _read_architecture(path):
+    try:
+        if not path.is_file():
+            raise UserError(f"there is no file {path}" if not path.exists() else f"{path} is not a file")
+        if path.stat().st_size > 4 * checks.MAX_CHARACTERS:
+            raise UserError(f"its config is longer than {checks.MAX_CHARACTERS:,} characters")
+        return configs.parse(path.read_text())
+    except UserError as error:
+        raise UserError(f"cannot load the architecture {path}: {printable(str(error))}") from error
+    except OSError as error:
+        raise UserError(f"cannot read the architecture {path}: {reason(error)}") from error
+    except ValueError as error:
+        raise UserError(f"cannot load the architecture {path}: it is not JSON, as model.to_json() writes it") from error
 
 
 def _try_first(path):
     """Read the file in a child process, because the HDF5 library hangs or crashes on some damaged files.
 
-    Raises UserError if it does. Without os.fork (Windows) nothing is tried.
+    Raises UserError if it does, or if it needs too much memory. Without os.fork (Windows) nothing is tried.
     """
     if not hasattr(os, "fork"):
         return
@@ -91,10 +134,16 @@ def _try_first(path):
         warnings.simplefilter("ignore")  # "fork may deadlock with threads": the child only reads the file
         child = os.fork()
     if child == 0:
-        with contextlib.suppress(BaseException):
+        status = 0
+        try:
+            _limit_memory()
             _read(path)
-        os._exit(0)
-    deadline, ended = time.monotonic() + LONGEST, (0, 0)
+        except MemoryError:
+            status = 1
+        except BaseException:  # will be raised again when the parent reads the file
+            pass
+        os._exit(status)
+    deadline, ended = time.monotonic() + checks.MAX_SECONDS, (0, 0)
     try:
         while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -103,52 +152,113 @@ def _try_first(path):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
     if ended == (0, 0) or ended[1] != 0:
-        raise UserError(f"{path} is damaged: the HDF5 library hangs or crashes on it")
+        raise UserError(f"cannot load {path}: it is damaged: the HDF5 library hangs or crashes on it")
+
+
+def _limit_memory():
+    """Let this process take at most a gigabyte more than it has. Does nothing where that cannot be told."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 5 * checks.MAX_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _read(path):
     try:
-        if not h5py.is_hdf5(path):
+        if file_types.check(path) == "zip":
             return _read_archive(path)
-        with h5py.File(path) as file:
-            _check_objects(file)
-            config, record, weights = _read_config(file), _read_record(file), _read_weights(file)
-            if DIGEST in file.attrs and _text(file.attrs, DIGEST) != _digest(config, record, weights):
+        with h5py.File(path, locking=False) as file:
+            config = configs.parse(_text(file.attrs, CONFIG)) if CONFIG in file.attrs else None
+            weights, variables = _read_weights(file)
+            if DIGEST in file.attrs and _text(file.attrs, DIGEST) != _digest(file, weights):
                 raise UserError("it has changed since it was saved (its checksum differs)")
-            return Contents(path, config, _current_record(record), weights)
+            return Contents(path, config, _current_record(_json(file, RECORD)), weights, variables)
     except UserError as error:
-        raise UserError(f"cannot load {path}: {error}") from error
+        raise UserError(f"cannot load {path}: {printable(str(error))}") from error
     except DAMAGE as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"{path} is damaged: {words[0]}") from error
+        raise UserError(f"cannot load {path}: {_damage(error, path)}") from error
+
+
+def _damage(error, path):
+    """Return a sentence for what a library says of a damaged file."""
+    text = str(error).strip()
+    stored = re.search(r"stored_eof = (\d+)", text)
+    if stored and "truncated" in text:
+        size = path.stat().st_size
+        return f"it is cut off: {size:,} of its {int(stored[1]):,} bytes are there; download it again"
+    return f"it is damaged: {printable((text.splitlines() or [type(error).__name__])[0])}"
 
 
 def _read_archive(path):
-    """Read a .keras file: a ZIP with the config as JSON and the weights as HDF5."""
-    with zipfile.ZipFile(path) as archive:
-        sizes = {item.filename: item.file_size for item in archive.infolist()}
-        if not {"config.json", "model.weights.h5"} <= sizes.keys():
-            raise UserError("it is a ZIP file, but not a .keras file")
-        if sizes["config.json"] > configs.MOST_CHARACTERS or sizes["model.weights.h5"] > 8 * MOST_PARAMETERS:
-            raise UserError("it unpacks to more data than any network for 28x28 images has")
-        config, packed = archive.read("config.json").decode(), archive.read("model.weights.h5")
-    with h5py.File(io.BytesIO(packed)) as file:
-        _check_objects(file)
-        weights = _read_every_array(file)
-    return Contents(path, configs.parse(config), {}, weights, packed)
+    """Read a .keras file: a ZIP file with the config as JSON and the weights as HDF5."""
+    with file_types.open_archive(path) as archive, open(path, "rb") as file:
+        for name in file_types.KERAS_PARTS:
+            checks.check_member(archive.getinfo(name))
+        config = configs.parse(_unpack(archive, "config.json").decode())
+        with h5py.File(_member(archive, "model.weights.h5", file)) as weights:
+            return Contents(path, config, {}, *_read_weights(weights))
+
+
+def _unpack(archive, name):
+    """Return the bytes of a file in a ZIP archive; zipfile never unpacks more of it than the size that it declares."""
+    size = archive.getinfo(name).file_size
+    with archive.open(name) as file:
+        data = file.read(size)
+    if len(data) != size:
+        raise UserError(f"{name} in it is shorter than it declares")
+    return data
+
+
+def _member(archive, name, file):
+    """Return a file in a ZIP archive as an object for h5py: a view of `file`, the open archive, or a copy in memory."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        return io.BytesIO(_unpack(archive, name))
+    with archive.open(name) as packed:  # zipfile compares the checksum at the end
+        while packed.read(1_000_000):
+            pass
+    file.seek(info.header_offset)
+    header = file.read(30)
+    start = info.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    return _View(file, start, info.file_size)
+
+
+class _View(io.RawIOBase):
+    """The bytes from `start` to `start + size` of an open file, as a file."""
+
+    def __init__(self, file, start, size):
+        self.file, self.start, self.size, self.place = file, start, size, 0
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        self.place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.place, os.SEEK_END: self.size}[whence]
+        return self.place
+
+    def readinto(self, buffer):
+        self.file.seek(self.start + self.place)
+        data = self.file.read(max(0, min(len(buffer), self.size - self.place)))
+        buffer[: len(data)] = data
+        self.place += len(data)
+        return len(data)
 
 
 def add_record(path, record):
     """Add a record of what made the model, a dict, to the HDF5 file at `path`, and a checksum of everything in it."""
     with h5py.File(path, "r+") as file:
         file.attrs[RECORD] = json.dumps(record)
-        _check_objects(file)
-        file.attrs[DIGEST] = _digest(_read_config(file), _read_record(file), _read_weights(file))
+        file.attrs[DIGEST] = _digest(file, _read_weights(file)[0])
 
 
-def _digest(config, record, weights):
+def _digest(file, weights):
     """Return the SHA-256 of a model, hexadecimal. A flipped bit in a weight gives a network that runs and is wrong."""
-    total = hashlib.sha256(json.dumps([config, record], sort_keys=True).encode())
+    total = hashlib.sha256(json.dumps([_json(file, CONFIG), _json(file, RECORD)], sort_keys=True).encode())
     for layer, arrays in weights.items():
         for array in arrays:
             total.update(f"{layer} {array.shape} {array.dtype.name}".encode())
@@ -156,62 +266,91 @@ def _digest(config, record, weights):
     return total.hexdigest()
 
 
-def _check_objects(file):
-    """Check all groups and arrays: only hard links, nothing outside the file, bounded sizes."""
-    seen, numbers = set(), 0
-    groups = [(file, 0)]
-    while groups:
-        group, depth = groups.pop()
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise UserError(f"it contains a link, {name!r}, to another place")
-            item = group[name]
-            address = h5py.h5o.get_info(item.id).addr
-            if address in seen or depth > DEEPEST or len(seen) > MOST_OBJECTS:
-                raise UserError("its groups are nested in a circle or too deep")
-            seen.add(address)
-            if isinstance(item, h5py.Group):
-                groups.append((item, depth + 1))
-                continue
-            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
-                raise UserError(f"{name!r} is not an array of numbers")
-            layout = item.id.get_create_plist()
-            if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
-                raise UserError(f"the array {name!r} stores its numbers in another file")
-            # deflate, shuffle and checksums come with HDF5; any other filter would load a plugin
-            if any(layout.get_filter(i)[0] not in (1, 2, 3) for i in range(layout.get_nfilters())):
-                raise UserError(f"the array {name!r} needs a plugin to be read")
-            numbers += item.size
-            if numbers > MOST_PARAMETERS:
-                raise UserError(f"it has more than {MOST_PARAMETERS:,} parameters")
-            if item.size and not item.id.get_storage_size():  # HDF5 reads such an array as zeros
-                raise UserError(f"the array {name!r} is declared but not stored")
-
-
 def _text(attributes, name):
     value = attributes[name]
     text = value.decode() if isinstance(value, bytes) else value
-    if not isinstance(text, str) or len(text) > configs.MOST_CHARACTERS:
+    if not isinstance(text, str) or len(text) > checks.MAX_CHARACTERS:
         raise UserError(f"its {name} is not a text, or too long")
     return text
 
 
-def _read_record(file):
-    """Return the record in the file, as it is stored; {} if there is none."""
-    record = json.loads(_text(file.attrs, RECORD)) if RECORD in file.attrs else {}
-    return record if isinstance(record, dict) else {}
+def _json(file, name):
+    """Return the JSON value in an attribute of the file; {} if there is none."""
+    return json.loads(_text(file.attrs, name)) if name in file.attrs else {}
 
 
 def _current_record(record):
     """Return a record with today's keys; {} if one that is needed is missing or of another type."""
+    if not isinstance(record, dict):
+        return {}
     record = {OLD_RECORD_KEYS.get(key, key): value for key, value in record.items()}
     complete = all(isinstance(record.get(key), kind) for key, kind in RECORD_TYPES.items())
     return record if complete else {}
 
 
-def _read_config(file):
-    """Return the config of the model as checked plain values; None if there is none."""
-    return configs.parse(_text(file.attrs, "model_config")) if "model_config" in file.attrs else None
+def _read_weights(file):
+    """Return the weights, {layer name: [arrays]}, and the variables, {path: array}, in an HDF5 file; one is empty."""
+    if "model_weights" in file:
+        top = checks.check_link(file, "model_weights")
+        return _by_layer(top, list(top)), {}
+    if CONFIG in file.attrs:
+        raise UserError("it has a network, but no weights")
+    if "layer_names" in file.attrs:
+        return _by_layer(file, _names(file.attrs, "layer_names")), {}
+    names = [name for name in file if re.match(r"(layers|_layer_checkpoint_dependencies)\b", name)]
+    if names:
+        return {}, _by_path(file, names)
+    raise UserError(file_types.explain_hdf5(_shapes(file)))
+
+
+def _by_layer(top, groups):
+    """Return {layer name: [arrays]} in the order of the file, as Keras 1 and 2 and today's .h5 files have them."""
+    stored = dict(_arrays(top, groups))
+    weights, total = {}, 0
+    for layer in _names(top.attrs, "layer_names"):
+        names = [f"{layer}/{name}" for name in _names(checks.check_link(top, layer).attrs, "weight_names")]
+        total += sum(stored[name].nbytes for name in names)
+        if total > checks.MAX_BYTES or layer in weights:  # a small array may be named many times
+            raise UserError("it names the same weights many times")
+        weights[layer] = [_numbers(layer, stored[name]) for name in names]
+    return weights
+
+
+def _by_path(file, names):
+    """Return {path: array} of the groups `names`, with "/" for the backslashes that Keras on Windows has written."""
+    variables = {}
+    for name, item in _arrays(file, names):
+        path = name.replace("\\", "/").replace("_layer_checkpoint_dependencies", "layers")  # Keras 2.12
+        variables[path] = _numbers(path, item)
+    return variables
+
+
+def _arrays(top, names):
+    """Yield (path, h5py.Dataset) for each array in the groups `names` of a group, all checked."""
+    seen, total = 0, 0
+    left = [(top, name, name, 0) for name in reversed(names)]
+    while left:
+        group, name, path, depth = left.pop()
+        item = checks.check_link(group, name)
+        seen += 1
+        if seen > checks.MAX_OBJECTS or depth > checks.MAX_DEPTH:
+            raise UserError("its groups are nested in a circle, or too many")
+        if isinstance(item, h5py.Group):
+            left += [(item, inner, f"{path}/{inner}", depth + 1) for inner in reversed(list(item))]
+        else:
+            total = checks.check_array(path, item, total)
+            yield path, item
+
+
+def _numbers(name, item):
+    """Return an h5py.Dataset as a checked array; float64 becomes float32, in which the network computes."""
+    numbers = np.asarray(item[()])
+    if checks.is_bfloat16(item):  # the upper half of a float32
+        numbers = (numbers.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    if numbers.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            numbers = numbers.astype(np.float32, copy=False)
+    return checks.check_finite(name, numbers)
 
 
 def _names(attributes, key):
@@ -223,33 +362,14 @@ def _names(attributes, key):
     return names
 
 
-def _read_weights(file):
-    """Return {layer name: [arrays]} in the order of the file; all numbers are finite."""
-    top = file.get("model_weights", file)  # the latter in a file that contains only weights
-    if top is file and "model_config" in file.attrs:
-        raise UserError("it has no weights")
-    if top is file and "layer_names" not in file.attrs:
-        return _read_every_array(file)
-    weights, numbers = {}, 0
-    for layer in _names(top.attrs, "layer_names"):
-        group = top[layer]
-        names = _names(group.attrs, "weight_names")
-        numbers += sum(group[name].size for name in names)
-        if numbers > MOST_PARAMETERS or layer in weights:  # a small array may be named many times
-            raise UserError("it names the same weights many times")
-        arrays = [np.asarray(group[name][()]) for name in names]
-        weights[layer] = _finite(layer, arrays)
-    return weights
+def _shapes(file):
+    """Return {name: shape} of the arrays in an HDF5 file that holds no model."""
+    shapes = {}
 
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            shapes[name] = item.shape
+        return len(shapes) > 100 or None  # a value ends the visit
 
-def _read_every_array(file):
-    """Return {name: [array]} for all arrays in the file, which is the layout of Keras 3."""
-    arrays = {}
-    file.visititems(lambda name, item: arrays.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-    return {name: _finite(name, [np.asarray(item[()])]) for name, item in arrays.items()}
-
-
-def _finite(layer, arrays):
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise UserError(f"the weights of the layer {layer!r} are not all finite numbers")
-    return arrays
+    file.visititems(visit)
+    return shapes

@@ -239,12 +239,12 @@ def test_hostile_files_are_refused_and_nothing_is_run(good, tmp_path):
         assert str(paths[name]) in sentence
         assert "\n" not in sentence
     for name, words in {
-        "marshalled lambda": "'Lambda', which is not among the built-in layers",
+        "marshalled lambda": "class Lambda is not loaded, because it can run any code",
         "registered class": "custom code, 'evil>Layer'",
         "another module": "code outside Keras, from 'evil.layers'",
         "billions of units": "need more weights than the file stores",
         "gigantic input": "need more weights than the file stores",
-        "gigantic output": "more than 20,000,000 numbers from one image",
+        "gigantic output": "more than 4,000,000 numbers from one image",
         "external link": "to another place",
         "soft link": "to another place",
         "virtual": "stores its numbers in another file",
