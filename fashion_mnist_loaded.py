@@ -19,9 +19,7 @@ from pyimagesearch.model_files.input_format import RANGES
 def parse(arguments):
     parser = Parser(__doc__)
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
-    parser.add_argument(
-        "--architecture", type=Path, metavar="FILE", help="the network (JSON), if --model has only weights"
-    )
+    parser.add_argument("--architecture", type=Path, metavar="FILE", help="JSON of the network of a weights file")
     parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="photos, or folders of them")
     parser.add_argument("--input-range", choices=RANGES, help="pixel range of the network (default: found out)")
     parser.add_argument("--tta", action="store_true", help="also evaluate with test-time augmentation (flips)")

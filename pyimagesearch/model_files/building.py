@@ -79,8 +79,9 @@ def _guarded(what):
     except UserError:
         raise
     except Exception as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"Keras cannot {what} it: {words[0][:300]}") from error
+        text = re.sub(r"\x1b\[\d*m", "", str(error))  # Keras prints its reasons bold
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("Exception encountered")]
+        raise UserError(f"Keras cannot {what} it: {(lines or [type(error).__name__])[0].strip()[:300]}") from error
 
 
 def _run(model):
@@ -95,6 +96,9 @@ def _run(model):
             failure = error
     else:
         raise failure
+    declared = (2, *model.outputs[0].shape[1:])
+    if outputs.shape != declared:
+        raise UserError(f"its outputs for 2 images have the shape {outputs.shape}, not {declared}")
     checks.check_outputs(outputs)
 
 

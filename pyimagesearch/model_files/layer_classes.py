@@ -19,11 +19,11 @@ def layers():
     """Return {name: class} of the layers in keras.layers that compute, and nothing else."""
     found = {name: kind for name, kind in vars(keras.layers).items() if inspect.isclass(kind)}
     abstract = (keras.layers.Layer, keras.layers.Wrapper)
-    return {
-        kind.__name__: kind
-        for name, kind in found.items()
-        if issubclass(kind, keras.layers.Layer) and kind not in abstract and _computes(kind)
-    }
+    kept = {}
+    for name, kind in found.items():
+        if issubclass(kind, keras.layers.Layer) and kind not in abstract and _computes(kind):
+            kept |= {name: kind, kind.__name__: kind}  # GroupQueryAttention is the class GroupedQueryAttention
+    return kept
 
 
 @functools.cache

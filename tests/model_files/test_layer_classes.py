@@ -1,4 +1,4 @@
-"""Every layer of Keras that computes is loaded and gives what it gave; those that run code or read files are refused."""
+"""Every layer of Keras that computes is loaded and gives what it gave; those that run code are refused."""
 
 import inspect
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from pyimagesearch.model_files import building, layer_classes, reading
+from pyimagesearch.model_files import building, checks, layer_classes, reading
 
 IMAGES = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
 
@@ -27,13 +27,17 @@ ARGUMENTS = {
     "EinsumDense": {"equation": "abcd,de->abce", "output_shape": (28, 28, 3)},
     "Embedding": {"input_dim": 2, "output_dim": 3},
     "GroupNormalization": {"groups": 1},
+    "RandomCrop": {"height": 28, "width": 28},  # Keras itself cannot run a network with a smaller one
+    "RandomPosterization": {"factor": 8},
     "InputLayer": {"shape": (28, 28, 1)},
     "ReversibleEmbedding": {"input_dim": 2, "output_dim": 3},
     "STFTSpectrogram": {"frame_length": 16, "frame_step": 8, "fft_length": 16},
     "MelSpectrogram": {"fft_length": 64, "sequence_stride": 32},
 }
 # The shape of the input, where that is no image: by the class, or by the dimensions that its name ends in.
-SHAPES = {"1D": (28, 28), "3D": (4, 14, 14, 1), "STFTSpectrogram": (784, 1), "MelSpectrogram": (784,)}
+SHAPES = {"1D": (28, 28), "Conv1DTranspose": (28, 28), "3D": (4, 14, 14, 1), "Conv3DTranspose": (4, 14, 14, 1)}
+SHAPES |= {"STFTSpectrogram": (784, 1), "MelSpectrogram": (784,), "CategoryEncoding": (784,)}
+SHAPES |= {"GroupedQueryAttention": (28, 28)}
 SHAPES |= dict.fromkeys(("GRU", "LSTM", "RNN", "SimpleRNN", "Bidirectional", "MaxNumBoundingBoxes"), (28, 28))
 SHAPES |= {
     "ConvLSTM1D": (4, 14, 14),
@@ -42,6 +46,9 @@ SHAPES |= {
     "RepeatVector": (784,),
 }
 PAIRS = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract", "Attention")
+TWO_ARGUMENTS = ("MultiHeadAttention", "GroupedQueryAttention")
+NOT_IN_A_NETWORK = ("Equalization",)  # Keras makes a cycle of it
+COLOR = ("RandomColorDegeneration", "RandomHue", "RandomSaturation", "RandomGrayscale", "RandomColorJitter")
 CELLS = ("GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells")
 
 
@@ -57,17 +64,22 @@ def network(name, kind):
         layer, shape = layers.RNN(layer), (28, 28)
     start = keras.Input((28, 28, 1))
     inputs = layers.Reshape(shape)(start)
+    if name in COLOR:
+        inputs = layers.Concatenate()([inputs] * 3)
     if name == "InputLayer":
         outputs = inputs
     elif name in PAIRS or "Attention" in name:
-        outputs = layer(inputs, inputs) if "Quer" in name or "Multi" in name else layer([inputs, inputs])
+        outputs = layer(inputs, inputs) if name in TWO_ARGUMENTS else layer([inputs, inputs])
     else:
         outputs = layer(inputs)
     outputs = outputs["boxes"] if isinstance(outputs, dict) else outputs
     return keras.Model(start, layers.Dense(10)(layers.Flatten()(outputs)))
 
 
-@pytest.mark.parametrize("name", sorted(layer_classes.layers()))
+NAMES = {kind.__name__ for kind in layer_classes.layers().values()} - {*NOT_IN_A_NETWORK}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_layer_that_computes_is_loaded(name, tmp_path):
     model = network(name, layer_classes.layers()[name])
     model.save(tmp_path / "m.keras")
@@ -75,3 +87,9 @@ def test_every_layer_that_computes_is_loaded(name, tmp_path):
     np.testing.assert_allclose(
         np.asarray(loaded(IMAGES, training=False)), np.asarray(model(IMAGES, training=False)), atol=1e-5
     )
+
+
+def test_layers_and_operations_that_are_given_code_or_files_are_not_among_them():
+    assert not {*checks.REFUSED, "Layer", "Wrapper"} & layer_classes.layers().keys()
+    assert not {"Map", "Scan", "Cond", "WhileLoop", "ForiLoop", "Switch"} & layer_classes.operations().keys()
+    assert {"Relu", "TrueDivide", "GetItem"} <= layer_classes.operations().keys()

@@ -1,0 +1,186 @@
+"""Files of other kinds are recognized by their content; compiled models, odd names, JSON beside weights open."""
+
+import gzip
+import io
+import json
+import os
+import pickle
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from pyimagesearch.errors import UserError
+from pyimagesearch.model_files import building, reading
+
+IMAGES = np.random.default_rng(0).random((4, 28, 28, 1), np.float32)
+
+
+def archive(**parts):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, data in parts.items():
+            file.writestr(name.replace("__", "/").replace("_dot_", "."), data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty \\(0 bytes\\)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "Git LFS pointer.*git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<html></html>", "web page"),
+        (b"\x1c\x00\x00\x00TFL3" + bytes(64), "TensorFlow Lite"),
+        (b"\x08\x01\x12\x04\x0a\x02\x08\x01", "TensorFlow SavedModel graph"),
+        (b"\x08\x08\x12\x07pytorch", "ONNX"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch file"),
+        (archive(archive__data_dot_pkl=b"x"), "PyTorch file"),
+        (pickle.dumps({"model": archive(config_dot_json=b"{}")}), "a pickle.*never loaded"),
+        ((2).to_bytes(8, "little") + b"{}", "safetensors"),
+        (b"\x93NUMPY\x01\x00", "NumPy array"),
+        (archive(arr_0_dot_npy=b"x"), "NumPy arrays"),
+        (archive(model_dot_h5=b"x"), "contains model.h5; unpack it"),
+        (gzip.compress(b"x"), "gzip file.*unpack it"),
+        (b'{"class_name": "Sequential", "config": {}}', "network without weights"),
+        (b'{"a": 1}', "JSON file"),
+        (b"hello\n", "text file"),
+        (bytes(100), "nothing but zeros"),
+        (b"\x01\x02\x00\x03" * 9, "neither an HDF5 file nor a .keras file"),
+    ],
+)
+def test_files_of_other_kinds_are_named(tmp_path, content, words):
+    path = tmp_path / "model.h5"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^cannot load .*model.h5: .*{words}"):
+        reading.read(path)
+
+
+def test_paths_that_are_no_files_are_named(tmp_path):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved/saved_model.pb").touch()
+    with pytest.raises(UserError, match="SavedModel"):
+        reading.read(tmp_path / "saved")
+    with pytest.raises(UserError, match="cannot read .*name too long"):
+        reading.read(tmp_path / ("n" * 300))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.h5")
+        with pytest.raises(UserError, match="a pipe or a device"):
+            reading.read(tmp_path / "pipe.h5")
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A compiled network with a nested one, dropout and two layers of a class, trained for a step."""
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential([layers.Conv2D(3, 3, strides=4), layers.Dropout(0.1)], name="inner")
+    start = [keras.Input((28, 28, 1)), inner, layers.Flatten()]
+    model = keras.Sequential([*start, layers.Dense(12, activation="relu"), layers.Dense(10, activation="softmax")])
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 9)), own_loss, metrics=["accuracy"])
+    model.fit(IMAGES, np.arange(4), verbose=0)
+    return model
+
+
+@keras.saving.register_keras_serializable("mine")
+def own_loss(labels, outputs):
+    return keras.losses.sparse_categorical_crossentropy(labels, outputs)
+
+
+def check_same(path, model, **options):
+    loaded = building.build(reading.read(path, **options))
+    np.testing.assert_allclose(loaded.predict(IMAGES, verbose=0), model.predict(IMAGES, verbose=0), atol=1e-5)
+
+
+def rename(path, change):
+    """Write the .keras file anew, with change(name) for the name of each array in it, and without empty groups."""
+    with zipfile.ZipFile(path) as file:
+        config, weights = file.read("config.json"), file.read("model.weights.h5")
+    buffer = io.BytesIO()
+    with h5py.File(io.BytesIO(weights)) as old, h5py.File(buffer, "w") as new:
+        arrays = {}
+        old.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        for name, array in arrays.items():
+            if "seed_generator" not in name:
+                new[change(name)] = array
+    path.write_bytes(archive(config_dot_json=config, model_dot_weights_dot_h5=buffer.getvalue()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda name: name,
+        lambda name: name.replace("layers/", "layers\\", 1),
+        lambda name: name.replace("/", "\\"),
+        lambda name: name.replace("layers/", "_layer_checkpoint_dependencies\\", 1),
+        lambda name: name.replace("dense_1/", "dense_2/"),
+        lambda name: name.replace("dense/", "dense_4/").replace("dense_1/", "dense_11/"),
+    ],
+)
+def test_compiled_keras_files_and_odd_group_names(model, tmp_path, change):
+    model.save(tmp_path / "m.keras")
+    check_same(tmp_path / "m.keras", model)
+    rename(tmp_path / "m.keras", change)
+    check_same(tmp_path / "m.keras", model)
+
+
+def test_weights_with_their_architecture_beside_them(model, tmp_path):
+    weights, network = tmp_path / "net.weights.h5", tmp_path / "net.json"
+    model.save_weights(weights)
+    with pytest.raises(UserError, match="only weights .*Dense 12; Dense 10; 3x3 filters, 3.*--architecture"):
+        check_same(weights, model)
+    network.write_text(model.to_json())
+    (tmp_path / "history.json").write_text(json.dumps({"loss": [1]}))
+    check_same(weights, model)
+    check_same(weights, model, architecture=network)
+    network.rename(tmp_path / "one.json")
+    check_same(weights, model)  # the only network in the folder
+    (tmp_path / "two.json").write_text(model.to_json())
+    with pytest.raises(UserError, match="several networks .*one.json, two.json.*--architecture"):
+        check_same(weights, model)
+    (tmp_path / "two.json").write_text("{")
+    with pytest.raises(UserError, match="architecture .*two.json: it is not JSON"):
+        check_same(weights, model, architecture=tmp_path / "two.json")
+
+
+def test_operations_and_functions_saved_by_name(tmp_path):
+    start = keras.Input((28, 28, 1))
+    flat = layers.Flatten()(keras.ops.relu(start[:, 2:-2] * 2.0 - 1.0) / np.float32(3))
+    model = keras.Model(start, layers.Dense(10, activation="softmax")(flat))
+    for name in ("m.keras", "m.h5"):
+        model.save(tmp_path / name)
+        check_same(tmp_path / name, model)
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        function = {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "softmax_v2",
+            "registered_name": "function",
+        }
+        config["config"]["layers"][-1]["config"]["activation"] = function
+        file.attrs["model_config"] = json.dumps(config)
+    check_same(tmp_path / "m.h5", model)
+
+
+@pytest.mark.parametrize(
+    ("size", "activation", "words"),
+    [(None, "threshold", "cannot run"), (None, "glu", "shape"), (1000, "relu", "damaged")],
+)
+def test_what_builds_and_cannot_run_and_sizes_that_lie(tmp_path, size, activation, words):
+    path = tmp_path / "m.keras"
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, activation="relu")])
+    model.save(path)
+    with zipfile.ZipFile(path) as file:
+        config, weights = file.read("config.json").decode(), file.read("model.weights.h5")
+    config = config.replace('"relu"', json.dumps(activation))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("config.json", config)
+        file.writestr("model.weights.h5", weights)
+    if size:
+        data, real = path.read_bytes(), len(weights).to_bytes(4, "little")
+        path.write_bytes(data.replace(real, size.to_bytes(4, "little")))
+    with pytest.raises(UserError, match=words) as raised:
+        building.build(reading.read(path))
+    assert "\n" not in str(raised.value) and "\x1b" not in str(raised.value)
