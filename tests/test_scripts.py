@@ -136,7 +136,7 @@ def test_help(run, script):
         ("fashion_mnist.py", ["--data-dir", "data"], 1, "not the genuine"),
         ("fashion_mnist.py", ["--any-data"], 1, "--any-data needs --data-dir"),
         ("fashion_mnist_loaded.py", [], 1, "there is no model fashion_model.h5; train one first"),
-        ("fashion_mnist_loaded.py", ["--model", "a_file"], 1, "is not an HDF5 file"),
+        ("fashion_mnist_loaded.py", ["--model", "a_file"], 1, "it is a text file (1 bytes)"),
         ("fashion_mnist_loaded.py", ["--json", "nowhere/r.json"], 1, "the folder nowhere does not exist"),
         ("initial_data_analysis.py", ["--data-dir", "nowhere"], 1, "no such folder"),
     ],
