@@ -135,11 +135,14 @@ def train_and_save(args, folder):
     print(f"saved: {args.model}, after {record['training_seconds']:.0f} s of training")
 
     # Plot what happened, and what the network is like inside.
-    figures = {"plot": curves.curves(history, recipe), "minivggnet": network.diagram(layers.layer_table(model))}
-    image = validation[0][0]
-    if maps := layers.activations(model, scale(image)):  # a network of your own may have no convolutions
-        figures["filters"] = network.filters(layers.first_filters(model))
-        figures["feature_maps"] = network.feature_maps(image, maps)
+    figures = {
+        "plot": curves.curves(history, recipe, len(class_names)),
+        "minivggnet": network.diagram(layers.layer_table(model)),
+    }
+    if maps := layers.activations(model, scale(validation[0][0])):  # a network of your own may have no convolutions
+        filters, probabilities = layers.first_filters(model), predict.predict(model, validation[0][:1])[0]
+        figures["filters"] = network.filters(filters)
+        figures["feature_maps"] = network.feature_maps(validation[0][0], maps, filters, probabilities, class_names)
     drawn = style.save(args.images, **figures)
     print(f"figures: {', '.join(map(str, drawn))}")
     print(f"next, evaluate it on the test images: python fashion_mnist_loaded.py {evaluation_flags(args)}")

@@ -1,33 +1,54 @@
 """Figures of chapter 3, the evaluation. Each function takes arrays and returns a matplotlib Figure."""
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, GREEN, RED, WIDTH, own_style
+from pyimagesearch.figures.style import BLUE, GRAY, GREEN, RED, WIDTH, Figure, open_frame, own_style, short
+
+MOST_CLASSES = 16  # in a confusion matrix, so that its numbers can be read
 
 
 @own_style
 def confusion_matrix(matrix, class_names):
-    """Draw counts[true class][predicted class] as a colored table; the color is the fraction of the true class."""
+    """Draw counts[true class][predicted class] as a colored table; the color is the fraction of the true class.
+
+    The title names the two classes that are confused most, and their cells have a frame. Of more than 16 classes, those
+    with the most mistakes are drawn.
+    """
     counts = np.asarray(matrix)
-    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(WIDTH, 7.6), layout="constrained")
+    right, total, classes = int(np.trace(counts)), int(counts.sum()), len(counts)
+    wrong = counts - np.diag(np.diag(counts))
+    shown = np.sort(np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:MOST_CLASSES])
+    fractions = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))[np.ix_(shown, shown)]
+    figure = Figure(figsize=(WIDTH, 7.9), layout="constrained")
     axes = figure.subplots()
     # The square root makes the rare mistakes, which the figure is about, visible.
     axes.imshow(np.sqrt(fractions), cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(counts):
+    size = 11 if len(shown) <= 10 else 9
+    for (row, column), count in np.ndenumerate(counts[np.ix_(shown, shown)]):
         if count:
             color = "white" if fractions[row, column] > 0.4 else "black"
             weight = "bold" if row == column else "normal"
-            axes.text(column, row, f"{count:,}", ha="center", va="center", color=color, weight=weight, fontsize=11)
-    ticks = range(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=40, ha="right", rotation_mode="anchor", fontsize=11)
-    axes.set_yticks(ticks, class_names, fontsize=11)
+            axes.text(column, row, f"{count:,}", ha="center", va="center", color=color, weight=weight, fontsize=size)
+    names = [short(class_names[number], 16) for number in shown]
+    axes.set_xticks(range(len(shown)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
+    axes.set_yticks(range(len(shown)), names, fontsize=size)
     axes.set_xlabel("predicted class", fontsize=12)
     axes.set_ylabel("true class", fontsize=12)
-    right, total = int(np.trace(counts)), int(counts.sum())
-    axes.set_title(f"{right:,} of {total:,} test images are on the diagonal: predicted correctly", fontsize=13)
+    accuracy = f"{right:,} of {total:,} images are on the diagonal: predicted correctly"
+    if len(shown) < classes:
+        accuracy = f"the {len(shown)} of {classes} classes with the most mistakes"
+    either = np.triu(wrong + wrong.T)[np.ix_(shown, shown)]
+    one, other = (int(number) for number in np.unravel_index(either.argmax(), either.shape))
+    if not either.any():
+        axes.set_title(f"No mistakes\n{accuracy}", fontsize=13)
+        return figure
+    for row, column in ((one, other), (other, one)):
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=RED, linewidth=2.5))
+    most = int(either[one, other])
+    finding = f"{names[one]} and {names[other]} are confused most: {most:,} of {total - right:,} mistakes (framed)"
+    axes.set_title(f"{finding}\n{accuracy}", fontsize=13)
     return figure
 
 
@@ -42,55 +63,60 @@ def predictions(images, labels, probabilities, class_names, rows=5, columns=8):
     figure = Figure(figsize=(WIDTH, 7.4), layout="constrained")
     predicted = probabilities.argmax(axis=1)
     wrong = int((predicted[chosen] != labels[chosen]).sum())
-    for axes in (panels := figure.subplots(rows, columns)).flat:
+    for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.set_axis_off()
     for axes, index in zip(panels.flat, chosen, strict=False):
         axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
-        guess, truth = class_names[predicted[index]], class_names[labels[index]]
-        if guess == truth:
+        guess, truth = short(class_names[predicted[index]], 13), short(class_names[labels[index]], 13)
+        if predicted[index] == labels[index]:
             axes.set_title(f"\n{guess}", color=GREEN, fontsize=10)
         else:
             axes.set_title(f"{guess}\n({truth})", color=RED, fontsize=10, weight="bold")
     figure.suptitle(
-        f"{len(chosen)} test images and their predicted classes: green is right, red is wrong ({wrong}), "
-        "with the true class in brackets",
-        fontsize=11,
+        f"{len(chosen)} test images and their predicted classes: {len(chosen) - wrong} right (green), {wrong} wrong\n"
+        "(red and bold, with the true class in brackets)",
+        fontsize=12,
     )
     return figure
 
 
 @own_style
 def mistakes(images, labels, probabilities, class_names, rows=2, columns=5):
-    """Draw the images of the most confident mistakes, the most confident first; arguments as above."""
+    """Draw the images of the most confident mistakes, the most confident first; arguments as of predictions()."""
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[np.argsort(-probabilities[wrong].max(axis=1))][: rows * columns]
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    for axes in (panels := figure.subplots(rows, columns)).flat:
+    worst = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][: rows * columns]
+    figure = Figure(figsize=(WIDTH, 4.7), layout="constrained")
+    for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.set_axis_off()
     for axes, index in zip(panels.flat, worst, strict=False):
         axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
-        guess = f"{class_names[predicted[index]]} {probabilities[index].max():.0%}"
-        axes.set_title(f"{guess}\n(label: {class_names[labels[index]]})", fontsize=11, color=RED)
-    figure.suptitle(f"The most confident of {len(wrong):,} mistakes", fontsize=13)
+        guess = f"{short(class_names[predicted[index]], 13)} {probabilities[index].max():.0%}"
+        axes.set_title(f"{guess}\n(label: {short(class_names[labels[index]], 13)})", fontsize=11, color=RED)
+    title = f"The most confident of {len(wrong):,} mistakes: prediction and confidence, and the label in brackets"
+    figure.suptitle(title if len(wrong) else "No mistakes", fontsize=13)
     return figure
 
 
 @own_style
 def reliability(result):
-    """Draw accuracy against confidence, before and after temperature scaling. result: of evaluation.evaluate."""
-    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    """Draw accuracy against confidence, before and after temperature scaling.
+
+    result: a dict as of metrics.evaluate, of which calibration, calibration_after_scaling and temperature are used.
+    """
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
     titles = "as predicted", f"after temperature scaling (T = {result['temperature']:.2f})"
     both = result["calibration"], result["calibration_after_scaling"]
     for axes, title, bins in zip(figure.subplots(1, 2), titles, both, strict=True):
-        axes.plot([0, 1], [0, 1], "--", color="#808080", label="calibrated")
+        axes.plot([0, 1], [0, 1], "--", color=GRAY)
         fraction = np.array(bins["count"]) / sum(bins["count"])
         axes.scatter(bins["confidence"], bins["accuracy"], s=20 + 600 * fraction, color=BLUE, alpha=0.8)
-        axes.set(title=f"{title}\nexpected calibration error {bins['error']:.2%}", xlim=(0, 1.04), ylim=(0, 1.04))
-        axes.set(xlabel="confidence", ylabel="accuracy")
+        axes.text(0.06, 0.94, "underconfident", color=GRAY, fontsize=11)
+        axes.text(0.98, 0.04, "overconfident", color=GRAY, fontsize=11, ha="right")
+        axes.set(title=f"{title}\nexpected calibration error {bins['error']:.2%}", xlim=(0, 1.06), ylim=(0, 1.06))
+        axes.set(xlabel="confidence (largest probability)", ylabel="accuracy", aspect="equal")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel("larger dots: more images; below the line: overconfident, above it: underconfident", fontsize=11)
+        open_frame(axes)
+    figure.suptitle("Is the confidence right? On the dashed line it equals the accuracy. Larger dots: more images")
     return figure

@@ -1,63 +1,192 @@
 """Figures of the network itself: its layers, its filters, its feature maps. Arrays in, a matplotlib Figure out."""
 
+import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
-from pyimagesearch.figures.style import WIDTH, own_style
+from pyimagesearch.figures.style import BLUE, GRAY, WIDTH, Figure, own_style, short
+
+COLORS = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
 
 
 @own_style
 def diagram(rows):
-    """Draw a network as a column of boxes. rows: (layer, output shape, parameters, ...), strings, strings and ints."""
-    colors = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
-    figure = Figure(figsize=(WIDTH, 0.36 * len(rows) + 0.7))
+    """Draw a network from top to bottom: a box for each shape that the image takes, and the parameters as bars.
+
+    rows: (layer, output shape, parameters, ...) for the input and each layer, as of layers.layer_table: strings such as
+    "Conv2D 3x3, 32 filters" and "28 x 28 x 32", and ints. A box is as high as the shape, and the longer the deeper.
+    Layers that keep the shape and are neither convolutional nor dense stand below the one before them.
+    """
+    groups = []  # [layers, shape, parameters]
+    for layer, shape, parameters, *_ in rows:
+        if groups and shape == groups[-1][1] and not any(kind in layer for kind in ("Conv", "Dense", "Pooling")):
+            groups[-1][0].append(layer)
+            groups[-1][2] += parameters
+        else:
+            groups.append([[layer], shape, parameters])
+    sizes = [_size(shape) for _, shape, _ in groups]
+    largest_side, largest_depth = max(side for side, _ in sizes) or 1, max(depth for _, depth in sizes)
+    heights = [0.48 + 0.5 * side / largest_side for side, _ in sizes]
+    total, most = sum(group[2] for group in groups), max(group[2] for group in groups)
+
+    height = sum(heights) + 1.4
+    figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 10), ylim=(len(rows) + 0.15, -1.3))
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0))  # in inches from the upper left corner
     axes.set_axis_off()
-    for x, text, align in ((2.9, "layer", "center"), (5.3, "output shape", "left"), (9.4, "parameters", "right")):
-        axes.text(x, -0.75, text, ha=align, va="center", fontsize=12, weight="bold")
-    for row, (layer, shape, parameters, *_) in enumerate(rows):
-        color = colors.get(layer.split()[0], "white")
-        axes.add_patch(Rectangle((1.1, row - 0.36), 3.6, 0.72, facecolor=color, edgecolor="#404040", linewidth=0.8))
-        axes.text(2.9, row, layer, ha="center", va="center", fontsize=11)
-        axes.text(5.3, row, shape, ha="left", va="center", fontsize=11)
-        axes.text(9.4, row, f"{parameters:,}" if parameters else "-", ha="right", va="center", fontsize=11)
-        if row:
-            ends = (2.9, row - 0.66), (2.9, row - 0.34)
-            axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=8, color="#404040"))
-    total = f"{sum(row[2] for row in rows):,} in all"
-    axes.text(9.4, len(rows) - 0.25, total, ha="right", va="center", fontsize=11, weight="bold")
+    largest = max(groups, key=lambda group: group[2])[0][0]
+    finding = f"{most / max(total, 1):.0%} of the parameters are in {short(largest, 30)}"
+    if sizes[0][0] > sizes[-1][0]:
+        finding = f"Height and width shrink, depth grows; {finding}"
+    axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center", fontsize=13)
+    heads = (1.45, "output", "center"), (3.1, "layers", "left"), (5.6, "output shape", "left")
+    for x, text, align in (*heads, (8.85, "parameters", "right")):
+        axes.text(x, 0.75, text, ha=align, va="center", fontsize=11, weight="bold")
+    y = 0.95
+    for (layers, shape, parameters), (side, depth), space in zip(groups, sizes, heights, strict=True):
+        middle = y + space / 2
+        # Lengths grow with a power of the depth: in proportion, 1 next to 512 would not be seen.
+        length = max(0.05, 2.3 * (depth / largest_depth) ** 0.4)
+        color = next((color for kind, color in COLORS.items() if kind in layers[0]), "white")
+        _cuboid(axes, (1.45, middle), length, 0.08 + 0.5 * side / largest_side, color)
+        axes.text(3.1, middle - (0.09 if layers[1:] else 0), short(layers[0], 32), va="center", fontsize=11)
+        if layers[1:]:
+            axes.text(3.1, middle + 0.11, short(", ".join(layers[1:]), 40), va="center", fontsize=9, color=GRAY)
+        axes.text(5.6, middle, shape, va="center", fontsize=11)
+        if parameters:
+            bar = 1.55 * parameters / most
+            axes.add_patch(Rectangle((8.85 - bar, middle + 0.06), bar, 0.1, facecolor=BLUE))
+        number = f"{parameters:,}" if parameters else "-"
+        axes.text(8.85, middle - (0.09 if parameters else 0), number, ha="right", va="center", fontsize=11)
+        y += space
+    axes.text(8.85, y + 0.2, f"{total:,} in all", ha="right", va="center", fontsize=11, weight="bold")
+    note = "boxes: height and width of the output in proportion, depth (left to right) compressed"
+    axes.text(0.2, y + 0.2, note, va="center", fontsize=9, color=GRAY)
     return figure
 
 
+def _size(shape):
+    """Return (side, depth) of a shape such as "28 x 28 x 32" or "512"; a size that is not fixed counts as 28."""
+    numbers = [int(number) if number.isdigit() else 28 for number in shape.split(" x ")]
+    return (max(numbers[:-1]) if numbers[1:] else 0), numbers[-1]
+
+
+def _cuboid(axes, center, length, side, color):
+    """Draw a box: `length` from left to right, `side` high and `side` to the back, in inches."""
+    back, up = 0.4 * side, 0.3 * side
+    left, right = center[0] - (length + back) / 2, center[0] + (length - back) / 2
+    bottom, top = center[1] + (side * 0.8 + up) / 2, center[1] - (side * 0.8 - up) / 2
+    style = {"edgecolor": "#404040", "linewidth": 0.8, "joinstyle": "round"}
+    lid = (left, top), (right, top), (right + back, top - up), (left + back, top - up)
+    end = (right, top), (right + back, top - up), (right + back, bottom - up), (right, bottom)
+    axes.add_patch(Rectangle((left, top), right - left, bottom - top, facecolor=color, **style))
+    axes.add_patch(Polygon(lid, facecolor=color, **style))
+    axes.add_patch(Polygon(end, facecolor=[0.85 * part for part in matplotlib.colors.to_rgb(color)], **style))
+
+
 @own_style
-def filters(kernels):
-    """Draw the filters of a first convolution, float (rows, columns, 1, filters)."""
-    figure = Figure(figsize=(WIDTH, 1.9), layout="constrained")
-    panels = figure.subplots(int(np.ceil(kernels.shape[-1] / 16)), min(16, kernels.shape[-1]), squeeze=False)
+def filters(kernels, columns=8, most=32):
+    """Draw the filters of a first convolution with their weights, all on one scale of colors.
+
+    kernels: float (rows, columns, channels, filters), the first channel and the first `most` filters are drawn.
+    Weights are written into the cells of filters of up to 3x3.
+    """
+    height, width, channels, count = kernels.shape
+    shown = np.moveaxis(kernels[:, :, 0, :most], -1, 0)
+    scale = float(np.abs(shown).max()) or 1.0
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(WIDTH, 0.9 + 1.3 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
-    for axes, kernel in zip(panels.flat, np.moveaxis(kernels[:, :, 0], -1, 0), strict=False):
-        most = np.abs(kernel).max()
-        axes.imshow(kernel, cmap="PuOr_r", vmin=-most, vmax=most)
-    figure.suptitle("Filters of the first convolution: orange weights are positive, purple ones negative", fontsize=13)
+    for number, (axes, kernel) in enumerate(zip(panels.flat, shown, strict=False)):
+        drawn = axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
+        axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
+        for (row, column), weight in np.ndenumerate(kernel if max(height, width) <= 3 else np.empty((0, 0))):
+            color = "white" if abs(weight) > 0.7 * scale else "black"
+            axes.text(column, row, _weight(weight), ha="center", va="center", fontsize=9, color=color)
+    figure.colorbar(drawn, ax=panels, label="weight", shrink=0.9, aspect=30, pad=0.01)
+    size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
+    part = f"The {count}" if len(shown) == count else f"The first {len(shown)} of {count}"
+    figure.suptitle(
+        f"{part} filters of the first convolution ({size}).\n"
+        "Orange adds a pixel, purple subtracts it: opposite colors side by side respond to an edge between them",
+        fontsize=12,
+    )
     return figure
+
+
+def _weight(weight):
+    """Write a weight with two digits, in at most four characters: "-.12", "1.2", "-12"."""
+    if abs(weight) >= 0.995:
+        return f"{weight:.1f}" if abs(weight) < 9.95 else f"{weight:.0f}"
+    text = f"{weight:.2f}"
+    return "0" if float(text) == 0 else text.replace("0.", ".")
 
 
 @own_style
-def feature_maps(image, activations, shown=12):
-    """Draw the feature maps of an image. activations: [(layer, (height, width, filters) float)], in their order."""
-    figure = Figure(figsize=(WIDTH, 0.5 + 0.95 * len(activations)), layout="constrained")
-    figure.suptitle(f"Feature maps of one image: the first {shown} of each convolution (yellow: large)", fontsize=13)
-    strips = figure.subfigures(len(activations), 1, squeeze=False)[:, 0]
-    for number, (strip, (name, maps)) in enumerate(zip(strips, activations, strict=True)):
-        strip.suptitle(name, fontsize=11, x=0.09, ha="left")
-        panels = strip.subplots(1, shown + 1)
-        for axes in panels:
+def feature_maps(image, activations, kernels=None, probabilities=None, class_names=None, shown=8):
+    """Draw the way of an image through a network: filters, feature maps of each convolution, and the prediction.
+
+    image          (28, 28) or (28, 28, 1), 0 to 255
+    activations    [(name, float (height, width, filters))] of each convolution in their order, as of layers.activations
+    kernels        float (rows, columns, channels, filters) of the first convolution, drawn above its feature maps
+    probabilities  float (classes,), the prediction, with class_names; drawn below as bars
+
+    Of each convolution, the `shown` feature maps are drawn that vary most within the image, in the order of their
+    filters; each row has one scale of colors, from 0 to its largest value.
+    """
+    with_filters = kernels is not None and len(activations) > 0
+    rows = [1.0] * (len(activations) + with_filters or 1) + ([1.5] if probabilities is not None else [])
+    figure = Figure(figsize=(WIDTH, 0.65 + 1.13 * sum(rows)), layout="constrained")
+    grid = figure.add_gridspec(len(rows), shown + 1, height_ratios=rows, width_ratios=[1.45] + [1] * shown)
+    axes = figure.add_subplot(grid[0, 0])
+    axes.imshow(np.reshape(image, np.shape(image)[:2]), cmap="gray", vmin=0, vmax=255)
+    axes.set_axis_off()
+    first = "" if with_filters or not activations else f", then\n{activations[0][0].partition(':')[0]}"
+    axes.set_title(f"image{first}", fontsize=10, pad=3)
+    for place, (name, maps) in enumerate(activations):
+        row = place + with_filters
+        chosen = np.sort(np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:shown])
+        if place == 0 and with_filters:
+            scale = float(np.abs(kernels[:, :, 0]).max())
+            for column, number in enumerate(chosen):
+                axes = figure.add_subplot(grid[0, column + 1])
+                axes.imshow(kernels[:, :, 0, number], cmap="PuOr_r", vmin=-scale, vmax=scale)
+                axes.set_axis_off()
+                axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
+        if row:
+            title, _, shape = name.partition(": ")
+            axes = figure.add_subplot(grid[row, 0])
             axes.set_axis_off()
-        if number == 0:
-            panels[0].imshow(image, cmap="gray", vmin=0, vmax=255)
-        for axes, feature_map in zip(panels[1:], np.moveaxis(maps, -1, 0), strict=False):
-            axes.imshow(feature_map, cmap="viridis")
+            axes.text(
+                0, 0.5, f"{title}\n{shape}" if shape else title, va="center", fontsize=10, transform=axes.transAxes
+            )
+        low, high = float(maps[..., chosen].min()), float(maps[..., chosen].max())
+        for column, number in enumerate(chosen):
+            axes = figure.add_subplot(grid[row, column + 1])
+            axes.imshow(maps[..., number], cmap="viridis", vmin=min(0.0, low), vmax=high or 1.0)
+            axes.set_axis_off()
+            if not (place == 0 and with_filters):
+                axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
+    if probabilities is not None:
+        _bars(figure.add_subplot(grid[-1, :]), np.asarray(probabilities), class_names)
+    figure.suptitle(
+        "From an image to a prediction: a feature map is bright where its filter finds its pattern.\n"
+        "Deeper feature maps are coarser: they show what is there, but less exactly where",
+        fontsize=12,
+    )
     return figure
+
+
+def _bars(axes, probabilities, class_names, most=10):
+    """Draw the class probabilities as bars, those of the `most` likeliest classes in the order of the classes."""
+    chosen = np.sort(np.argsort(-probabilities, kind="stable")[:most])
+    best = int(probabilities.argmax())
+    colors = ["#D55E00" if number == best else BLUE for number in chosen]
+    bars = axes.bar(range(len(chosen)), probabilities[chosen], color=colors)
+    axes.bar_label(bars, [f"{value:.0%}" for value in probabilities[chosen]], fontsize=10, padding=1)
+    axes.set_xticks(range(len(chosen)), [short(class_names[number], 12) for number in chosen], fontsize=9.5)
+    axes.set(ylim=(0, 1.2), yticks=[0, 0.5, 1], ylabel="probability")
+    axes.set_title(f"prediction: {short(class_names[best])}, confidence {probabilities[best]:.0%}", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)

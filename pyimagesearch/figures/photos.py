@@ -1,11 +1,9 @@
 """The figure of the user's own photos: each on its way to the network. Arrays in, a matplotlib Figure out."""
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.errors import printable
-from pyimagesearch.figures.style import BLUE, ORANGE, WIDTH, own_style
+from pyimagesearch.figures.style import BLUE, ORANGE, WIDTH, Figure, own_style, short
 
 MOST = 12  # photos in a figure
 
@@ -30,11 +28,11 @@ def photos(rows, class_names):
             panel.spines[:].set_color("#C0C0C0")
             if number == 0:
                 panel.set_title(title, fontsize=10)
-        name = printable(name if len(name) < 22 else f"{name[:10]}...{name[-9:]}")
-        axes[0].set_xlabel(name, fontsize=9)
+        axes[0].set_xlabel(short(name), fontsize=9)
         best = np.argsort(probabilities)[-5:]
-        axes[4].barh(range(5), np.asarray(probabilities)[best], color=[BLUE] * 4 + [ORANGE])
-        axes[4].set_yticks(range(5), [class_names[k] for k in best], fontsize=10)
+        bars = range(len(best))
+        axes[4].barh(bars, np.asarray(probabilities)[best], color=[*[BLUE] * (len(best) - 1), ORANGE])
+        axes[4].set_yticks(bars, [short(class_names[k], 14) for k in best], fontsize=10)
         axes[4].set_xlim(0, 1)
         axes[4].set_xticks([0, 0.5, 1])
         axes[4].xaxis.set_major_formatter(PercentFormatter(1.0))

@@ -1,35 +1,61 @@
-"""What all figures share: colors, width, and how they are saved."""
+"""What all figures share: settings, colors, width, how names are written, how figures are saved."""
 
-import functools
+import contextlib
+import io
 import warnings
 
 import matplotlib
+from matplotlib import font_manager
+from matplotlib.figure import Figure as MatplotlibFigure
 
+from pyimagesearch.errors import printable
+from pyimagesearch.figures import quiet_matplotlib
 from pyimagesearch.files import replacing
 
-# matplotlib's own defaults, but for the backend, which Figure does not use. "$" in a name is a dollar sign.
-DEFAULTS = {key: matplotlib.rcParamsDefault[key] for key in matplotlib.rcParamsDefault if "backend" not in key}
-DEFAULTS |= {"text.parse_math": False, "font.family": ["DejaVu Sans"]}
-
 # Colors that color-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
-BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#007A5A", "#C23B00"
+BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#007A5A", "#C23B00", "#606060"
 # One for each class, the same in every figure: Okabe and Ito's, a gray and a brown.
 CLASS_COLORS = (
     *("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"),
     *("#0072B2", "#D55E00", "#CC79A7", "#808080", "#7A4A12"),
 )
 WIDTH = 9  # inches; at 110 dots per inch about the width of a README
+DPI = 110
+# DejaVu Sans comes with matplotlib. Of the others, those that are installed draw the letters that it lacks.
+FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "WenQuanYi Zen Hei")
+FONTS += "Noto Sans Devanagari", "Noto Emoji", "Segoe UI Emoji", "Symbola"
 
 
-def own_style(draw):
-    """Decorate a drawing function so that no matplotlibrc or style sheet of the user changes its figure."""
+@contextlib.contextmanager
+def settings():
+    """Draw with matplotlib's default settings in this block, whatever a personal matplotlibrc says, and print nothing.
 
-    @functools.wraps(draw)
-    def drawing(*arguments, **options):
-        with matplotlib.rc_context(DEFAULTS):
-            return draw(*arguments, **options)
+    Text is drawn as it is: "$" is a dollar, not the start of a formula.
+    """
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    own = {key: value for key, value in matplotlib.rcParamsDefault.items() if "backend" not in key}
+    own |= {"text.parse_math": False, "font.family": [name for name in FONTS if name in installed]}
+    with quiet_matplotlib(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)  # of settings, which are its own
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in letters that no font has
+        with matplotlib.rc_context(own):
+            yield
 
-    return drawing
+
+own_style = settings()  # decorates a drawing function
+
+
+class Figure(MatplotlibFigure):
+    """A matplotlib Figure that a notebook shows, with or without pyplot, and that looks the same everywhere."""
+
+    def savefig(self, *arguments, **options):
+        with settings():
+            super().savefig(*arguments, **({"dpi": DPI, "facecolor": "white"} | options))
+
+    def _repr_png_(self):
+        png = io.BytesIO()
+        self.savefig(png, format="png")
+        return png.getvalue()
 
 
 def save(folder, **figures):
@@ -37,7 +63,36 @@ def save(folder, **figures):
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
-        with replacing(paths[-1]) as temporary, matplotlib.rc_context(DEFAULTS), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
-            figure.savefig(temporary, dpi=110, facecolor="white")
+        with replacing(paths[-1]) as temporary:
+            figure.savefig(temporary)
     return paths
+
+
+def short(name, longest=20):
+    """Return the name of a class or file so that it can be drawn: "?" for what no font can draw, "..." in the middle.
+
+    A file name that is not UTF-8 has such characters.
+    """
+    name = printable(str(name))
+    return name if len(name) <= longest else f"{name[: (longest - 2) // 2]}...{name[-((longest - 3) // 2) :]}"
+
+
+def class_colors(count):
+    """Return a color for each of `count` classes; up to ten of them can be told apart by color-blind readers."""
+    if count <= len(CLASS_COLORS):
+        return CLASS_COLORS[:count]
+    colormap = matplotlib.colormaps["turbo"]
+    return [matplotlib.colors.to_hex(colormap(number / (count - 1))) for number in range(count)]
+
+
+def no_ticks(axes):
+    """Take ticks and frame from an axes that shows an image; its labels stay."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def open_frame(axes):
+    """Give an axes with curves a light grid and no frame above and at the right."""
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)

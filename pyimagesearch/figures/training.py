@@ -1,43 +1,83 @@
 """The figure of chapter 2, the training: arrays in, a matplotlib Figure out."""
 
+import math
+
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, GREEN, ORANGE, WIDTH, own_style
+from pyimagesearch.figures.style import BLUE, GRAY, GREEN, ORANGE, WIDTH, Figure, open_frame, own_style
+
+SCHEDULES = {
+    "one cycle": "one cycle: a warm-up, then a decay to zero",
+    "inverse time": "inverse-time decay",
+    "constant": "constant",
+}
 
 
 @own_style
-def curves(history, recipe):
+def curves(history, recipe, classes=10):
     """Draw cross-entropy and accuracy of training and validation against the epoch, and the learning rate below.
 
     history: dict of lists with one value per epoch: cross_entropy and accuracy (0 to 1), the same with val_ in front;
-    and learning_rates, those of steps that are spread evenly from the first to the last. recipe: whether training
-    images were mixed (CutMix), which the legend says.
+    and learning_rates, those of steps that are spread evenly from the first to the last. recipe: a Recipe, for what
+    the legend and the notes say of CutMix, label smoothing and the schedule. classes: their number.
     """
-    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
-    grid = figure.add_gridspec(2, 2, height_ratios=(3.6, 1))
-    epochs, rates = np.arange(1, len(history["accuracy"]) + 1), history["learning_rates"]
+    figure = Figure(figsize=(WIDTH, 6), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(3.4, 1))
+    last, rates = len(history["accuracy"]), history["learning_rates"]
+    epochs, span = np.arange(1, last + 1), max(last - 1, 1)
+    ticks = MaxNLocator(integer=True, min_n_ticks=1).tick_values(1, last)
     mixed = " (CutMix: mixed images)" if recipe.cutmix else ""
     panels = (
-        ("cross_entropy", "Cross-entropy: lower is better", "cross-entropy (nats)"),
-        ("accuracy", "Accuracy: higher is better", "accuracy"),
+        ("cross_entropy", "Cross-entropy: lower is better", "cross-entropy (nats)", "{:.3f}"),
+        ("accuracy", "Accuracy: higher is better", "accuracy", "{:.1%}"),
     )
-    for column, (key, title, unit) in enumerate(panels):
+    for column, (key, title, unit, form) in enumerate(panels):
         axes = figure.add_subplot(grid[0, column])
-        axes.plot(epochs, history[key], "o-", color=BLUE, markersize=4, label=f"training{mixed}")
-        axes.plot(epochs, history[f"val_{key}"], "s--", color=ORANGE, markersize=4, label="validation")
-        axes.set(title=title, xlabel="epoch", ylabel=unit)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        trained, validated = history[key], history[f"val_{key}"]
+        axes.plot(epochs, trained, "o-", color=BLUE, markersize=4, label=f"training{mixed}")
+        axes.plot(epochs, validated, "s--", color=ORANGE, markersize=4, label="validation")
+        for values, other, color in ((trained, validated, BLUE), (validated, trained, "#9A6A00")):
+            above = values[-1] > other[-1] or (values[-1] == other[-1] and values is trained)
+            place = (6, 6 if above else -6)  # points
+            text = axes.annotate(form.format(values[-1]), (last, values[-1]), place, textcoords="offset points")
+            text.set(color=color, va="center", fontsize=10, weight="bold")
+        axes.set(title=title, xlabel="epoch", ylabel=unit, xticks=[tick for tick in ticks if 1 <= tick <= last])
+        axes.set_xlim(1 - 0.06 * span, last + 0.2 * span)  # with room for the last values
+        axes.margins(y=0.08)
+        open_frame(axes)
         if key == "accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        elif recipe.label_smoothing:
+            _label_smoothing(axes, recipe.label_smoothing, classes)
+    figure.suptitle(_finding(history, recipe), fontsize=12)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     axes = figure.add_subplot(grid[1, :])
-    axes.plot(np.linspace(0, len(epochs), len(rates)), rates, color=GREEN)
-    axes.set(xlabel="epochs of training", ylabel="learning rate", xlim=(0, len(epochs)), ylim=(0, None))
+    axes.plot(np.linspace(0, last, len(rates)), rates, color=GREEN)
+    axes.set(xlabel="epochs of training", ylabel="learning rate", xlim=(0, last), ylim=(0, 1.1 * max(rates) or 1))
+    axes.set_title(SCHEDULES.get(recipe.schedule, recipe.schedule), loc="right", fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    open_frame(axes)
     return figure
+
+
+def _finding(history, recipe):
+    """Say in two lines how well the network does on validation data, and why training data differs."""
+    accuracy, trained, epochs = history["val_accuracy"][-1], history["accuracy"][-1], len(history["accuracy"])
+    first = f"Validation accuracy {accuracy:.2%} after {epochs} epoch{'s' if epochs > 1 else ''}"
+    if recipe.cutmix and trained < accuracy:
+        return f"{first}\nMixed training images are harder, so training stays behind validation"
+    if trained > accuracy:
+        return f"{first}\nThe gap is overfitting: the network does better on images that it was trained on"
+    return f"{first}\nNo overfitting yet: training, averaged over the epoch, is not ahead of validation"
+
+
+def _label_smoothing(axes, smoothing, classes):
+    """Draw the cross-entropy of a network that predicts exactly what label smoothing asks for."""
+    probability = 1 - smoothing + smoothing / classes
+    level = -math.log(probability)
+    axes.axhline(level, color=GRAY, linestyle=":")
+    note = f"{level:.3f}: label smoothing asks for {probability:.0%}, not 100%"
+    axes.annotate(note, (0.02, level), (0, -4), ("axes fraction", "data"), "offset points", va="top", color=GRAY)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, level - 0.14 * (high - level)), high)

@@ -25,7 +25,19 @@ HISTORY["learning_rates"] = [0, 0.1, 0]
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
 RELIABILITY = {"calibration": CALIBRATION, "calibration_after_scaling": CALIBRATION, "temperature": 0.7}
 PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], ())
-ROWS = [("Input", "28 x 28 x 1", 0), ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288)]
+ROWS = [
+    ("Input", "28 x 28 x 1", 0),
+    ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288),
+    ("ReLU", "28 x 28 x 32", 0),
+    ("Flatten", "25088", 0),
+    ("Dense 10, softmax", "10", 250_890),
+]
+KERNELS = np.random.default_rng(0).normal(size=(3, 3, 1, 200))
+MAPS = [(f"convolution {number}: 28 x 28 x 200", IMAGES.transpose(1, 2, 0)) for number in (1, 2, 3, 4)]
+# Other data: 2 or 100 classes, one without images, and names that are long, in other scripts, formulas, not UTF-8.
+FEW = ["a", "a$x^$b"]
+MANY = [f"class {number} with a long name" for number in range(97)] + ["$_$ {", "\u978b \U0001f600", "\udcff\n"]
+PLACES = np.random.default_rng(0).normal(size=(200, 2))
 FIGURES = {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),
     "one epoch": lambda: training.curves({k: v[:1] for k, v in HISTORY.items()}, RECIPES["classic"]),
@@ -39,30 +51,108 @@ FIGURES = {
     ),
     "class_means": lambda: data.class_means(*[IMAGES[:10]] * 3, CLASS_NAMES),
     "pixels": lambda: data.pixels(IMAGES),
-    "map": lambda: data.map_of_images(np.random.default_rng(0).normal(size=(200, 2)), IMAGES, LABELS, CLASS_NAMES),
+    "map": lambda: data.map_of_images(PLACES, IMAGES, LABELS, CLASS_NAMES),
     "suspicious_labels": lambda: data.suspicious_labels(
         IMAGES, [Suspect("train", k, 9, 0, 1.0) for k in range(50)], CLASS_NAMES
     ),
     "mistakes": lambda: evaluation.mistakes(reshape(IMAGES), LABELS, np.eye(10)[(LABELS + 1) % 10], CLASS_NAMES),
     "no mistakes": lambda: evaluation.mistakes(reshape(IMAGES), LABELS, np.eye(10)[LABELS], CLASS_NAMES),
     "reliability": lambda: evaluation.reliability(RELIABILITY),
-    "filters": lambda: network.filters(np.random.default_rng(0).normal(size=(3, 3, 1, 32))),
-    "feature_maps": lambda: network.feature_maps(IMAGES[0], [("convolution 1", IMAGES.transpose(1, 2, 0))] * 4),
+    "filters": lambda: network.filters(KERNELS[..., :32]),
+    "filters of color images": lambda: network.filters(np.zeros((5, 5, 3, 4))),
+    "feature_maps": lambda: network.feature_maps(IMAGES[0], MAPS),
+    "feature_maps with filters and prediction": lambda: network.feature_maps(
+        IMAGES[0, ..., None], MAPS, KERNELS, np.eye(10)[3], CLASS_NAMES
+    ),
+    "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], [], None, np.eye(10)[3], CLASS_NAMES),
     "photos": lambda: photos.photos([("a photo with a long name.jpg", PHOTO, np.eye(10)[1])] * 2, CLASS_NAMES),
     "network": lambda: network.diagram(ROWS),
+    "network of any size": lambda: network.diagram(
+        [("Input", "any x any x 1", 0), ("Conv2D 1x1", "any x any x 8", 16)]
+    ),
+    "dense network": lambda: network.diagram([("Input", "784", 0), ("Dense 10", "10", 7850)]),
 }
+for count, names in ((2, FEW), (100, MANY)):
+    labels = LABELS.astype(int) * (count // 10) % count  # not every class has images
+    FIGURES |= {
+        f"{name} of {count} classes": draw
+        for name, draw in {
+            "samples": lambda labels=labels, names=names: data.samples(IMAGES, labels, names),
+            "class_means": lambda names=names: data.class_means(*[IMAGES[: len(names)]] * 3, names),
+            "map": lambda labels=labels, names=names: data.map_of_images(PLACES, IMAGES, labels, names),
+            "confusion_matrix": lambda names=names: evaluation.confusion_matrix(np.ones([len(names)] * 2, int), names),
+            "mistakes": lambda labels=labels, names=names: evaluation.mistakes(
+                reshape(IMAGES), labels, np.eye(len(names))[labels - 1], names
+            ),
+            "feature_maps": lambda names=names: network.feature_maps(
+                IMAGES[0], MAPS, None, np.eye(len(names))[-1], names
+            ),
+            "photos": lambda names=names: photos.photos([("\udcff$x^$.png", PHOTO, np.eye(len(names))[-1])], names),
+        }.items()
+    }
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 def test_figure_is_drawn_with_its_texts_inside(draw, tmp_path):
     figure = draw()
     style.save(tmp_path, figure=figure)
-    drawn = figure.get_tightbbox()  # in inches: the box around all that can be seen, texts and ticks included
+    with style.settings():
+        drawn = figure.get_tightbbox()  # in inches: the box around all that can be seen, texts and ticks included
     width, height = figure.get_size_inches()
     assert drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height, drawn
     pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
     assert 900 < pixels.shape[1] < 1100
     assert pixels.std() > 5
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 9
+
+
+def texts(figure):
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_notebook_shows_what_is_saved_without_pyplot(tmp_path):
+    figure = network.diagram(ROWS)
+    (path,) = style.save(tmp_path, network=figure)
+    assert figure._repr_png_() == path.read_bytes()
+
+
+def test_confusion_matrix_names_the_most_confused_classes():
+    matrix = np.diag([90, 80, 70])
+    matrix[0, 2], matrix[2, 0], matrix[1, 2] = 10, 5, 12
+    title = evaluation.confusion_matrix(matrix, ["Shirt", "Bag", "a$x^$b"]).axes[0].get_title()
+    assert "Shirt and a$x^$b are confused most: 15 of 27 mistakes" in title
+    assert "240 of 267 images are on the diagonal" in title
+
+
+def test_map_shows_images_as_they_are():
+    drawn = data.map_of_images(PLACES, IMAGES, LABELS, CLASS_NAMES).axes[0].images[0]
+    np.testing.assert_array_equal(drawn.get_array(), IMAGES[0])
+
+
+def test_filters_have_their_weights_in_the_cells_and_one_scale():
+    kernels = np.zeros((3, 3, 1, 2))
+    kernels[0, 0, 0], kernels[1, 1, 0] = (-0.123, 1.26), (-12.3, -0.001)
+    figure = network.filters(kernels)
+    first, second = figure.axes[:2]
+    assert [text.get_text() for text in first.texts] == ["-.12", "0", "0", "0", "-12", "0", "0", "0", "0"]
+    assert [text.get_text() for text in second.texts] == ["1.3", *["0"] * 8]
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (-12.3, 12.3)
+
+
+def test_feature_maps_are_tied_to_their_filters_and_end_with_the_prediction():
+    maps = np.zeros((28, 28, 200))
+    maps[3, 4, [17, 150]] = 1  # only these two vary
+    figure = network.feature_maps(IMAGES[0], [("convolution 1: x", maps)], KERNELS, np.eye(10)[8], CLASS_NAMES, shown=2)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[:3] == ["image", "filter 18", "filter 151"]
+    np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), KERNELS[:, :, 0, 150])
+    assert titles[-1] == "prediction: Bag, confidence 100%"
+
+
+def test_diagram_names_the_layer_with_most_parameters():
+    drawn = texts(network.diagram(ROWS))
+    assert "Height and width shrink, depth grows; 100% of the parameters are in Dense 10, softmax" in drawn
+    assert "251,178 in all" in drawn
 
 
 def test_curves_count_epochs_from_one_in_whole_numbers():
@@ -83,7 +173,21 @@ def test_curves_show_the_same_quantity_twice_and_say_what_sets_training_apart():
     assert "training" in classic and "training (CutMix: mixed images)" in best
     assert "cross-entropy (nats)" in classic and "cross-entropy (nats)" in best
     lines = training.curves(HISTORY, RECIPES["fast"]).axes[0].lines
-    assert [list(line.get_ydata()) for line in lines] == [HISTORY["cross_entropy"], HISTORY["val_cross_entropy"]]
+    assert [list(line.get_ydata()) for line in lines[:2]] == [HISTORY["cross_entropy"], HISTORY["val_cross_entropy"]]
+
+
+@pytest.mark.parametrize(
+    "name, accuracy, finding",
+    [
+        ("best", 0.3, "Mixed training images are harder"),
+        ("fast", 0.6, "The gap is overfitting"),
+        ("fast", 0.3, "No overfitting yet"),
+    ],
+)
+def test_curves_say_what_is_seen(name, accuracy, finding):
+    drawn = texts(training.curves(HISTORY | {"accuracy": [0.2, accuracy]}, RECIPES[name]))
+    assert "Validation accuracy 55.00% after 2 epochs" in drawn and finding in drawn
+    assert "0.094: label smoothing asks for 91%" in drawn  # -ln(1 - 0.1 + 0.1 / 10)
 
 
 def test_unwritable_figure_is_a_sentence(tmp_path):

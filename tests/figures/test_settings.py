@@ -8,13 +8,17 @@ import pytest
 
 from conftest import ROOT
 
-CODE = """
+CODE = r"""
 import sys, numpy as np
 from pathlib import Path
-from pyimagesearch.figures import evaluation, style
-names = ["T-shirt/top", "a$x^$b", "$5", "鞋", "😀", "_c"]
-figure = evaluation.confusion_matrix(np.eye(6, dtype=int) * 3, names)
-style.save(Path("."), figure=figure)
+from pyimagesearch.figures import evaluation, network, style
+assert "matplotlib.pyplot" not in sys.modules and "keras" not in sys.modules
+names = ["T-shirt/top", "a$x^$b", "$5", "\u978b", "\U0001f600", "_c", "\udcff"]
+style.save(
+    Path("."),
+    figure=evaluation.confusion_matrix(np.arange(49).reshape(7, 7), names),
+    network=network.diagram([("Input", "28 x 28 x 1", 0), ("Dense $x^$", "10", 5)]),
+)
 """
 
 
@@ -31,7 +35,7 @@ def draw(folder, rc=None, **variables):
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not (folder / "started").exists()
-    return (folder / "figure.png").read_bytes()
+    return (folder / "figure.png").read_bytes(), (folder / "network.png").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,7 @@ def plain(tmp_path_factory):
     "rc, variables",
     [
         (None, {"MPLBACKEND": "Qt4Agg"}),
+        (None, {"MPLBACKEND": "module://no.such.module"}),
         (None, {"MPLBACKEND": "nonsense"}),
         (None, {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}),
         ("text.usetex: True\n", {}),
@@ -50,6 +55,7 @@ def plain(tmp_path_factory):
         ("font.family: No Such Font\n", {}),
         ("no.such.key: 3\naxes.titlesize: enormous\n", {}),
         ("backend: nonsense\n", {}),
+        ("# Größe\nfont.size: 30\n", {}),  # not UTF-8: matplotlib itself cannot be imported with it
         (b"\xff\xfe\x00 not text", {}),
     ],
 )
@@ -63,14 +69,44 @@ def test_a_pipe_named_matplotlibrc_is_not_read(tmp_path, plain):
     assert draw(tmp_path / "work") == plain
 
 
-@pytest.mark.parametrize("backend", ["nonsense", "Qt4Agg"])
-def test_keras_starts_whatever_the_backend_is(tmp_path, backend):
-    code = "from pyimagesearch.cli import libraries\nwith libraries.quiet():\n    import keras"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": backend}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_a_matplotlibrc_named_by_the_environment_changes_nothing(tmp_path, plain):
     (tmp_path / "rc").write_text("text.usetex: True\nfont.size: 30\n")
     assert draw(tmp_path / "work", MATPLOTLIBRC=str(tmp_path / "rc")) == plain
+
+
+def test_a_matplotlibrc_in_the_home_changes_nothing(tmp_path, plain):
+    (tmp_path / "work/.config/matplotlib").mkdir(parents=True)
+    (tmp_path / "work/.config/matplotlib/matplotlibrc").write_text("text.usetex: True\nfont.family: No Such Font\n")
+    assert draw(tmp_path / "work") == plain
+
+
+@pytest.mark.parametrize(
+    "backend", ["nonsense", "Qt4Agg", "module://no.such.module", "module://matplotlib_inline.backend_inline"]
+)
+def test_keras_starts_whatever_the_backend_is(run, tmp_path, backend):
+    (tmp_path / "start.py").write_text(
+        "from pyimagesearch.cli import libraries\n"
+        "with libraries.quiet():\n"
+        "    import keras\n"
+        "import os\n"
+        "print(os.environ['MPLBACKEND'])\n"
+    )
+    done = run(tmp_path / "start.py", check=0, MPLBACKEND=backend, PYTHONPATH=str(ROOT))
+    assert (done.stdout, done.stderr) == (f"{backend}\n", "")
+
+
+def test_a_notebook_keeps_its_settings():
+    code = (
+        "import matplotlib\n"
+        "matplotlib.rcParams['font.size'] = 17\n"
+        "import numpy as np\n"
+        "from pyimagesearch.figures import network\n"
+        "network.diagram([('Input', '784', 0)])._repr_png_()\n"
+        "import matplotlib.pyplot\n"
+        "print(matplotlib.rcParams['font.size'], matplotlib.get_backend())\n"
+        "import logging; print(logging.getLogger('matplotlib').level)\n"
+    )
+    environment = {**os.environ, "MPLBACKEND": "svg", "PYTHONPATH": str(ROOT)}
+    for early in ("", "from pyimagesearch import figures\n"):
+        done = subprocess.run([sys.executable, "-c", early + code], env=environment, capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == ("17.0 svg\n0\n", "")
