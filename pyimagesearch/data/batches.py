@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from pyimagesearch.data import randomness
+
 
 def scale(images):
     """Turn uint8 pixels, 0 to 255, into float32 from 0.0 to 1.0: networks learn best from small numbers."""
@@ -93,7 +95,7 @@ class Batches(keras.utils.PyDataset):
         """Put the images in the order of this epoch, counted from 0."""
         self.epoch, self.order = epoch, np.arange(len(self.labels))
         if self.seed is not None:
-            np.random.default_rng([self.seed, epoch]).shuffle(self.order)
+            randomness.generator(self.seed, "order", epoch).shuffle(self.order)
         self.order = self.order[: len(self.order) - len(self.order) % self.share.devices]
 
     def on_epoch_end(self):
@@ -107,7 +109,8 @@ class Batches(keras.utils.PyDataset):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         images, targets = self.images[chosen], self.one_hot[self.labels[chosen]]
         if self.recipe:
-            images, targets = self.augment(images, targets, np.random.default_rng([self.seed, self.epoch, index]))
+            rng = randomness.generator(self.seed, "augmentation", self.epoch, index)
+            images, targets = self.augment(images, targets, rng)
         # Every process makes the whole batch, from the same random numbers, and trains on its part of it.
         size = len(chosen) // self.share.processes
         mine = slice(self.share.process * size, (self.share.process + 1) * size)

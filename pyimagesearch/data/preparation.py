@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pyimagesearch.data import randomness
 from pyimagesearch.errors import UserError
 
 VALIDATION_FRACTION = 1 / 12  # 5,000 of the 60,000 training images
@@ -12,12 +13,12 @@ def reshape(images):
     return images[..., np.newaxis]
 
 
-def split(images, labels, seed):
-    """Hold out a twelfth of the training images for validation, stratified by class.
+def split(images, labels, seed, validation=VALIDATION_FRACTION):
+    """Hold out a part of the training images for validation, stratified by class.
 
-    images: (N, ...), any dtype; labels: (N,), integers. Returns (images, labels) to train on and (images, labels) to
-    validate on. The same seed gives the same split. Raises UserError if a class has a single image, or if the
-    validation images would be fewer than the classes.
+    images: (N, ...), any dtype; labels: (N,), integers; validation: a fraction, or a number of images. Returns
+    (images, labels) to train on and (images, labels) to validate on. The same seed gives the same split. Raises
+    UserError if a class has a single image, or if a twelfth of the images would be fewer than the classes.
     """
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 
@@ -27,10 +28,13 @@ def split(images, labels, seed):
             f"too few images for training and validation: {len(labels):,} of {len(classes)} classes; "
             "use at least 12 per class on average, and two of each class"
         )
-    train, validation = train_test_split(
-        np.arange(len(labels)), test_size=VALIDATION_FRACTION, stratify=labels, random_state=seed
+    train, held_out = train_test_split(
+        np.arange(len(labels)),
+        test_size=validation,
+        stratify=labels,
+        random_state=randomness.integer(seed, "split"),
     )
-    return (images[train], labels[train]), (images[validation], labels[validation])
+    return (images[train], labels[train]), (images[held_out], labels[held_out])
 
 
 def describe(name, array):

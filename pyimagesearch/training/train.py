@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from pyimagesearch.data import randomness
 from pyimagesearch.data.batches import Batches
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.training import callbacks, devices
@@ -44,7 +45,7 @@ def compiled(recipe, images, classes, seed, steps):
 
     images: uint8 (N, 28, 28, 1), the training images, from which whitening is computed.
     """
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(randomness.integer(seed, "weights"))
     with devices.precision("mixed_bfloat16" if recipe.bfloat16 else "float32"):
         model = build(recipe, classes)
     if recipe.whitening:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from pyimagesearch.data import randomness
 from pyimagesearch.data.batches import scale
 
 IMAGES = 1000  # enough to know how neighboring pixels vary: 784,000 patches
@@ -33,7 +34,7 @@ def whiten(model, images, seed):
 
     variances, components = np.linalg.eigh(np.cov(patches, rowvar=False))
     whitened = components / np.sqrt(variances + 1e-3)  # the smallest are mostly noise: do not magnify it
-    mixtures = whitened @ np.random.default_rng(seed).normal(size=(len(whitened), filters))
+    mixtures = whitened @ randomness.generator(seed, "whitening").normal(size=(len(whitened), filters))
     kernel = np.hstack([whitened, -whitened, mixtures])[:, :filters].astype(np.float32)
 
     outputs = patches @ kernel

@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
@@ -43,18 +42,11 @@ with libraries.quiet():
     from pyimagesearch.training.train import train
 
 
-def split(images, labels, seed, validation):
-    """Return (training, validation) as fashion_mnist.py splits them or, if `validation` is a number, with so many."""
-    if validation is None:
-        return preparation.split(images, labels, seed)
-    kept, held = train_test_split(np.arange(len(labels)), test_size=validation, stratify=labels, random_state=seed)
-    return (images[kept], labels[kept]), (images[held], labels[held])
-
-
 def one_training(recipe, seed, args, test, kept):
     """Train with this recipe and seed, or resume what `kept` holds. Returns a dict of figures."""
     images, labels = loading.load_part("train", args.data_dir)
-    training, validation = split(preparation.reshape(images), labels, seed, args.validation)
+    held_out = args.validation or preparation.VALIDATION_FRACTION
+    training, validation = preparation.split(preparation.reshape(images), labels, seed, held_out)
     try:
         model, history = train(recipe, training, validation, len(loading.CLASS_NAMES), seed, kept)
     except (KeyboardInterrupt, Terminated) as stop:
