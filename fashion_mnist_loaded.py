@@ -28,7 +28,7 @@ def parse(arguments):
     parser.add_data_flags()
     args = parser.parse_args(arguments)
     if args.json:
-        files.check_target(args.json)
+        files.check_target(args.json, stream=True)
     files.check_folder(args.images)
     return args
 

@@ -23,7 +23,7 @@ def parse(arguments):
     args = parser.parse_args(arguments)
     files.check_folder(args.images)
     if args.csv:
-        files.check_target(args.csv)
+        files.check_target(args.csv, stream=True)
     return args
 
 

@@ -1,6 +1,7 @@
 """Labels that look wrong: by the nearest neighbors of an image, or by the features of a trained network."""
 
 import csv
+import io
 import warnings
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from pyimagesearch.evaluation.neighbors import COMPONENTS, class_fractions
-from pyimagesearch.files import replacing
+from pyimagesearch.files import write_text
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,11 @@ def network_probabilities(features, labels, classes):
 
 def write_csv(found, class_names, path, count=100):
     """Write the `count` worst Suspects of each part to `path` as CSV."""
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["part", "index", "label", "looks_like", "score"])
-        for part in ("train", "test"):
-            for suspect in [suspect for suspect in found if suspect.part == part][:count]:
-                names = class_names[suspect.label], class_names[suspect.other]
-                writer.writerow([part, suspect.index, *names, f"{suspect.score:.2f}"])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["part", "index", "label", "looks_like", "score"])
+    for part in ("train", "test"):
+        for suspect in [suspect for suspect in found if suspect.part == part][:count]:
+            names = class_names[suspect.label], class_names[suspect.other]
+            writer.writerow([part, suspect.index, *names, f"{suspect.score:.2f}"])
+    write_text(path, text.getvalue())
