@@ -1,6 +1,10 @@
 """Errors that a person reads: a mistake of the user or the machine is one sentence, never a traceback."""
 
+import signal
 import sys
+
+# What ends a process that should end in order: a scheduler or `kill`, a terminal that closes, a limit of CPU time.
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name)]
 
 
 class UserError(Exception):
@@ -8,7 +12,11 @@ class UserError(Exception):
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived. Like KeyboardInterrupt, it passes through `except Exception`."""
+    """One of STOP_SIGNALS arrived. Like KeyboardInterrupt, it passes through `except Exception`."""
+
+    def __init__(self, message="", number=signal.SIGTERM):
+        super().__init__(message)
+        self.number = number
 
 
 def warn(message):

@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 
 from pyimagesearch.cli import libraries
-from pyimagesearch.errors import Terminated, UserError, printable, reason
+from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError, printable, reason
 from pyimagesearch.training.processes import first_process, several_processes
 
 # Errors of the machine, which any step can meet: no file handles, disk full, quota, read-only, broken disk.
@@ -22,7 +22,8 @@ LIBRARIES |= {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 
 def run(main):
-    """Call `main` with the command line's arguments. Exits with status 1 (UserError), 130 (Ctrl-C) or 143 (SIGTERM).
+    """Call `main` with the command line's arguments. Exits with status 1 (UserError), 130 (Ctrl-C), or 128 plus the
+    number of the signal (STOP_SIGNALS).
 
     A bug of ours keeps its traceback.
     """
@@ -41,7 +42,9 @@ def _run(main):
     script = Path(sys.argv[0]).name
     _prepare_streams()
     with contextlib.suppress(ValueError):  # not the main thread, as in some notebooks
-        signal.signal(signal.SIGTERM, _terminate)
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) == signal.SIG_DFL:  # nohup, for example, ignores SIGHUP
+                signal.signal(number, _terminate)
     status, message = 1, ""
     try:
         main(sys.argv[1:])
@@ -50,7 +53,8 @@ def _run(main):
     except UserError as error:
         message = printable(str(error))
     except (KeyboardInterrupt, Terminated) as stop:
-        status, message = 130 if isinstance(stop, KeyboardInterrupt) else 143, str(stop) or "stopped"
+        number = stop.number if isinstance(stop, Terminated) else signal.SIGINT
+        status, message = 128 + number, str(stop) or "stopped"
     except MemoryError:
         message = "there is not enough memory; close other programs, or try --limit"
     except ModuleNotFoundError as error:
@@ -74,12 +78,13 @@ def _run(main):
         else:
             raise
     if message:
-        print(f"{script}: {message}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"{script}: {message}", file=sys.stderr)
     sys.exit(status)
 
 
 def _terminate(number, frame):
-    raise Terminated
+    raise Terminated(number=number)
 
 
 def _prepare_streams():

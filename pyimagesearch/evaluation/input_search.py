@@ -11,6 +11,7 @@ from pyimagesearch.evaluation.predict import NOT_FINITE, outputs
 from pyimagesearch.model_files.input_format import RANGES, InputFormat, fits, output_kind, shapes
 
 FEW, MANY = 100, 1000  # images: for a first look at all formats, and to choose among the best
+CLOSE = 0.03  # about two standard errors of the difference of two accuracies on so many images
 # Skill: how far a network is on the way from guessing (0) to no mistake (1).
 KNOWS = 0.25  # from here on, it knows the data; random networks stay below with any format
 ORDERED = 0.5  # from here on, it tells the classes apart in an order of its own
@@ -55,8 +56,8 @@ def find_input_format(model, images, labels, class_names, chosen=None):
     """Return (model, Trial): with the Trial's format the model is most accurate on these images.
 
     images: uint8 (N, 28, 28, 1), training images; labels: (N,); class_names: of all classes. chosen: the pixel range
-    (a key of RANGES), or None to try all. Of the formats within one percentage point of the best accuracy, the one with
-    the least cross-entropy is taken. The model that is returned lacks an activation that saturates: see SATURATED.
+    (a key of RANGES), or None to try all. Of the formats whose accuracy is near the best (CLOSE), the one with the least
+    cross-entropy is taken, and of equal ones the first of RANGES. The model that is returned lacks an activation that saturates: see SATURATED.
 
     Raises UserError if the network has too few outputs, or some that are not finite numbers; and, without `chosen`, if
     it does not know this data or has its classes in another order. The text completes "cannot evaluate FILE: ...".
@@ -86,7 +87,8 @@ def find_input_format(model, images, labels, class_names, chosen=None):
     if not trials:
         raise failure or UserError(NOT_FINITE)
     accuracy = max(trial.accuracy for trial in trials)
-    best = min((one for one in trials if one.accuracy >= accuracy - 0.01), key=lambda one: one.cross_entropy)
+    close = [one for one in trials if one.accuracy >= accuracy - CLOSE]
+    best = min(close, key=lambda one: round(one.cross_entropy, 3))
     reordered = max(trials, key=lambda one: one.best_skill)
     if not chosen and reordered.best_skill >= ORDERED and best.skill < reordered.best_skill / 2:
         raise UserError(

@@ -10,7 +10,7 @@ import time
 
 import keras
 
-from pyimagesearch.errors import Terminated, UserError
+from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError
 
 
 class AfterEachEpoch(keras.callbacks.Callback):
@@ -72,7 +72,7 @@ def time_left(seconds, epochs):
 
 @contextlib.contextmanager
 def stop_between_batches(checkpoints=None):
-    """Yield a callback that lets Ctrl-C and SIGTERM wait for the end of the batch; a second one does not wait.
+    """Yield a callback that lets Ctrl-C and STOP_SIGNALS wait for the end of the batch; a second one does not wait.
 
     (JAX loses an exception that a signal handler raises deep inside of it, and the training would go on.) The exception
     that then ends the training says how to resume it, if there is a checkpoint.
@@ -86,8 +86,8 @@ def stop_between_batches(checkpoints=None):
         if not epoch:
             raise
         epochs = stop.params["epochs"]
-        advice = f"stopped after epoch {epoch} of {epochs}; to go on, add --resume to the same command"
-        raise type(stopped)(advice) from None
+        stopped.args = (f"stopped after epoch {epoch} of {epochs}; to go on, add --resume to the same command",)
+        raise
 
 
 class StopBetweenBatches(keras.callbacks.Callback):
@@ -101,7 +101,7 @@ class StopBetweenBatches(keras.callbacks.Callback):
     def listening(self):
         """Catch the signals within this block."""
         if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, *STOP_SIGNALS):
                 if callable(handler := signal.getsignal(number)):
                     self.handlers[number] = handler
                     signal.signal(number, self._wait)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 
@@ -10,13 +11,19 @@ import pytest
 from conftest import ROOT
 
 
-def end_of(what):
+def end_of(what, hangup=signal.SIG_DFL):
     """Run `run` on a main that does `what` in a process of its own. Returns its status and stderr."""
     code = (
         "import errno, os, signal, sys; from pyimagesearch import errors; from pyimagesearch.cli.run import run\n"
         f"def main(arguments):\n    {what}\nsys.argv = ['script.py']\nrun(main)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup),
+    )
     return done.returncode, done.stderr
 
 
@@ -29,6 +36,8 @@ def end_of(what):
         ("raise KeyboardInterrupt", 130, "script.py: stopped\n"),
         ("raise KeyboardInterrupt('go on so')", 130, "script.py: go on so\n"),
         ("os.kill(os.getpid(), signal.SIGTERM)", 143, "script.py: stopped\n"),
+        ("os.kill(os.getpid(), signal.SIGHUP)", 129, "script.py: stopped\n"),
+        ("os.kill(os.getpid(), signal.SIGXCPU)", 128 + signal.SIGXCPU, "script.py: stopped\n"),
         ("raise MemoryError", 1, "script.py: there is not enough memory; close other programs, or try --limit\n"),
         (
             "raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), 'a.txt')",
@@ -39,6 +48,11 @@ def end_of(what):
 )
 def test_ends_in_one_sentence_with_the_right_status(what, status, words):
     assert end_of(what) == (status, words)
+
+
+def test_nohup_goes_on_when_the_terminal_closes():
+    what = "signal.raise_signal(signal.SIGHUP); print('went on', file=sys.stderr)"
+    assert end_of(what, hangup=signal.SIG_IGN) == (0, "went on\n")
 
 
 @pytest.mark.parametrize(

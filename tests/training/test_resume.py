@@ -182,7 +182,7 @@ def stop_after_an_epoch(trainer, sign):
 
 def test_stopped_trainings_say_how_to_go_on_and_leave_the_model_alone(trainer):
     (trainer.folder / "fashion_model.h5").write_bytes(b"an older model")
-    for sign, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for sign, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGXCPU, 128 + signal.SIGXCPU)):
         assert stop_after_an_epoch(trainer, sign) == status
         last = trainer.log().splitlines()[-1]
         assert last.startswith("fashion_mnist.py: stopped after epoch")
