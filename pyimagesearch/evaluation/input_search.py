@@ -56,8 +56,9 @@ def find_input_format(model, images, labels, class_names, chosen=None):
     """Return (model, Trial): with the Trial's format the model is most accurate on these images.
 
     images: uint8 (N, 28, 28, 1), training images; labels: (N,); class_names: of all classes. chosen: the pixel range
-    (a key of RANGES), or None to try all. Of the formats whose accuracy is near the best (CLOSE), the one with the least
-    cross-entropy is taken, and of equal ones the first of RANGES. The model that is returned lacks an activation that saturates: see SATURATED.
+    (a key of RANGES), or None to try all. Of the formats whose accuracy is near the best (CLOSE), the one with the
+    least cross-entropy is taken, and of equal ones the first of RANGES. The model that is returned lacks an activation
+    that saturates: see SATURATED.
 
     Raises UserError if the network has too few outputs, or some that are not finite numbers; and, without `chosen`, if
     it does not know this data or has its classes in another order. The text completes "cannot evaluate FILE: ...".
