@@ -4,16 +4,21 @@ python fashion_mnist_loaded.py                        fashion_model.h5, made by 
 python fashion_mnist_loaded.py --json result.json     also write all metrics to a file
 python fashion_mnist_loaded.py --model other.h5       a network that somebody else trained with Keras
 python fashion_mnist_loaded.py --image shirt.jpg      predict the class of a photo (or more files, or folders)
+python fashion_mnist_loaded.py --explain 12 845       draw which places of test images 12 and 845 decide
+python fashion_mnist_loaded.py --explain              the same for the ten most confident mistakes (or with --image)
 """
 
+import functools
 from pathlib import Path
 
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
-from pyimagesearch.cli.arguments import Parser
+from pyimagesearch.cli.arguments import Parser, number
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.model_files.input_format import RANGES
+
+MOST_EXPLAINED = 12  # images
 
 
 def parse(arguments):
@@ -21,12 +26,23 @@ def parse(arguments):
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
     parser.add_argument("--architecture", type=Path, metavar="FILE", help="JSON of the network of a weights file")
     parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="photos, or folders of them")
+    parser.add_argument(
+        "--explain",
+        type=number(int, 0, 1_000_000),
+        nargs="*",
+        metavar="N",
+        help="draw which places of an image decide: numbers of test images (default: the most confident mistakes)",
+    )
     parser.add_argument("--input-range", choices=RANGES, help="pixel range of the network (default: found out)")
     parser.add_argument("--tta", action="store_true", help="also evaluate with test-time augmentation (flips)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the metrics to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
     args = parser.parse_args(arguments)
+    if args.image and args.explain:
+        parser.error("argument --explain: it takes no numbers with --image, whose photos it explains")
+    if len(args.explain or ()) > MOST_EXPLAINED:
+        parser.error(f"argument --explain: {len(args.explain)} numbers are too many; give at most {MOST_EXPLAINED}")
     if args.json:
         files.check_target(args.json, stream=True)
     files.check_folder(args.images)
@@ -54,6 +70,11 @@ def evaluate(args, contents):
     images, labels = loading.load_part("test", args.data_dir, args.any_data)
     images = preparation.reshape(images)
     print(preparation.describe("test images", images))
+    for index in args.explain or ():
+        if index >= len(labels):
+            raise UserError(
+                f"there is no test image {index}: they are numbered from 0 to {len(labels) - 1:,}; change --explain"
+            )
     model, input_format, class_names, temperature = load(args, contents, labels)
 
     from pyimagesearch.evaluation import metrics, predict
@@ -80,7 +101,31 @@ def evaluate(args, contents):
         reliability=figures.reliability(result),
     )
     print(f"figures: {', '.join(map(str, drawn))}")
+    if args.explain is not None:
+        chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()
+        names = [f"test image {index}" for index in chosen]
+        probabilities_of = functools.partial(predict.predict, model, input_format=input_format)
+        result["explanations"] = explain(args, class_names, probabilities_of, names, images[chosen], labels[chosen])
     return result
+
+
+def explain(args, class_names, predict, names, images, truths=None, probabilities=None):
+    """Print and draw which places of images the predictions rest on. Returns a list with a dict for each image.
+
+    The arguments from `predict` on are those of occlusion.explain.
+    """
+    from pyimagesearch.evaluation import occlusion
+    from pyimagesearch.figures import evaluation as figures
+    from pyimagesearch.figures import style
+
+    explanations = occlusion.explain(predict, names, images, truths, probabilities)
+    print(f"which place decides, of {occlusion.PATCH}x{occlusion.PATCH} pixels:" if names else "no mistake to explain")
+    for one in explanations:
+        print(f"  {printable(one.describe(class_names))}")
+    if explanations:
+        drawn = style.save(args.images, explain=figures.explanations(explanations, class_names))
+        print(f"figure: {drawn[0]}")
+    return [one.as_dict(class_names) for one in explanations]
 
 
 def load(args, contents, labels=None):
@@ -132,6 +177,8 @@ def load(args, contents, labels=None):
 
 def predict_photos(args, contents):
     """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
+    import numpy as np
+
     from pyimagesearch.photos import conversion
     from pyimagesearch.photos import files as photo_files
 
@@ -142,7 +189,10 @@ def predict_photos(args, contents):
     from pyimagesearch.figures import photos as figures
     from pyimagesearch.figures import style
 
-    shown, result = [], []
+    def calibrated(images):
+        return calibration.apply_temperature(predict.predict(model, images, input_format), temperature)
+
+    shown, to_explain, result = [], [], []
     for path, photo in conversion.convert_files(paths):
         if isinstance(photo, UserError):
             warn(str(photo))
@@ -157,10 +207,18 @@ def predict_photos(args, contents):
             print(f"  note: {note}")
         if len(shown) < figures.MOST:
             shown.append((path.name, photo, probabilities))
+        if len(to_explain) < MOST_EXPLAINED:  # of its views, the one that speaks most for the prediction
+            view = photo.images[views[:, probabilities.argmax()].argmax()]
+            to_explain.append((str(path), view, probabilities))
         result.append({"file": str(path), **dict(zip(class_names, probabilities.tolist(), strict=True))})
     if shown:
         drawn = style.save(args.images, photos=figures.photos(shown, class_names))
         print(f"figure: {drawn[0]}")
+    if args.explain is not None and to_explain:
+        names, images, found = zip(*to_explain, strict=True)
+        explanations = explain(args, class_names, calibrated, names, np.stack(images), None, np.stack(found))
+        for photo, explanation in zip(result, explanations, strict=False):
+            photo["explanation"] = explanation
     if unusable:
         if args.json:
             files.write_json(args.json, result)

@@ -1,12 +1,19 @@
 """Figures of chapter 3, the evaluation. Each function takes arrays and returns a matplotlib Figure."""
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, GRAY, GREEN, RED, WIDTH, Figure, open_frame, own_style, short
+from pyimagesearch.evaluation.metrics import confident_mistakes
+from pyimagesearch.evaluation.occlusion import PATCH
+from pyimagesearch.figures.style import BLUE, GRAY, GREEN, ORANGE, RED, WIDTH, Figure, open_frame, own_style, short
 
 MOST_CLASSES = 16  # in a confusion matrix, so that its numbers can be read
+# Over an image: transparent at 0, orange above, blue below.
+_OVERLAY = [to_rgba(color, alpha) for color, alpha in ((BLUE, 0.95), (BLUE, 0), ("#FF8C00", 0), ("#FF8C00", 0.95))]
+OVERLAY = LinearSegmentedColormap.from_list("overlay", list(zip((0, 0.5, 0.5, 1), _OVERLAY, strict=True)))
 
 
 @own_style
@@ -84,8 +91,8 @@ def predictions(images, labels, probabilities, class_names, rows=5, columns=8):
 def mistakes(images, labels, probabilities, class_names, rows=2, columns=5):
     """Draw the images of the most confident mistakes, the most confident first; arguments as of predictions()."""
     predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][: rows * columns]
+    wrong = int((predicted != labels).sum())
+    worst = confident_mistakes(probabilities, labels, rows * columns)
     figure = Figure(figsize=(WIDTH, 4.7), layout="constrained")
     for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.set_axis_off()
@@ -93,9 +100,65 @@ def mistakes(images, labels, probabilities, class_names, rows=2, columns=5):
         axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
         guess = f"{short(class_names[predicted[index]], 13)} {probabilities[index].max():.0%}"
         axes.set_title(f"{guess}\n(label: {short(class_names[labels[index]], 13)})", fontsize=11, color=RED)
-    title = f"The most confident of {len(wrong):,} mistakes: prediction and confidence, and the label in brackets"
-    figure.suptitle(title if len(wrong) else "No mistakes", fontsize=13)
+    title = f"The most confident of {wrong:,} mistakes: prediction and confidence, and the label in brackets"
+    figure.suptitle(title if wrong else "No mistakes", fontsize=13)
     return figure
+
+
+@own_style
+def explanations(explanations, class_names):
+    """Draw for each image: the image, its occlusion map over it, and the probability of each class as a bar.
+
+    explanations: occlusion.Explanation each. All maps have one scale of colors; where a map has no color, the
+    probability does not change. Of more than ten classes, those with the highest probabilities and the true one.
+    """
+    columns = 1 if len(explanations) == 1 else 2
+    lines = -(-len(explanations) // columns)
+    figure = Figure(figsize=(WIDTH, 1.55 + 2.2 * lines), layout="constrained")
+    *bands, foot = figure.subfigures(lines + 1, 1, height_ratios=[2.2] * lines + [0.7], squeeze=False).flat
+    low = 100 * min(one.falls.min() for one in explanations)  # percentage points
+    high = 100 * max(one.falls.max() for one in explanations)
+    scale = max(5, -low, high)  # so that the noise of a prediction that nothing changes has hardly a color
+    colors = ScalarMappable(Normalize(-scale, scale), OVERLAY)
+    cells = [cell for band in bands for cell in band.subfigures(1, columns, squeeze=False).flat]
+    for cell, one in zip(cells, explanations, strict=False):
+        panels = cell.subplots(1, 3)
+        for axes in panels[:2]:
+            axes.imshow(one.image, cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+        panels[1].imshow(100 * one.falls, cmap=colors.cmap, norm=colors.norm)
+        title = f"prediction: {short(class_names[one.predicted], 14)} {one.probabilities[one.predicted]:.0%}"
+        title += "" if one.truth is None else f", label: {short(class_names[one.truth], 14)}"
+        color = "black" if one.truth in (None, one.predicted) else RED
+        cell.suptitle(f"{short(one.name, 40)}\n{title}", fontsize=10, color=color)
+        _class_bars(panels[2], one, class_names)
+    bar = foot.colorbar(colors, cax=foot.add_axes((0.2, 0.7, 0.6, 0.2)), orientation="horizontal")
+    bar.ax.set_xlim(min(low, -0.1 * scale), max(high, 0.1 * scale))
+    bar.set_label("fall of the probability of the predicted class, percentage points", fontsize=10)
+    figure.suptitle(
+        f"Which places decide? Orange: with {PATCH}x{PATCH} black pixels around here, the probability of the\n"
+        "predicted class falls; blue: it rises. Bars: the predicted class in orange, the true one with *",
+        fontsize=12,
+    )
+    return figure
+
+
+def _class_bars(axes, explanation, class_names, most=10):
+    """Draw the probabilities as bars from left to right, one below the other; a star marks the true class."""
+    probabilities, truth = np.asarray(explanation.probabilities), explanation.truth
+    chosen = np.sort(np.argsort(-probabilities, kind="stable")[:most])
+    if truth is not None and truth not in chosen:
+        chosen = np.append(chosen, truth)
+    places, colors = range(len(chosen)), [ORANGE if number == explanation.predicted else BLUE for number in chosen]
+    bars = axes.barh(places, probabilities[chosen], color=colors)
+    axes.bar_label(bars, [f"{value:.0%}" for value in probabilities[chosen]], fontsize=9, padding=2)
+    names = [f"{'* ' if number == truth else ''}{short(class_names[number], 12)}" for number in chosen]
+    axes.set_yticks(places, names, fontsize=9)
+    for text, number in zip(axes.get_yticklabels(), chosen, strict=True):
+        text.set_weight("bold" if number == truth else "normal")
+    axes.set(xlim=(0, 1.45), xticks=[], ylim=(len(chosen) - 0.5, -0.5))
+    axes.tick_params(length=0, pad=2)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
 @own_style

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 from PIL import Image
 
@@ -10,6 +11,7 @@ from pyimagesearch import errors
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.data.preparation import reshape
 from pyimagesearch.evaluation.label_errors import Suspect
+from pyimagesearch.evaluation.occlusion import Explanation
 from pyimagesearch.figures import data, evaluation, network, photos, style, training
 from pyimagesearch.photos.conversion import Photo
 from pyimagesearch.recipes import RECIPES
@@ -34,6 +36,18 @@ ROWS = [
 ]
 KERNELS = np.random.default_rng(0).normal(size=(3, 3, 1, 200))
 MAPS = [(f"convolution {number}: 28 x 28 x 200", IMAGES.transpose(1, 2, 0)) for number in (1, 2, 3, 4)]
+
+
+def explained(count, classes=10, truth=1, scale=0.4):
+    """Return `count` Explanations of predictions of the last class."""
+    falls = scale * (IMAGES[:count] / 255 - 0.1)
+    probabilities = np.linspace(0, 1, classes)
+    return [
+        Explanation("a photo/with a long/\udcff name$x^$.png", *row, truth)
+        for row in zip(IMAGES, [probabilities] * count, falls, strict=False)
+    ]
+
+
 # Other data: 2 or 100 classes, one without images, and names that are long, in other scripts, formulas, not UTF-8.
 FEW = ["a", "a$x^$b"]
 MANY = [f"class {number} with a long name" for number in range(97)] + ["$_$ {", "\u978b \U0001f600", "\udcff\n"]
@@ -57,6 +71,10 @@ FIGURES = {
     ),
     "mistakes": lambda: evaluation.mistakes(reshape(IMAGES), LABELS, np.eye(10)[(LABELS + 1) % 10], CLASS_NAMES),
     "no mistakes": lambda: evaluation.mistakes(reshape(IMAGES), LABELS, np.eye(10)[LABELS], CLASS_NAMES),
+    "explanations": lambda: evaluation.explanations(explained(12), CLASS_NAMES),
+    "one explanation": lambda: evaluation.explanations(explained(1), CLASS_NAMES),
+    "explanations of photos": lambda: evaluation.explanations(explained(3, truth=None), CLASS_NAMES),
+    "explanations in which nothing matters": lambda: evaluation.explanations(explained(2, scale=0), CLASS_NAMES),
     "reliability": lambda: evaluation.reliability(RELIABILITY),
     "filters": lambda: network.filters(KERNELS[..., :32]),
     "filters of color images": lambda: network.filters(np.zeros((5, 5, 3, 4))),
@@ -87,6 +105,7 @@ for count, names in ((2, FEW), (100, MANY)):
             "feature_maps": lambda names=names: network.feature_maps(
                 IMAGES[0], MAPS, None, np.eye(len(names))[-1], names
             ),
+            "explanations": lambda names=names: evaluation.explanations(explained(2, len(names)), names),
             "photos": lambda names=names: photos.photos([("\udcff$x^$.png", PHOTO, np.eye(len(names))[-1])], names),
         }.items()
     }
@@ -122,6 +141,22 @@ def test_confusion_matrix_names_the_most_confused_classes():
     title = evaluation.confusion_matrix(matrix, ["Shirt", "Bag", "a$x^$b"]).axes[0].get_title()
     assert "Shirt and a$x^$b are confused most: 15 of 27 mistakes" in title
     assert "240 of 267 images are on the diagonal" in title
+
+
+def test_explanations_show_the_map_over_the_image_and_mark_predicted_and_true_class():
+    figure = evaluation.explanations(explained(1), CLASS_NAMES)
+    image, overlay, bars = figure.axes[0], figure.axes[1], figure.axes[2]
+    np.testing.assert_array_equal(image.images[0].get_array(), IMAGES[0])
+    np.testing.assert_array_equal(overlay.images[0].get_array(), IMAGES[0])
+    np.testing.assert_allclose(overlay.images[1].get_array(), 100 * explained(1)[0].falls)  # percentage points
+    none, most = (overlay.images[1].to_rgba(np.array([[value]]))[0, 0] for value in (0, 36))
+    assert none[3] < 0.01 and most[3] > 0.9 and most[0] > most[2]  # transparent where nothing changes, orange at a fall
+    assert [text.get_text() for text in bars.get_yticklabels()][:2] == ["T-shirt/top", "* Trouser"]
+    assert [bar.get_facecolor() == to_rgba(style.ORANGE) for bar in bars.patches] == [False] * 9 + [True]
+    assert "percentage points" in texts(figure)
+    # The true class has a bar, however improbable.
+    names = [text.get_text() for text in evaluation.explanations(explained(1, 100), MANY).axes[2].get_yticklabels()]
+    assert len(names) == 11 and names[-1].startswith("* ")
 
 
 def test_map_shows_images_as_they_are():
