@@ -131,6 +131,7 @@ def train_and_save(args, folder):
         "class_names": class_names,
     }
     saving.save(model, args.model, record)
+    kept.remove()
     print(f"validation accuracy: {accuracy:.2%} of {len(validation[1]):,} images that were not trained on")
     print(f"saved: {args.model}, after {record['training_seconds']:.0f} s of training")
 
@@ -146,7 +147,6 @@ def train_and_save(args, folder):
     drawn = style.save(args.images, **figures)
     print(f"figures: {', '.join(map(str, drawn))}")
     print(f"next, evaluate it on the test images: python fashion_mnist_loaded.py {evaluation_flags(args)}")
-    kept.remove()
     return model, history
 
 

@@ -176,3 +176,12 @@ def test_too_few_pictures_of_a_class_is_a_sentence(run, tmp_path):
     write_data(tmp_path / "data", train=9)
     line = sentence(run("fashion_mnist.py", "--data-dir", "data", "--any-data"), 1)
     assert "too few images" in line
+
+
+def test_a_figure_that_cannot_be_written_does_not_undo_the_training(run, small_data, tmp_path):
+    (tmp_path / "images" / "plot.png" / "in the way").mkdir(parents=True)
+    done = run("fashion_mnist.py", "--data-dir", small_data, "--any-data", "--epochs", 1)
+    assert "cannot write" in sentence(done, 1)
+    assert "plot.png" in done.stderr
+    assert reading.read(tmp_path / "fashion_model.h5").record["epochs"] == 1
+    assert [path.name for path in tmp_path.glob(".*")] == []  # nothing that the next run would call unfinished
