@@ -6,7 +6,7 @@ import inspect
 import keras
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import layer_classes
+from pyimagesearch.model_files import layer_classes, tf_functions
 
 # Names of Keras 1 and 2, and what Keras 3 calls the same.
 CLASSES = {
@@ -48,6 +48,8 @@ def modernize(entry):
 
     Arguments that Keras 3 does not know are left out. Raises UserError if a class is not one of Keras's own.
     """
+    if entry["class_name"] in tf_functions.CLASSES:
+        entry = tf_functions.convert(entry)
     name = CLASSES.get(entry["class_name"], entry["class_name"])
     if name in ("Sequential", "Functional"):
         result = {"module": "keras", "class_name": name.replace("Functional", "Model")}
