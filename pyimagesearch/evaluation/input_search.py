@@ -116,6 +116,8 @@ def without_saturation(model):
     inner = last
     while isinstance(inner, keras.Model):
         inner = inner.layers[-1]
+    if kind := SATURATED.get(type(last).__name__.lower()):  # an operation, as keras.ops.sigmoid(x) makes it
+        return keras.Model(model.inputs, last.input), kind
     activation = getattr(inner, "activation", None)
     kind = SATURATED.get(getattr(activation, "__name__", ""))
     if kind:

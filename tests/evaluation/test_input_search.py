@@ -143,6 +143,13 @@ def test_outputs_are_understood(options, outputs, classes):
     assert (probabilities.argmax(axis=1) == LABELS).all()
 
 
+def test_a_last_operation_that_saturates_is_taken_away():
+    network = fitted(IMAGES / 255, activation=None, scale=30)
+    network.layers[-1].bias.assign_add(np.full(10, 25, np.float32))
+    steep = keras.Model(network.inputs, keras.ops.sigmoid(network.outputs[0]))
+    assert find(steep)[1].accuracy == find(network)[1].accuracy == 7 / 8
+
+
 def test_one_output_is_enough_for_two_classes():
     chosen = LABELS < 2
     images, labels = IMAGES[chosen], LABELS[chosen]
