@@ -7,8 +7,8 @@ door, so the garment is segmented first.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from pyimagesearch.errors import UserError
 from pyimagesearch.photos import files, segmentation
@@ -18,9 +18,10 @@ BLACK = 8  # pixels up to this are black background; JPEG's noise is less
 # The median and standard deviation that the garment's pixels get. Those of the training images are about 178 and 48;
 # less contrast serves photos better, where part of it is shadow.
 GARMENT_MEDIAN, GARMENT_DEVIATION = 165, 36
-# Clothes laid out on a bed spread their sleeves; those of the data set let them hang. So a photo gives images of three
-# widths, each also mirrored, whose predictions are combined.
+# Clothes laid out on a bed spread their sleeves; those of the data set let them hang, and are narrower than tall. So a
+# photo gives an image as it is and three of other widths, at most 1 time the height; their predictions are combined.
 WIDTHS = (1.0, 0.85, 0.7)
+BT601 = np.array([0.299, 0.587, 0.114])  # the weights of red, green and blue in gray, as Pillow has them
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,21 @@ def convert(image, name="the photo"):
     notes = []
     if background is None:
         notes.append("the background is not plain: the segmentation may be wrong")
-        mask = segmentation.segment(image)
-        gray = _normalized(_luminance(pixels), mask)
+        mask = segmentation.segment(pixels)
     else:
         mask = np.abs(pixels - background).max(axis=2) > BLACK
-        gray = _distance_from_background(_luminance(pixels), _luminance(background), mask)
-    if not mask.any() or not gray.any():
+    if not mask.any() or not (gray := _gray(pixels, mask, background)).any():
         raise UserError(f"{name} shows nothing but background")
     edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     if edge.mean() > 0.05:
         notes.append("the garment touches the edge of the photo: is all of it visible?")
-    images = np.stack([_image(gray, mask, width) for width in (WIDTHS if background is None else (1.0,))])
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    crop = gray[y : y + height, x : x + width]
+    views = [_view(crop, width)]
     if background is None:
-        images = np.concatenate([images, images[:, :, ::-1]])
-    return Photo(pixels, mask, gray, images[..., np.newaxis], tuple(notes))
+        views += [_view(crop, min(width, height) * factor) for factor in WIDTHS]
+        views += [view[:, ::-1] for view in views]
+    return Photo(pixels, mask, gray, np.stack(views)[..., np.newaxis], tuple(notes))
 
 
 def _data_set_image(pixels):
@@ -91,39 +93,30 @@ def _data_set_image(pixels):
     return gray if black > white else 255 - gray
 
 
-def _luminance(pixels):
-    return pixels @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's gray
+def _gray(pixels, mask, background):
+    """Return the garment in gray on black, uint8 (height, width).
 
-
-def _normalized(luminance, mask):
-    """Return the garment negated, with the median and contrast of the data set, on black: uint8 (height, width).
-
-    How light a photo is depends more on the lamp than on the cloth.
+    On a plain background: how far each pixel is from it, 255 the farthest. That is the negative, as in the paper, where
+    the background is light, and the photo as it is where it is dark. Otherwise the negative with the median and
+    contrast of the data set: how light a photo is depends more on the lamp than on the cloth.
     """
-    if not mask.any():
-        return np.zeros(luminance.shape, np.uint8)
-    negative = 255 - luminance
-    values = negative[mask]
-    contrast = (negative - np.median(values)) / max(values.std(), 4)
-    return np.where(mask, np.clip(GARMENT_MEDIAN + GARMENT_DEVIATION * contrast, 20, 255), 0).astype(np.uint8)
+    luminance = pixels @ BT601
+    if background is None:
+        negative = 255 - luminance
+        contrast = (negative - np.median(negative[mask])) / max(negative[mask].std(), 4)
+        gray = np.clip(GARMENT_MEDIAN + GARMENT_DEVIATION * contrast, 20, 255)
+    else:
+        sign = -1 if background @ BT601 > 127 else 1
+        gray = (sign * (luminance - background @ BT601)).clip(0)
+        gray *= 255 / max(gray[mask].max(), 1)
+    return np.where(mask, gray, 0).astype(np.uint8)
 
 
-def _distance_from_background(luminance, background, mask):
-    """Return how far each pixel is from a plain background, 255 the farthest: uint8 (height, width).
-
-    On a light background that is the negative, as in the paper; on a dark one the photo as it is.
-    """
-    distance = background - luminance if background > 127 else luminance - background
-    distance = np.where(mask, distance.clip(0), 0)
-    return (distance * 255 / max(distance.max(), 1)).astype(np.uint8)
-
-
-def _image(gray, mask, width):
-    """Crop the garment, stretch it to `width` times its width, scale its longer edge to 28 and center it on black."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    crop = Image.fromarray(gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    size = np.array([crop.width * width, crop.height])
+def _view(crop, width):
+    """Stretch a crop, uint8 (height, any), to `width`, scale its longer edge to 28 and center it on black."""
+    size = np.array([width, len(crop)])
     size = np.maximum(1, np.rint(size * SIDE / size.max())).astype(int)
-    image = Image.new("L", (SIDE, SIDE))
-    image.paste(crop.resize(tuple(size), Image.Resampling.BOX), tuple((SIDE - size) // 2))
-    return np.asarray(image)
+    left, top = (SIDE - size) // 2
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[top : top + size[1], left : left + size[0]] = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+    return image

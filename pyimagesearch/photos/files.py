@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import os
 import stat
 import warnings
 from pathlib import Path
@@ -31,46 +32,34 @@ def find(paths):
     ignored. A name with wildcards stands for the files that it matches: some shells leave that to the program.
     Only the files' headers are read. Raises UserError if no photo is left.
     """
-    files, errors = [], []
-    for path in paths:
+    photos, errors = [], []
+    for path in (Path(match) for name in paths for match in _matches(str(name))):
+        before = len(photos) + len(errors)
         try:
-            expanded, messages = _expand(path)
-        except UserError as error:
-            expanded, messages = [], [error]
-        files += expanded
-        errors += messages
-    if not files and len(errors) == 1:
+            inside = [file for file in path.iterdir() if not file.is_dir()] if path.is_dir() else [path]
+        except OSError as error:
+            errors.append(UserError(f"cannot read {path}: {reason(error)}"))
+            continue
+        for file in sorted(file for file in inside if file == path or not file.name.startswith(".")):
+            try:
+                with _opened(file):
+                    photos.append(file)
+            except UserError as error:
+                if file == path or file.suffix.lower() in SUFFIXES:
+                    errors.append(error)
+        if len(photos) + len(errors) == before:
+            errors.append(UserError(f"the folder {path} holds no photos (subfolders are not searched)"))
+    if not photos and len(errors) == 1:
         raise errors[0]
     for error in errors:
         warn(str(error))
-    if not files:
+    if not photos:
         raise UserError(f"none of these {len(errors)} files can be used; see above")
-    return files, len(errors)
+    return photos, len(errors)
 
 
-def _expand(path):
-    """Return the photo files that a path of the command line stands for, and a list of UserErrors for the others."""
-    try:
-        if not path.exists() and (matches := set(glob.glob(str(path))) - {str(path)}):
-            parts = [_expand(Path(match)) for match in sorted(matches)]
-            return sum((files for files, _ in parts), []), sum((errors for _, errors in parts), [])
-        if not path.is_dir():
-            with _opened(path):
-                return [path], []
-        inside = sorted(file for file in path.iterdir() if not file.name.startswith(".") and not file.is_dir())
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {reason(error)}") from error
-    files, errors = [], []
-    for file in inside:
-        try:
-            with _opened(file):
-                files.append(file)
-        except UserError as error:
-            if file.suffix.lower() in SUFFIXES:
-                errors.append(error)
-    if not files and not errors:
-        raise UserError(f"the folder {path} holds no photos (subfolders are not searched)")
-    return files, errors
+def _matches(name):
+    return [name] if os.path.lexists(name) else sorted(glob.glob(name)) or [name]
 
 
 def read(path):

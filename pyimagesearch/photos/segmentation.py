@@ -1,16 +1,13 @@
 """Find the garment in a photo: where it is, as a mask."""
 
-import warnings
-
+import cv2
 import numpy as np
-from PIL import Image
-from scipy import ndimage, sparse
-from scipy.sparse.linalg import spsolve
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
-SIDE = 96  # pixels: the longer edge of the photo that is segmented
+SIDE = 300  # pixels: the longer edge of the photo that is segmented
 PLAIN = 13  # 5% of 255: how far a plain background may vary (section 2 of the paper)
+INSIDE = 0.86  # of the way from the center to the edge: what is farther out is background
+LIGHTNESS = 0.7  # its weight beside the two axes of color: shadows change it most
+SMALLEST = 0.04  # of the photo: a garment is not smaller
 
 
 def plain_background(pixels):
@@ -20,73 +17,32 @@ def plain_background(pixels):
     return color if (np.abs(border - color).max(axis=1) <= PLAIN).mean() >= 0.9 else None
 
 
-def segment(image):
-    """Return where the garment is, bool (height, width), in a photo (PIL, RGB) whose background is not plain.
+def segment(pixels):
+    """Return where the garment is, bool (height, width), in a photo, uint8 (height, width, 3), of any background.
 
-    As GrabCut does (Rother, Kolmogorov and Blake, SIGGRAPH 2004), one mixture of colors is fitted to the background
-    and one to the garment, in turns with the map of what is which. The border is background, the middle more likely
-    garment. A random walk (Grady, CVPR 2005: "Multilabel Random Walker Image Segmentation Using Prior Models") carries
-    each pixel's odds to its neighbors, less so across an edge.
+    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) fits a mixture of colors to the background and one to the
+    garment, and cuts the photo in two along edges, in turns. At the start, all but the border may be the garment; if
+    next to nothing of that is left at the end, all of it is returned.
     """
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
-    colors = _lab(np.asarray(small))
-    height, width = colors.shape[:2]
-    colors = colors.reshape(-1, 3)
-
-    rows, columns = np.mgrid[0:height, 0:width]
-    off_center = np.maximum(abs(2 * columns + 1 - width) / width, abs(2 * rows + 1 - height) / height)
-    prior = (0.5 - 3.5 * off_center**4).ravel()  # log-odds of garment
-    garment = 1 / (1 + np.exp(-prior))
-    garment[off_center.ravel() > 0.93] = 0
-
-    number = np.arange(height * width).reshape(height, width)
-    one = np.concatenate([number[:, :-1].ravel(), number[:-1].ravel()])
-    other = np.concatenate([number[:, 1:].ravel(), number[1:].ravel()])
-    difference = ((colors[one] - colors[other]) ** 2).sum(axis=1)
-    weight = np.exp(-difference / (difference.mean() + 1e-6)) + 1e-4
-    links = sparse.coo_matrix((weight, (one, other)), (height * width, height * width))
-    links = links + links.T
-    laplacian = sparse.diags(np.asarray(links.sum(axis=1)).ravel()) - links
-    walk = (20 * laplacian + sparse.identity(height * width)).tocsc()
-
-    features = colors * (0.7, 1, 1)  # lightness counts less: shadows
-    rng = np.random.default_rng(0)
-    for _ in range(4):
-        likelihoods = []
-        for weights in (garment, 1 - garment):
-            sample = rng.choice(len(features), 1500, p=weights / weights.sum())
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # an early stop does; the map changes anyway
-                mixture = GaussianMixture(4, reg_covar=4.0, max_iter=30, random_state=0).fit(features[sample])
-            likelihoods.append(mixture.score_samples(features))
-        odds = np.clip(0.8 * (likelihoods[0] - likelihoods[1]), -5, 5) + prior
-        garment = np.clip(spsolve(walk, 1 / (1 + np.exp(-odds))), 0, 1)
-
-    mask = _main_pieces(garment.reshape(height, width) > 0.5)
-    enlarged = Image.fromarray(mask.astype(np.uint8) * 255).resize(image.size, Image.Resampling.BILINEAR)
-    return np.asarray(enlarged) > 127
+    height, width = pixels.shape[:2]
+    size = np.maximum(1, np.rint(np.array([width, height]) * SIDE / max(width, height))).astype(int)
+    colors = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
+    colors[..., 0] = LIGHTNESS * colors[..., 0]
+    rows, columns = np.ogrid[: size[1], : size[0]]
+    off_center = np.maximum(abs(2 * rows + 1 - size[1]) / size[1], abs(2 * columns + 1 - size[0]) / size[0])
+    start = np.where(off_center < INSIDE, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    cv2.setRNGSeed(0)  # of k-means, by which the mixtures start
+    labels, _, _ = cv2.grabCut(colors, start.copy(), None, None, None, 5, cv2.GC_INIT_WITH_MASK)
+    mask = _main_pieces((labels % 2).astype(np.uint8))  # 1 and 3: foreground, certain and probable
+    if mask.mean() < SMALLEST:
+        mask = start % 2
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _main_pieces(mask):
-    """Keep the largest connected piece and what is at least 30% of it (the other shoe), without holes or threads."""
-    pieces, count = ndimage.label(ndimage.binary_opening(mask))
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    if not count:
-        return mask
-    large = 1 + np.flatnonzero(sizes >= 0.3 * sizes.max())
-    return ndimage.binary_fill_holes(np.isin(pieces, large))
-
-
-def _lab(pixels):
-    """Turn sRGB, uint8 (..., 3), into CIELAB, float: distances there are as people see them (CIE 15:2004)."""
-    srgb = pixels / 255
-    linear = np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92)
-    to_xyz = [[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]]
-    xyz = linear @ np.array(to_xyz) / (0.9505, 1, 1.089)
-    x, y, z = np.moveaxis(np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116), -1, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
-
-
-def luminance(pixels):
-    return pixels @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's gray
+    """Keep the largest piece and what is at least 30% of it (the other shoe), without holes or threads."""
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    areas = [cv2.contourArea(outline) for outline in outlines]
+    large = [outline for outline, area in zip(outlines, areas, strict=True) if area >= 0.3 * max(areas)]
+    return cv2.drawContours(np.zeros_like(mask), large, -1, 1, cv2.FILLED)

@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from pyimagesearch.data import loading
 from pyimagesearch.errors import UserError
-from pyimagesearch.photos import conversion, files
+from pyimagesearch.photos import conversion, files, segmentation
 
 
 def enlarged(image, side=420, padding=40, background=0):
@@ -94,13 +95,44 @@ def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
     photo = conversion.convert(image)
     overlap = (photo.mask & shape).sum() / (photo.mask | shape).sum()
     assert overlap > 0.9
-    assert photo.images.shape == (2 * len(conversion.WIDTHS), 28, 28, 1)  # each also mirrored
+    assert photo.images.shape == (2 * (1 + len(conversion.WIDTHS)), 28, 28, 1)  # each also mirrored
     first = photo.images[0, ..., 0]
     assert (first[:, :3] == 0).all()
     assert (first[:, -3:] == 0).all()
     assert 120 < np.median(first[first > 0]) < 220
     assert first[[0, -1]].any()  # the longer edge fills the image
     assert any("background is not plain" in note for note in photo.notes)
+
+
+def test_segmentation_is_the_same_whatever_was_done_before():
+    image, _ = room((40, 50, 110))
+    masks = []
+    for threads, seed in ((1, 0), (4, 1), (1, 2)):
+        cv2.setNumThreads(threads)
+        cv2.setRNGSeed(seed)
+        masks.append(conversion.convert(image).mask)
+    cv2.setNumThreads(-1)
+    assert np.array_equal(masks[0], masks[1])
+    assert np.array_equal(masks[0], masks[2])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 5), (50, 1), (1, 400), (400, 8)])
+def test_photos_of_any_size_and_colors_are_converted(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    for part in (pixels, pixels // 200 * 200, np.where(pixels > 250, pixels, 128).astype(np.uint8)):
+        try:
+            photo = conversion.convert(Image.fromarray(part))
+        except UserError:
+            continue
+        assert photo.mask.any()
+        assert photo.images.any(axis=(1, 2, 3)).all()
+
+
+def test_garment_of_the_background_is_shown_with_all_inside_the_border():
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 80, 3), dtype=np.uint8)
+    pixels[50, 40] = 0
+    mask = conversion.convert(Image.fromarray(pixels)).mask
+    assert mask.mean() > segmentation.SMALLEST
 
 
 def test_garment_that_is_cut_off_is_noted():
