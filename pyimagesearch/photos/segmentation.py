@@ -32,7 +32,7 @@ def segment(pixels):
     off_center = np.maximum(abs(2 * rows + 1 - size[1]) / size[1], abs(2 * columns + 1 - size[0]) / size[0])
     start = np.where(off_center < INSIDE, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     cv2.setRNGSeed(0)  # of k-means, by which the mixtures start
-    labels, _, _ = cv2.grabCut(colors, start.copy(), None, None, None, 5, cv2.GC_INIT_WITH_MASK)
+    labels, _, _ = cv2.grabCut(colors, start.copy(), None, None, None, 3, cv2.GC_INIT_WITH_MASK)
     mask = _main_pieces((labels % 2).astype(np.uint8))  # 1 and 3: foreground, certain and probable
     if mask.mean() < SMALLEST:
         mask = start % 2
