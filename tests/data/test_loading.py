@@ -10,14 +10,13 @@ import sys
 import numpy as np
 import pytest
 
-from conftest import ROOT, assert_small_data, pictures, write_data
+from conftest import ROOT, assert_small_data, pictures, without_privileges, write_data
 from conftest import idx as idx_file
 from pyimagesearch.data import download, idx, kaggle, loading
 from pyimagesearch.data.idx import FILES
 from pyimagesearch.errors import UserError
 
 IMAGES, LABELS = FILES["train"]
-SETPRIV = shutil.which("setpriv")  # here: some tests empty the PATH
 
 
 def rename(folder, change):
@@ -172,17 +171,13 @@ def test_cache_then_system_folder(empty_machine):
 
 def as_user(code):
     """Run Python code that file permissions bind, even if the tests run as root. Returns the CompletedProcess."""
-    drop = []
-    if os.geteuid() == 0:
-        if not SETPRIV:
-            pytest.skip("root, and no setpriv to give up its privileges")
-        drop = [SETPRIV, "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
     setup = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\nfrom pyimagesearch.data import download, idx, loading\n"
         f"idx.SHA256.update({idx.SHA256!r}); download.PACKAGE_FOLDER = Path({str(download.PACKAGE_FOLDER)!r})\n"
     )
-    return subprocess.run([*drop, sys.executable, "-c", setup + code], capture_output=True, text=True, timeout=60)
+    command = [*without_privileges(), sys.executable, "-c", setup + code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture

@@ -308,9 +308,11 @@ def test_other_tasks_are_refused_by_name(tmp_path, shape, last, words):
         load(tmp_path / "m.h5")
 
 
+@pytest.mark.needs("tf_keras")
 def test_real_files_of_keras_2(tmp_path):
     """Written by tf_keras, which is Keras 2 itself."""
-    tf_keras = pytest.importorskip("tf_keras")
+    import tf_keras
+
     tf_keras.utils.set_random_seed(0)
     start = tf_keras.Input((28, 28, 1))
     left = tf_keras.layers.Conv2D(4, 3, padding="same", activation="relu", kernel_regularizer="l2")(start)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import ROOT
+from conftest import ROOT, without_privileges
 from pyimagesearch.errors import UserError
 from pyimagesearch.photos import files
 
@@ -78,11 +78,6 @@ def test_cut_file_is_an_error(tmp_path):
         files.read(tmp_path / "cut.jpg")
 
 
-def unreadable(folder):
-    (folder / "closed").mkdir(mode=0)
-    return folder / "closed" / "a.jpg"
-
-
 def pipe(folder):
     os.mkfifo(folder / "pipe.png")
     return folder / "pipe.png"
@@ -109,16 +104,24 @@ def folder_of_text(folder):
         (pipe, "cannot read .*pipe.png: it is not a regular file"),
         (loop, "cannot read .*loop.png: "),
         (folder_of_text, "the folder .*notes holds no photos"),
-        pytest.param(
-            unreadable,
-            "cannot read .*a.jpg: Permission denied",
-            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything"),
-        ),
     ],
 )
 def test_path_that_cannot_be_used_is_an_error(tmp_path, make, words):
     with pytest.raises(UserError, match=words):
         files.find([make(tmp_path)])
+
+
+def test_photo_in_a_folder_without_permission_is_an_error(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0)
+    code = "from pathlib import Path; from pyimagesearch.photos import files; files.find([Path('closed/a.jpg')])"
+    done = subprocess.run(
+        [*without_privileges(), sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "UserError: cannot read closed/a.jpg: Permission denied" in done.stderr
 
 
 def test_folder_and_wildcards_stand_for_their_photos(tmp_path, capsys):

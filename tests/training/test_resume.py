@@ -146,7 +146,8 @@ def _gone(process):
         return True
 
 
-def kill_test(trainer, kills):
+def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer):
+    kills = int(os.environ.get("KILLS", 25))
     rng = np.random.default_rng(0)
     seed = 0
     while kills:
@@ -162,15 +163,6 @@ def kill_test(trainer, kills):
         assert not trainer.training.exists()
         kills -= wanted - left
     assert "Traceback" not in trainer.log()
-
-
-def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer):
-    kill_test(trainer, 25)
-
-
-@pytest.mark.skipif("KILLS" not in os.environ, reason="long; run it with KILLS=100")
-def test_many_more_kills(trainer):
-    kill_test(trainer, int(os.environ["KILLS"]))
 
 
 def stop_after_an_epoch(trainer, sign):
