@@ -95,7 +95,7 @@ def circumstances():
     except (OSError, StopIteration):
         processor = platform.processor()
     git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
-    command = " ".join(["python", "tests/benchmarks/accuracy.py", *map(_quoted, sys.argv[1:])])
+    command = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *map(_quoted, sys.argv[1:])])
     return saving.environment() | {"processor": processor, "commit": git.stdout.strip(), "command": command}
 
 

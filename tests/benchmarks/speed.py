@@ -1,25 +1,24 @@
 """How fast the training is, against plain Keras, PyTorch at equal work, JAX, and the fastest matrix product.
 
 python tests/benchmarks/speed.py              all implementations, interleaved; about ten minutes on two cores
-python tests/benchmarks/speed.py --rounds 9   more rounds, for a noisy machine
+python tests/benchmarks/speed.py --quick      a trial of one short round: it says that all run, not how fast
 python tests/benchmarks/speed.py --scaling    time and memory of an epoch of 10,000 to 240,000 images
 python tests/benchmarks/speed.py --until 94   time until 94% validation accuracy, with PyTorch beside
 
 Each implementation is a process of its own that waits while another one runs. Runs of a few seconds are interleaved, so
-that other load on the machine affects all alike: the figures to compare are the ratios. Each call adds a line to
-speed.jsonl.
+that other load on the machine affects all alike: the figures to compare are the ratios. Each call but a quick one adds
+a line to speed.jsonl, from which tables.py makes the tables. PyTorch and JAX are measured where they are installed.
 """
 
 import argparse
 import contextlib
 import dataclasses
+import importlib.metadata
 import importlib.util
 import json
 import multiprocessing
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,8 +26,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT), str(HERE)]
+sys.path[:0] = [str(HERE.parent.parent), str(HERE)]
 
 from pyimagesearch.cli import libraries
 from pyimagesearch.data import loading, preparation
@@ -36,7 +34,6 @@ from pyimagesearch.recipes import RECIPES
 
 # Multiply-adds of one image in each layer with weights.
 MULTIPLY_ADDS = (28**2 * 9 * 32, 28**2 * 9 * 32 * 32, 14**2 * 9 * 32 * 64, 14**2 * 9 * 64 * 64, 3136 * 512, 5120)
-TORCH_BATCHES = (128, 256, 512)
 
 
 def training_flop(recipe):
@@ -52,11 +49,12 @@ def training_flop(recipe):
     return 2 * sum(count * number for count, number in zip(times, MULTIPLY_ADDS, strict=True))
 
 
-def matrix_product():
-    """The largest float32 matrix products that the machine does well, by TensorFlow.
+# What follows makes the implementations ready. Each function returns one that does an amount of work, and returns what
+# it did (images, or operations) and the seconds that it took.
 
-    Like all makers here, it returns a function: amount of work -> (work done, seconds).
-    """
+
+def matrix_product(images, labels):
+    """The largest float32 matrix products that the machine does well, by TensorFlow."""
     import tensorflow as tf
 
     side = 4096
@@ -80,16 +78,13 @@ def timed_fit(model, *arguments, **options):
     """
     import keras
 
-    class Clock(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            self.start = time.perf_counter()
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.seconds = time.perf_counter() - self.start
-
-    clock = Clock()
+    times = []
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda *_: times.append(time.perf_counter()),
+        on_epoch_end=lambda *_: times.append(time.perf_counter()),
+    )
     model.fit(*arguments, epochs=1, verbose=0, callbacks=[clock], **options)
-    return clock.seconds
+    return times[1] - times[0]
 
 
 def keras_plain(images, labels):
@@ -123,23 +118,38 @@ def keras_plain(images, labels):
     return work
 
 
-def ours(images, labels, name):
-    """A recipe as fashion_mnist.py trains it, input pipeline included, on the Keras backend of this process."""
-    from pyimagesearch.data.batches import Batches
-    from pyimagesearch.training import devices
-    from pyimagesearch.training.fused import fused_batch_normalization
-    from pyimagesearch.training.train import compiled
+def ours(name):
+    """A recipe as fashion_mnist.py trains it, input pipeline included, on the Keras backend of the process."""
 
-    recipe = RECIPES[name]
-    recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
-    model = compiled(recipe, images, 10, seed=0, steps=10_000)
+    def make(images, labels):
+        from pyimagesearch.data.batches import Batches
+        from pyimagesearch.training import devices
+        from pyimagesearch.training.fused import fused_batch_normalization
+        from pyimagesearch.training.train import compiled
 
-    def work(count):
-        batches = Batches(images[:count], labels[:count], 10, recipe.batch_size, 0, recipe)
-        with fused_batch_normalization():
-            return count, timed_fit(model, batches, shuffle=False)
+        recipe = RECIPES[name]
+        recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
+        model = compiled(recipe, images, 10, seed=0, steps=10_000)
 
-    return work
+        def work(count):
+            batches = Batches(images[:count], labels[:count], 10, recipe.batch_size, 0, recipe)
+            with fused_batch_normalization():
+                return count, timed_fit(model, batches, shuffle=False)
+
+        return work
+
+    return make
+
+
+def pytorch(batch_size, compile):
+    """The fast recipe in PyTorch; see pytorch.py."""
+
+    def make(images, labels):
+        from pytorch import Training
+
+        return Training(images, labels, batch_size, compile).work
+
+    return make
 
 
 def input_pipeline(images, labels):
@@ -158,236 +168,175 @@ def input_pipeline(images, labels):
     return work
 
 
-def predictions(images, labels, forward_only):
-    """The evaluation of 10,000 images or, if `forward_only`, the network's forward pass alone."""
-    import keras
-    import tensorflow as tf
-
-    from pyimagesearch.data.batches import scale
+def evaluation(images, labels):
+    """Predicting images as fashion_mnist_loaded.py does."""
     from pyimagesearch.evaluation.predict import predict
     from pyimagesearch.minivggnet import MiniVGGNet
 
     model = MiniVGGNet.build(28, 28, 1, 10)
-    parts = [scale(images[first : first + 500]) for first in range(0, 10_000, 500)] if forward_only else []
-    parts = [keras.ops.convert_to_tensor(part) for part in parts]
-    forward = tf.function(lambda part: model(part, training=False))
 
     def work(count):
         start = time.perf_counter()
-        if forward_only:
-            for part in parts:
-                forward(part).numpy()
-        else:
-            predict(model, images[:10_000])
-        return 10_000, time.perf_counter() - start
+        predict(model, images[:count])
+        return count, time.perf_counter() - start
 
     return work
 
 
-class Torch:
-    """The fast recipe in PyTorch, at equal work: the same network and whitening, batches, loss, optimizer, precision.
+def forward_pass(images, labels):
+    """The network's forward pass alone, on batches of 500 that are ready."""
+    import keras
+    import tensorflow as tf
 
-    The batches are ours: the same augmentation, by the same code. Channels last.
-    """
+    from pyimagesearch.data.batches import scale
+    from pyimagesearch.minivggnet import MiniVGGNet
 
-    def __init__(self, images, labels, batch_size, compiled, steps=10_000):
-        import torch
-        from torch import nn
+    model = MiniVGGNet.build(28, 28, 1, 10)
+    parts = [keras.ops.convert_to_tensor(scale(images[k : k + 500])) for k in range(0, 10_000, 500)]
+    forward = tf.function(lambda part: model(part, training=False))
 
-        from pyimagesearch.training.train import build
-        from pyimagesearch.training.whitening import whiten
-
-        self.torch, self.recipe = torch, dataclasses.replace(RECIPES["fast"], batch_size=batch_size)
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
-        torch.manual_seed(0)
-        stack, channels = [], 1
-        for filters in (32, 64):
-            for _ in range(2):
-                stack += [nn.Conv2d(channels, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
-                channels = filters
-            stack.append(nn.MaxPool2d(2))
-        stack += [nn.Flatten(), nn.Linear(3136, 512, bias=False), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 10)]
-        self.model = nn.Sequential(*stack).to(memory_format=torch.channels_last)
-        with contextlib.redirect_stdout(None):
-            network = build(self.recipe, 10)
-            whiten(network, images, 0)
-        kernel, _, _, mean, variance = network.get_weights()[:5]
-        with torch.no_grad():
-            stack[0].weight.copy_(torch.from_numpy(kernel.transpose(3, 2, 0, 1)))
-            stack[1].running_mean.copy_(torch.from_numpy(mean))
-            stack[1].running_var.copy_(torch.from_numpy(variance))
-        for parameter in (*stack[0].parameters(), *stack[1].parameters()):
-            parameter.requires_grad = False
-        self.frozen = stack[1]
-        self.decayed = [layer.weight for layer in stack if isinstance(layer, nn.Conv2d | nn.Linear)][1:]
-        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.SGD(trained, 0.1, self.recipe.momentum, nesterov=True)
-        self.loss = nn.CrossEntropyLoss(label_smoothing=self.recipe.label_smoothing)
-        self.forward = torch.compile(self.model) if compiled else self.model
-        self.images, self.labels, self.steps, self.done = images, labels, steps, 0
-
-    def batches(self, count, epoch=0):
-        from pyimagesearch.data.batches import Batches
-
-        batches = Batches(self.images[:count], self.labels[:count], 10, self.recipe.batch_size, 0, self.recipe)
-        batches.start_epoch(epoch)
-        return batches
-
-    def tensor(self, images):
-        tensor = self.torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-        return tensor.contiguous(memory_format=self.torch.channels_last)
-
-    def rate(self):
-        """The learning rate of the recipe's schedule at this step."""
-        warmup, peak = self.steps // 5, self.recipe.learning_rate
-        if self.done < warmup:
-            return peak * self.done / warmup
-        return peak * (1 + np.cos(np.pi * (self.done - warmup) / (self.steps - warmup))) / 2
-
-    def epoch(self, count, epoch=0):
-        batches = self.batches(count, epoch)
-        self.model.train()
-        self.frozen.eval()
-        for index in range(len(batches)):
-            images, targets = batches[index]
-            rate = self.optimizer.param_groups[0]["lr"] = float(self.rate())
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self.loss(self.forward(self.tensor(images)), self.torch.from_numpy(targets))
-            loss.backward()
-            with self.torch.no_grad():
-                self.torch._foreach_mul_(self.decayed, 1 - rate * self.recipe.weight_decay)
-            self.optimizer.step()
-            self.done += 1
-
-    def accuracy(self, images, labels):
-        from pyimagesearch.data.batches import scale
-
-        self.model.eval()
-        with self.torch.inference_mode():
-            parts = [self.model(self.tensor(scale(images[k : k + 500]))) for k in range(0, len(images), 500)]
-        return float((self.torch.cat(parts).argmax(1).numpy() == labels).mean())
-
-    def work(self, count):
+    def work(count):
         start = time.perf_counter()
-        self.epoch(count)
-        return count, time.perf_counter() - start
+        done = [len(forward(part).numpy()) for part in parts[: -(-count // 500)]]
+        return sum(done), time.perf_counter() - start
+
+    return work
 
 
-# name: (Keras's backend, maker, images or products per run, whether it needs the data)
+# name: (maker, amount of work per run, that of the first step)
 IMPLEMENTATIONS = {
-    "matrix product": ("tensorflow", matrix_product, 4, False),
-    "plain Keras, classic": ("tensorflow", keras_plain, 2560, True),
-    "classic": ("tensorflow", lambda *data: ours(*data, "classic"), 2560, True),
-    "fast": ("tensorflow", lambda *data: ours(*data, "fast"), 5120, True),
-    "best": ("tensorflow", lambda *data: ours(*data, "best"), 5120, True),
-    "input pipeline of fast": ("tensorflow", input_pipeline, 5120, True),
-    "evaluation": ("tensorflow", lambda *data: predictions(*data, forward_only=False), 10_000, True),
-    "forward pass only": ("tensorflow", lambda *data: predictions(*data, forward_only=True), 10_000, True),
+    "matrix product": (matrix_product, 4, 1),
+    "plain Keras, classic": (keras_plain, 2560, 32),
+    "classic": (ours("classic"), 2560, 32),
+    "fast": (ours("fast"), 5120, 128),
+    "best": (ours("best"), 5120, 128),
+    "input pipeline of fast": (input_pipeline, 5120, 128),
+    "evaluation": (evaluation, 10_000, 500),
+    "forward pass only": (forward_pass, 10_000, 500),
 }
-NOT_TRAINING = ("matrix product", "input pipeline of fast", "evaluation", "forward pass only")
 if importlib.util.find_spec("torch"):
-    for size in TORCH_BATCHES:
+    for size in (128, 256, 512):
         for how in ("eager", "compile"):
-            maker = lambda *data, size=size, how=how: Torch(*data, size, how == "compile").work  # noqa: E731
-            IMPLEMENTATIONS[f"PyTorch, {how}, {size}"] = ("tensorflow", maker, 5120, True)
+            IMPLEMENTATIONS[f"PyTorch, {how}, {size}"] = (pytorch(size, how == "compile"), 5120, size)
 if importlib.util.find_spec("jax"):
-    IMPLEMENTATIONS["fast on JAX"] = ("jax", lambda *data: ours(*data, "fast"), 1024, True)
+    IMPLEMENTATIONS["fast on JAX"] = (ours("fast"), 1280, 128)
 
 
-def start(name, backend):
-    """Prepare a process for an implementation's backend."""
-    os.environ["KERAS_BACKEND"] = backend
-    if name.startswith("plain Keras"):  # as people write it: whether to use oneDNN is left to TensorFlow
-        os.environ["TF_ENABLE_ONEDNN_OPTS"] = ""
-
-
-def data_of(data_dir):
+def training_images(data_dir):
     with contextlib.redirect_stdout(None):
         images, labels = loading.load_part("train", data_dir)
     return preparation.reshape(images), labels
 
 
-def serve(name, data_dir, pipe):
+def peak_memory():
+    """Return the peak of this process's memory so far, in MB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1024)
+
+
+def serve(name, divide, data_dir, pipe):
     """An implementation's process: make it ready, then answer each request with (amount, seconds)."""
-    backend, maker, amount, needs_data = IMPLEMENTATIONS[name]
-    start(name, backend)
-    with libraries.quiet():
-        work = maker(*data_of(data_dir) if needs_data else ())
+    os.environ["KERAS_BACKEND"] = "jax" if name.endswith("JAX") else "tensorflow"
+    if name.startswith("plain Keras"):  # as people write it: whether to use oneDNN is left to TensorFlow
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = ""
+    maker, amount, step = IMPLEMENTATIONS[name]
+    amount = max(step, amount // divide)
+    with libraries.quiet(), contextlib.redirect_stdout(None):
+        work = maker(*training_images(data_dir))
         begin = time.perf_counter()
-        work(1)  # a single step: trace, compile, allocate
-        pipe.send(time.perf_counter() - begin)
+        work(step)  # trace, compile, allocate
+        first_step = time.perf_counter() - begin
         work(amount)
-        pipe.send("ready")
+    pipe.send(first_step)
     while pipe.recv():
-        work(max(1, amount // 10))  # refill caches after the wait
+        work(max(step, amount // 10))  # refill caches after the wait
         pipe.send(work(amount))
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    pipe.send(peak_memory())
 
 
-def measure(rounds, data_dir, chosen):
-    """Return {implementation: [rate per round]} and {implementation: peak memory in MB}."""
+def measure(names, rounds, divide, data_dir):
+    """Return {"first_step": {name: seconds}, "rates": {name: [per second, in each round]}, "memory": {name: MB}}."""
     context = multiprocessing.get_context("spawn")
-    pipes = {}
-    for name in chosen:
-        pipes[name], theirs = context.Pipe()
-        context.Process(target=serve, args=(name, data_dir, theirs), daemon=True).start()
-        first_step = pipes[name].recv()
-        pipes[name].recv()
-        print(f"  ready: {name}, first step after {first_step:.1f} s", flush=True)
-    rates = {name: [] for name in chosen}
+    pipes, first_step = {}, {}
+    for name in names:
+        pipe, theirs = context.Pipe()
+        context.Process(target=serve, args=(name, divide, data_dir, theirs), daemon=True).start()
+        theirs.close()
+        try:
+            first_step[name] = pipe.recv()
+        except EOFError:  # its traceback has been printed
+            print(f"  left out, it failed: {name}", flush=True)
+            continue
+        pipes[name] = pipe
+        print(f"  ready: {name}, first step after {first_step[name]:.1f} s", flush=True)
+    rates = {name: [] for name in pipes}
     for _ in range(rounds):
         for name, pipe in pipes.items():
             pipe.send(True)
             amount, seconds = pipe.recv()
             rates[name].append(amount / seconds)
-    memory = {}
-    for name, pipe in pipes.items():
+    for pipe in pipes.values():
         pipe.send(False)
-        memory[name] = pipe.recv()
-    return rates, memory
+    return {"first_step": first_step, "rates": rates, "memory": {name: pipe.recv() for name, pipe in pipes.items()}}
 
 
-def ratio(rates, one, other):
-    """Return the median over the rounds of how many times as fast `one` is as `other`."""
-    return statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
+def trainings(result):
+    """Return rows of the trainings in a result of measure(): name, median rate, lowest, highest, FLOP per second,
+    fraction of the limit, memory in MB.
 
-
-def report(rates, memory):
-    """Print rates, ratios, and the fraction of the fastest matrix product that each training reaches."""
-    limit = max(rates["matrix product"])
-    print(f"\nlimit: {limit / 1e9:.0f} GFLOP/s, the fastest float32 matrix product of {len(rates['matrix product'])}")
-    print(f"{'':<24} {'images/s':>9} {'min to max':>15} {'GFLOP/s':>8} {'of limit':>9} {'memory MB':>10}")
-    for name, values in rates.items():
-        if name in NOT_TRAINING:
+    The limit is the fastest matrix product of the run, which other load has slowed down least.
+    """
+    limit = max(result["rates"]["matrix product"])
+    rows = []
+    for name, rates in result["rates"].items():
+        if name.split(",")[0] not in ("plain Keras", "classic", "fast", "fast on JAX", "best", "PyTorch"):
             continue
         recipe = RECIPES["classic" if "classic" in name else "fast"]
-        middle, spread = statistics.median(values), f"{min(values):,.0f}-{max(values):,.0f}"
-        flops = middle * training_flop(recipe)
-        print(
-            f"{name:<24} {middle:>9,.0f} {spread:>15} {flops / 1e9:>8.0f} {flops / limit:>9.0%} {memory[name]:>10,.0f}"
-        )
-    figures = {"fast / plain Keras, classic": ratio(rates, "fast", "plain Keras, classic")}
-    torch = [name for name in rates if name.startswith("PyTorch")]
-    if torch:
+        flop = statistics.median(rates) * training_flop(recipe)
+        # `best` computes in 16 bits where that is faster, which a float32 product does not limit.
+        fraction = None if name == "best" else flop / limit
+        rows.append((name, statistics.median(rates), min(rates), max(rates), flop, fraction, result["memory"][name]))
+    return rows
+
+
+def ratios(result):
+    """Return {what: ratio}, each the median over the rounds of a result of measure()."""
+    rates = result["rates"]
+
+    def ratio(one, other):
+        return statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
+
+    found = {"fast / plain Keras, classic": ratio("fast", "plain Keras, classic")}
+    if torch := [name for name in rates if name.startswith("PyTorch")]:
         best = max(torch, key=lambda name: statistics.median(rates[name]))
-        figures[f"fast / the fastest of PyTorch ({best})"] = ratio(rates, "fast", best)
-    figures["input pipeline / step of fast"] = ratio(rates, "fast", "input pipeline of fast")
-    figures["evaluation / forward pass only, in time"] = ratio(rates, "forward pass only", "evaluation")
-    print()
-    for words, value in figures.items():
+        found[f"fast / the fastest PyTorch ({best.split(', ', 1)[1]})"] = ratio("fast", best)
+        # At equal work: what is left of the lead over plain Keras is the recipe's and the input pipeline's.
+        found["the fastest PyTorch / plain Keras, classic"] = ratio(best, "plain Keras, classic")
+    found["time for batches / time of a step, fast"] = ratio("fast", "input pipeline of fast")
+    found["time of an evaluation / of its forward passes"] = ratio("forward pass only", "evaluation")
+    return found
+
+
+def report(result):
+    print(f"\n{'':<24} {'images/s':>9} {'min to max':>15} {'GFLOP/s':>8} {'of limit':>9} {'memory MB':>10}")
+    for name, middle, low, high, flop, fraction, memory in trainings(result):
+        spread, share = f"{low:,.0f}-{high:,.0f}", f"{fraction:.0%}" if fraction else "-"
+        print(f"{name:<24} {middle:>9,.0f} {spread:>15} {flop / 1e9:>8.0f} {share:>9} {memory:>10,.0f}")
+    limit, rounds = max(result["rates"]["matrix product"]), len(result["rates"]["matrix product"])
+    print(f"limit: {limit / 1e9:.0f} GFLOP/s, the fastest float32 matrix product of {rounds} rounds\n")
+    for words, value in ratios(result).items():
         print(f"{words}: {value:.3f}")
-    return figures
 
 
 def one_epoch(count, data_dir, pipe):
     """A process of its own: one epoch of the fast recipe on `count` images, the data set repeated."""
     with libraries.quiet():
-        images, labels = data_of(data_dir)
+        images, labels = training_images(data_dir)
         images, labels = np.resize(images, (count, 28, 28, 1)), np.resize(labels, count)
-        work = ours(images, labels, "fast")
-        work(1)
-    _, seconds = work(count)
-    pipe.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        work = ours("fast")(images, labels)
+        work(128)
+    pipe.send((work(count)[1], peak_memory()))
 
 
 def scaling(data_dir):
@@ -406,74 +355,66 @@ def scaling(data_dir):
     return rows
 
 
-def until(percent, data_dir):
-    """Print after how many seconds of training and validation each passes `percent` validation accuracy first."""
-    from pyimagesearch.evaluation.predict import predict  # noqa: F401  (imported before the clock starts)
-    from pyimagesearch.training.train import train
+def until(percent, seed, data_dir):
+    """Print after how many seconds of training and validation each passes `percent` validation accuracy first.
 
-    images, labels = data_of(data_dir)
-    training, validation = preparation.split(images, labels, 0)
+    One after the other, not interleaved: for a quiet machine.
+    """
+    with libraries.quiet():
+        from pyimagesearch.training.train import train
+    images, labels = training_images(data_dir)
+    training, validation = preparation.split(images, labels, seed)
     recipe = RECIPES["fast"]
-    figures = {}
-    _, history = train(recipe, training, validation, 10, 0)
-    passed = [k for k, value in enumerate(history["val_accuracy"]) if value >= percent / 100]
-    figures["fast"] = sum(history["seconds"][: passed[0] + 1]) if passed else None
+    _, history = train(recipe, training, validation, 10, seed)
+    epochs = {"fast": list(zip(np.cumsum(history["seconds"]).tolist(), history["val_accuracy"], strict=True))}
     if importlib.util.find_spec("torch"):
-        network = Torch(*training, recipe.batch_size, False, recipe.epochs * (len(training[1]) // recipe.batch_size))
-        begin, figures["PyTorch"] = time.perf_counter(), None
+        from pytorch import Training
+
+        steps = recipe.epochs * (len(training[1]) // recipe.batch_size)
+        network, begin = Training(*training, steps=steps, seed=seed), time.perf_counter()
+        epochs["PyTorch, eager, 128"] = []
         for epoch in range(recipe.epochs):
-            network.epoch(len(training[1]), epoch)
+            network.epoch(number=epoch)
             reached = network.accuracy(*validation)
+            epochs["PyTorch, eager, 128"].append((time.perf_counter() - begin, reached))
             print(f"PyTorch, epoch {epoch + 1}/{recipe.epochs}: validation accuracy {reached:.2%}")
-            if reached >= percent / 100 and not figures["PyTorch"]:
-                figures["PyTorch"] = time.perf_counter() - begin
-    for name, seconds in figures.items():
-        print(f"{name}: {f'{seconds:.0f} s' if seconds else 'not reached'} until {percent}% (n = 1, seed 0)")
-    return figures
-
-
-def start_times():
-    """Print how fast the script answers --help and a user's mistake, the best of five each."""
-    times = {}
-    for words, flags in (("--help", ["--help"]), ("a missing folder", ["--data-dir", "/no/such/folder"])):
-        seconds = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            subprocess.run([sys.executable, str(ROOT / "fashion_mnist.py"), *flags], capture_output=True, cwd="/tmp")
-            seconds.append(time.perf_counter() - begin)
-        times[words] = min(seconds)
-        print(f"fashion_mnist.py answers {words} in {times[words]:.2f} s")
-    return times
+    for name, values in epochs.items():
+        passed = [f"after {seconds:.0f} s" for seconds, reached in values if reached >= percent / 100] or ["never"]
+        print(f"{name}: {percent}% {passed[0]}; {values[-1][1]:.2%} at the end (seed {seed})")
+    return epochs
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", choices=IMPLEMENTATIONS, help="these implementations")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each implementation (default: 5)")
+    parser.add_argument("--only", nargs="+", choices=IMPLEMENTATIONS, help="these implementations, without a report")
+    parser.add_argument("--quick", action="store_true", help="one round of a tenth; stores nothing")
     parser.add_argument("--scaling", action="store_true", help="time and memory of an epoch of 10,000 to 240,000")
     parser.add_argument("--until", type=float, metavar="PERCENT", help="time until this validation accuracy")
+    parser.add_argument("--seed", type=int, default=0, help="of --until")
     parser.add_argument("--data-dir", type=Path)
     args = parser.parse_args()
 
     if args.scaling:
         result = {"scaling": scaling(args.data_dir)}
     elif args.until:
-        with libraries.quiet():
-            import keras  # noqa: F401
-        result = {"until": args.until, "seconds": until(args.until, args.data_dir)}
+        result = {"until": args.until, "seed": args.seed, "epochs": until(args.until, args.seed, args.data_dir)}
     else:
-        result = {"start": start_times()}
-        rates, memory = measure(args.rounds, args.data_dir, args.only or IMPLEMENTATIONS)
-        result |= {"rates": rates, "memory": memory}
-        if not args.only:
-            result["figures"] = report(rates, memory)
+        rounds, divide = (1, 10) if args.quick else (args.rounds, 1)
+        result = measure(args.only or IMPLEMENTATIONS, rounds, divide, args.data_dir)
+        if args.only:
+            print({name: round(statistics.median(values)) for name, values in result["rates"].items()})
         else:
-            print({name: round(statistics.median(values)) for name, values in rates.items()})
-    with libraries.quiet():
+            report(result)
+    if not args.quick:
         from accuracy import circumstances
-    command = " ".join(["python tests/benchmarks/speed.py", *sys.argv[1:]])
-    with open(HERE / "speed.jsonl", "a") as file:
-        file.write(json.dumps(result | circumstances() | {"command": command}) + "\n")
+
+        measured = circumstances()
+        for package in ("torch", "jax"):
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                measured["versions"][package] = importlib.metadata.version(package)
+        with open(HERE / "speed.jsonl", "a") as file:
+            file.write(json.dumps(result | measured) + "\n")
 
 
 if __name__ == "__main__":
