@@ -9,12 +9,11 @@ The test images are not read here: fashion_mnist_loaded.py uses them once, at th
 """
 
 import dataclasses
-import shlex
 from pathlib import Path
 
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
-from pyimagesearch.cli.arguments import Parser, number
+from pyimagesearch.cli.arguments import Parser, command, number
 from pyimagesearch.cli.run import run
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training.processes import first_process, several_processes
@@ -39,14 +38,6 @@ def parse(arguments):
     files.check_target(args.model)
     files.check_folder(args.images)
     return args
-
-
-def evaluation_flags(args):
-    """Return the flags with which fashion_mnist_loaded.py finds the same model and data."""
-    flags = ["--model", str(args.model)]
-    flags += ["--data-dir", str(args.data_dir)] if args.data_dir else []
-    flags += ["--any-data"] if args.any_data else []
-    return shlex.join(flags)
 
 
 def main(arguments=()):
@@ -146,7 +137,8 @@ def train_and_save(args, folder):
         figures["feature_maps"] = network.feature_maps(validation[0][0], maps, filters, probabilities, class_names)
     drawn = style.save(args.images, **figures)
     print(f"figures: {', '.join(map(str, drawn))}")
-    print(f"next, evaluate it on the test images: python fashion_mnist_loaded.py {evaluation_flags(args)}")
+    flags = "model", "data_dir", "any_data"
+    print(f"next, evaluate it on the test images: {command('fashion_mnist_loaded.py', args, *flags)}")
     return model, history
 
 

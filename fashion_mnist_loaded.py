@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
-from pyimagesearch.cli.arguments import Parser, number
+from pyimagesearch.cli.arguments import Parser, command, number
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.model_files.input_format import RANGES
@@ -106,6 +106,9 @@ def evaluate(args, contents):
         names = [f"test image {index}" for index in chosen]
         probabilities_of = functools.partial(predict.predict, model, input_format=input_format)
         result["explanations"] = explain(args, class_names, probabilities_of, names, images[chosen], labels[chosen])
+    else:
+        flags = "model", "architecture", "input_range", "data_dir", "any_data", "class_names"
+        print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
     return result
 
 

@@ -30,7 +30,8 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     assert done.stderr == ""
     for text in ("(600, 28, 28)", "(550, 28, 28, 1)", "(50, 28, 28, 1)", "float32", "epoch 4/4", "validation accuracy"):
         assert text in done.stdout
-    assert "python fashion_mnist_loaded.py --model fashion_model.h5" in done.stdout
+    flags = f"--data-dir {small_data} --any-data"  # a suggestion works as it stands
+    assert f"python fashion_mnist_loaded.py --model fashion_model.h5 {flags}\n" in done.stdout
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
     assert drawn == {"feature_maps", "filters", "minivggnet", "plot"}
     with h5py.File(tmp_path / "fashion_model.h5") as file:
@@ -55,6 +56,7 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     assert result["accuracy"] > 0.9
     assert f"accuracy {result['accuracy']:.2%} on 200 test images" in done.stdout
     assert np.sum(result["confusion_matrix"]) == 200
+    assert f"python fashion_mnist_loaded.py --model fashion_model.h5 {flags} --explain\n" in done.stdout
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
     assert {"confusion_matrix", "predictions", "mistakes", "reliability"} <= drawn
     plain = result
@@ -67,11 +69,16 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
 
     done = run("initial_data_analysis.py", *data, "--images", "figures", check=0)
     assert done.stderr == ""
+    assert f"python fashion_mnist.py {flags}\n" in done.stdout
+    assert "guessing has an accuracy (fraction of correct predictions) of 10%" in " ".join(done.stdout.split())
     images = pictures(600, 1)[0]
     assert f"mean {images.mean():.2f}, standard deviation {images.std():.2f}" in done.stdout
     assert f"fraction of zero pixels: {(images == 0).mean():.1%}" in done.stdout
     drawn = {path.stem for path in (tmp_path / "figures").iterdir()}
-    assert drawn == {"samples", "class_means", "pixels", "map", "suspicious_labels"}
+    assert drawn == {
+        *("numbers", "samples", "pixels", "class_means", "convolution", "augmentation", "quiz", "map"),
+        "suspicious_labels",
+    }
 
 
 @pytest.mark.parametrize(

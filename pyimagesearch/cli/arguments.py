@@ -1,6 +1,7 @@
 """The command line of the three scripts: flags that they share, and usage errors of one sentence."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from pyimagesearch.cli import libraries
@@ -38,6 +39,18 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--images", type=Path, default=Path("images"), metavar="DIR", help="folder for figures (default: images)"
         )
+
+
+def command(script, args, *names):
+    """Return a command that a script suggests, with those of its own flags that the other script needs as well.
+
+    names: of attributes of `args`, such as "data_dir"; flags that were not given are left out.
+    """
+    words = ["python", script]
+    for name in names:
+        if value := vars(args)[name]:
+            words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    return shlex.join(words)
 
 
 def number(kind, low, high, above_low=False):

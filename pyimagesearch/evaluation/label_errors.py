@@ -77,6 +77,29 @@ def network_probabilities(features, labels, classes):
     return probabilities
 
 
+def without_disputed(found, predicted, labels):
+    """Return what is left of a network's accuracy on test images without those that all neighbors dispute.
+
+    found: Suspects by neighbors, as of suspects(); predicted, labels: (N,), of the test images. Returns a dict:
+    disputed      number of test images whose ten neighbors are of one other class
+    mistakes      number of the network's mistakes; mistakes_disputed: of these, on disputed images
+    as_neighbors  number of disputed images for which the network predicts the class of the neighbors
+    accuracy      on all images; accuracy_without: on the images that are not disputed
+    """
+    disputed = [suspect for suspect in found if suspect.part == "test" and suspect.score == 1]
+    indices = np.array([suspect.index for suspect in disputed], int)
+    wrong = np.asarray(predicted) != labels
+    left = np.delete(wrong, indices)
+    return {
+        "disputed": len(disputed),
+        "mistakes": int(wrong.sum()),
+        "mistakes_disputed": int(wrong[indices].sum()),
+        "as_neighbors": sum(int(predicted[suspect.index]) == suspect.other for suspect in disputed),
+        "accuracy": 1 - float(wrong.mean()),
+        "accuracy_without": 1 - float(left.mean()) if len(left) else float("nan"),
+    }
+
+
 def write_csv(found, class_names, path, count=100):
     """Write the `count` worst Suspects of each part to `path` as CSV."""
     text = io.StringIO(newline="")

@@ -4,7 +4,134 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, RED, WIDTH, Figure, class_colors, no_ticks, own_style, short
+from pyimagesearch.figures.style import BLUE, GRAY, RED, WIDTH, Figure, class_colors, no_ticks, own_style, short
+
+
+@own_style
+def numbers(image, name):
+    """Draw an image, uint8 (height, width), as the numbers that it is, each on its own gray. name: of its class."""
+    height, width = image.shape
+    figure = Figure(figsize=(WIDTH, WIDTH * height / width + 0.4))
+    axes = figure.add_axes((0, 0, 1, WIDTH * height / width / (WIDTH * height / width + 0.4)))
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, aspect="auto")
+    axes.set_axis_off()
+    for (row, column), value in np.ndenumerate(image):
+        color = "black" if value > 127 else "white" if value else "#909090"
+        axes.text(column, row, str(value), ha="center", va="center_baseline", color=color, fontsize=9)
+    figure.suptitle(
+        f"What a computer sees of this image ({short(name)}): {height}x{width} numbers, from 0 (black) to 255 (white)",
+        fontsize=12,
+    )
+    return figure
+
+
+@own_style
+def convolution(image, kernel, place, feature_map, pooled):
+    """Draw a convolution: one place in numbers, the whole feature map, and the pooling.
+
+    image: uint8 (height, width); kernel: whole numbers (3, 3); place: (row, column); feature_map: (height, width) and
+    pooled (height / 2, width / 2), as of evaluation.convolution.
+    """
+    row, column = place
+    pixels = np.pad(image.astype(int), 1)[row : row + 3, column : column + 3]
+    figure = Figure(figsize=(WIDTH, 6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.45))
+    panels = above.subplots(1, 8, width_ratios=(1, 0.22, 1, 0.22, 1, 0.22, 0.75, 0.05))
+    grays = {"cmap": "gray", "vmin": 0, "vmax": 255}
+    signed = {"cmap": "PuOr_r", "vmin": -1, "vmax": 1}
+    products = pixels * kernel
+    for axes, title, values, colors in (
+        (panels[0], "9 pixels", pixels, grays),
+        (panels[2], "9 weights: the filter", kernel, signed | {"vmin": -3, "vmax": 3}),
+        (panels[4], "multiply: 9 products", products, signed | {"vmin": -510, "vmax": 510}),
+    ):
+        axes.imshow(values, **colors)
+        axes.set_title(title, fontsize=11)
+        no_ticks(axes)
+        for (i, j), value in np.ndenumerate(values):
+            color = "white" if colors is grays and value < 128 else "black"
+            axes.text(j, i, f"{value:d}", ha="center", va="center", fontsize=11, color=color)
+    for axes, sign in zip(panels[1::2], ("x", "=", "add", ""), strict=True):
+        axes.text(0.5, 0.5, sign, ha="center", va="center", fontsize=12, transform=axes.transAxes)
+    panels[6].text(0.5, 0.5, f"{products.sum():d}", ha="center", va="center", fontsize=16, color=RED, weight="bold")
+    for axes in panels[[1, 3, 5, 6, 7]]:
+        axes.set_axis_off()
+    scale = max(1.0, float(np.abs(feature_map).max()))
+    panels = below.subplots(1, 3)
+    panels[0].imshow(image, **grays)
+    drawn = panels[1].imshow(feature_map, cmap="PuOr_r", vmin=-scale, vmax=scale)
+    panels[2].imshow(pooled, cmap="PuOr_r", vmin=-scale, vmax=scale)
+    sizes = [" x ".join(map(str, values.shape)) for values in (image, feature_map, pooled)]
+    for axes, title, size in zip(panels, ("image", "slide: feature map", "max pooling"), sizes, strict=True):
+        axes.set_title(f"{title}, {size}", fontsize=11)
+        no_ticks(axes)
+    panels[0].add_patch(Rectangle((column - 1.5, row - 1.5), 3, 3, fill=False, edgecolor=RED, linewidth=2))
+    panels[1].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=RED, linewidth=2))
+    panels[2].add_patch(Rectangle((column // 2 - 0.5, row // 2 - 0.5), 1, 1, fill=False, edgecolor=RED, linewidth=2))
+    below.colorbar(drawn, ax=panels, label="sum of the products", shrink=0.8, aspect=25, pad=0.01)
+    figure.suptitle(
+        "A convolution multiplies, adds and slides: this filter finds edges, orange from dark to light, purple back\n"
+        "(red: the same place). Max pooling keeps the largest of each 2x2 numbers",
+        fontsize=12,
+    )
+    return figure
+
+
+@own_style
+def augmentation(image, versions, name, other, mixed, parts):
+    """Draw an image and its augmented versions, and a CutMix of it with another image.
+
+    image, other, mixed: uint8 (height, width); versions: (N, height, width), drawn are the first eight; name: of the
+    class of `image`; parts: (fraction, name of the class) of the label of `mixed`.
+    """
+    mixed_label = "\n".join(f"{fraction:.2f} {short(part, 14)}" for fraction, part in parts)
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    panels = figure.subplots(3, 5, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    shown = {(0, 0): ("the image", image), (2, 1): ("the image", image), (2, 2): ("another image", other)}
+    shown |= {
+        (k // 4, k % 4 + 1): (f"{np.mean(one != image):.0%} of pixels differ", one)
+        for k, one in enumerate(versions[:8])
+    }
+    shown[2, 3] = "CutMix of both", mixed
+    for place, (title, drawn) in shown.items():
+        panels[place].imshow(drawn, cmap="gray", vmin=0, vmax=255)
+        panels[place].set_title(title, fontsize=10)
+    for place, text in (
+        ((1, 0), f"label of all\nversions:\n{short(name, 14)}"),
+        ((2, 4), f"its label:\n{mixed_label}"),
+    ):
+        panels[place].text(0.5, 0.5, text, ha="center", va="center", fontsize=10, transform=panels[place].transAxes)
+    figure.suptitle(
+        "Augmentation: the label stays, the pixels change, so the network rarely sees the same image twice.\n"
+        "CutMix puts a patch of another image in, and mixes the labels by area",
+        fontsize=12,
+    )
+    return figure
+
+
+@own_style
+def quiz(images, labels, class_names, note):
+    """Draw images without their labels, and the answers below, upside down.
+
+    images: uint8 (N, 28, 28), up to ten; labels: (N,); note: a sentence below the answers.
+    """
+    choices = ", ".join(short(class_names[number], 14) for number in np.unique(labels))
+    figure = Figure(figsize=(WIDTH, 5.1), layout="constrained")
+    above, foot = figure.subfigures(2, 1, height_ratios=(1, 0.16))
+    for axes in (panels := above.subplots(2, 5)).flat:
+        axes.set_axis_off()
+    for number, (axes, image) in enumerate(zip(panels.flat, images, strict=False), start=1):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        axes.set_title(str(number), fontsize=11)
+    answers = "  ".join(f"{number} {short(class_names[k], 14)}" for number, k in enumerate(labels, start=1))
+    half = answers.index("  6 ") if "  6 " in answers else len(answers)
+    text = f"{answers[:half]}\n{answers[half:].strip()}\n{note}"
+    foot.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color=GRAY, rotation=180)
+    question = f"Which is which: {choices}?" if len(choices) < 60 else "Which class is which?"
+    figure.suptitle(f"{question} The answers are below, upside down", fontsize=12)
+    return figure
 
 
 @own_style

@@ -10,6 +10,7 @@ from conftest import pictures
 from pyimagesearch import errors
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.data.preparation import reshape
+from pyimagesearch.evaluation.convolution import EDGES
 from pyimagesearch.evaluation.label_errors import Suspect
 from pyimagesearch.evaluation.occlusion import Explanation
 from pyimagesearch.figures import data, evaluation, network, photos, style, training
@@ -52,9 +53,16 @@ def explained(count, classes=10, truth=1, scale=0.4):
 FEW = ["a", "a$x^$b"]
 MANY = [f"class {number} with a long name" for number in range(97)] + ["$_$ {", "\u978b \U0001f600", "\udcff\n"]
 PLACES = np.random.default_rng(0).normal(size=(200, 2))
+PARTS = (0.69, "Shirt"), (0.31, "Ankle boot")
 FIGURES = {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),
     "one epoch": lambda: training.curves({k: v[:1] for k, v in HISTORY.items()}, RECIPES["classic"]),
+    "numbers": lambda: data.numbers(IMAGES[0], CLASS_NAMES[0]),
+    "convolution": lambda: data.convolution(IMAGES[0], EDGES, (12, 13), IMAGES[0].astype(float), IMAGES[0, ::2, ::2]),
+    "convolution of a black image": lambda: data.convolution(*[np.zeros((28, 28)), EDGES, (27, 0)], *IMAGES[:2] * 0),
+    "augmentation": lambda: data.augmentation(IMAGES[0], IMAGES, "Shirt", *IMAGES[:2], PARTS),
+    "quiz": lambda: data.quiz(IMAGES[:10], LABELS[:10], CLASS_NAMES, "five neighbors name 5 of 10 correctly"),
+    "quiz of few": lambda: data.quiz(IMAGES[:3], LABELS[:3], CLASS_NAMES, "note"),
     "samples": lambda: data.samples(IMAGES, LABELS, CLASS_NAMES),
     "confusion_matrix": lambda: evaluation.confusion_matrix(np.eye(10, dtype=int) * 1000, CLASS_NAMES),
     "predictions": lambda: evaluation.predictions(
@@ -95,6 +103,11 @@ for count, names in ((2, FEW), (100, MANY)):
     FIGURES |= {
         f"{name} of {count} classes": draw
         for name, draw in {
+            "numbers": lambda names=names: data.numbers(IMAGES[0], names[-1]),
+            "augmentation": lambda names=names: data.augmentation(
+                IMAGES[0], IMAGES, names[0], *IMAGES[:2], [(0.5, names[0]), (0.5, names[-1])]
+            ),
+            "quiz": lambda labels=labels, names=names: data.quiz(IMAGES[:10], labels[-10:], names, "a note"),
             "samples": lambda labels=labels, names=names: data.samples(IMAGES, labels, names),
             "class_means": lambda names=names: data.class_means(*[IMAGES[: len(names)]] * 3, names),
             "map": lambda labels=labels, names=names: data.map_of_images(PLACES, IMAGES, labels, names),
@@ -157,6 +170,37 @@ def test_explanations_show_the_map_over_the_image_and_mark_predicted_and_true_cl
     # The true class has a bar, however improbable.
     names = [text.get_text() for text in evaluation.explanations(explained(1, 100), MANY).axes[2].get_yticklabels()]
     assert len(names) == 11 and names[-1].startswith("* ")
+
+
+def test_an_image_is_drawn_as_its_numbers():
+    axes = data.numbers(IMAGES[3], "Dress").axes[0]
+    drawn = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axes.texts}
+    assert drawn == {place: str(value) for place, value in np.ndenumerate(IMAGES[3])}
+
+
+def test_a_convolution_is_drawn_in_numbers_that_add_up():
+    figure = data.convolution(IMAGES[0], EDGES, (5, 3), IMAGES[0].astype(float), IMAGES[0, ::2, ::2])
+    pixels, weights, products, result = (
+        [int(text.get_text()) for text in figure.axes[number].texts] for number in (0, 2, 4, 6)
+    )
+    assert pixels == IMAGES[0, 4:7, 2:5].ravel().tolist() and weights == [-1, 0, 1] * 3
+    assert products == [pixel * weight for pixel, weight in zip(pixels, weights, strict=True)]
+    assert result == [sum(products)]
+
+
+def test_a_quiz_hides_its_answers_upside_down():
+    figure = data.quiz(IMAGES[:10], LABELS[:10], CLASS_NAMES, "a note")
+    assert [axes.get_title() for axes in figure.axes] == [str(number) for number in range(1, 11)]
+    (answers,) = [text for text in figure.findobj(Text) if "1 T-shirt/top" in text.get_text()]
+    assert answers.get_rotation() == 180
+    for number, label in enumerate(LABELS[:10], start=1):
+        assert f"{number} {CLASS_NAMES[label]}" in answers.get_text()
+
+
+def test_augmentation_says_the_labels():
+    drawn = texts(data.augmentation(IMAGES[0], IMAGES[:8], "Shirt", *IMAGES[:2], PARTS))
+    assert "label of all\nversions:\nShirt" in drawn and "its label:\n0.69 Shirt\n0.31 Ankle boot" in drawn
+    assert "0% of pixels differ" in drawn and f"{(IMAGES[1] != IMAGES[0]).mean():.0%} of pixels differ" in drawn
 
 
 def test_map_shows_images_as_they_are():
