@@ -1,0 +1,350 @@
+"""The tables of the READMEs, from the stored measurements results.jsonl and speed.jsonl.
+
+python tests/benchmarks/tables.py            prints them
+python tests/benchmarks/tables.py --write    puts them into README.md and tests/benchmarks/README.md
+
+A table stands between the lines "<!-- table: NAME -->" and "<!-- end of table -->". Nothing is measured here.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from scipy.stats import binomtest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(ROOT), str(HERE)]
+
+from pyimagesearch.recipes import RECIPES
+
+READMES = (ROOT / "README.md", HERE / "README.md")
+TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+THREE_BLOCKS = {"network": {"filters": [32, 64, 128], "dropout": 0, "dense_dropout": 0}}
+WIDE = {"network": {"filters": [48, 96, 192], "dropout": 0, "dense_dropout": 0}}
+# The rows of the README's table: what it says, recipe, change.
+ROWS = (
+    ("`classic`, as the tutorials train", "classic", {}),
+    ("`fast` with `--epochs 4`", "fast", {"epochs": 4}),
+    ("`fast`, the default", "fast", {}),
+    ("`best`, the most accurate recipe", "best", {}),
+    ("`best`, with filters 32, 64, 128", "best", THREE_BLOCKS),
+    ("`best`, with filters 48, 96, 192", "best", WIDE | {"epochs": 40}),
+)
+MORE_ROWS = (*ROWS, ("`best`, with filters 32, 64, 128, 40 epochs", "best", THREE_BLOCKS | {"epochs": 40}))
+
+
+def read(name):
+    """Return the stored measurements of a file in this folder, one dict for each line."""
+    path = HERE / name
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def markdown(header, rows, left=1):
+    """Return a Markdown table whose first `left` columns are words and whose others are numbers."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
+
+    def line(cells):
+        aligned = [cell.ljust(width) if k < left else cell.rjust(width) for k, (cell, width) in enumerate(cells)]
+        return f"| {' | '.join(aligned)} |"
+
+    rule = ["-" * width if k < left else "-" * (width - 1) + ":" for k, width in enumerate(widths)]
+    return "\n".join([line(zip(row, widths, strict=True)) for row in (header, rule, *rows)]) + "\n"
+
+
+def cell(values, unit="%", digits=2):
+    """Return "94.23 ± 0.13% (5)", mean, sample standard deviation and n, for fractions; "94.23% (1)" for one of them.
+
+    Without values it is "-".
+    """
+    if not values:
+        return "-"
+    scale = 100 if unit == "%" else 1
+    spread = f" ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{scale * statistics.mean(values):.{digits}f}{spread}{unit} ({len(values)})"
+
+
+def of(results, key):
+    """Return the figures of those results that have them, by seed. Of one figure per epoch the last one."""
+    found = {result["seed"]: result[key] for result in results if key in result}
+    return {seed: value[-1] if isinstance(value, list) else value for seed, value in found.items()}
+
+
+def trainings(results, recipe, change, held_out=None):
+    """Return the trainings of this recipe and change, as the recipe is today. Precision may differ: see precision()."""
+    today = json.loads(json.dumps(asdict(RECIPES[recipe]) | change)) | {"bfloat16": None}
+    return [
+        result
+        for result in results
+        if result["recipe"] == recipe
+        and result["values"] | {"bfloat16": None} == today
+        and result.get("held_out") == held_out
+    ]
+
+
+def precision(results):
+    kinds = ["bfloat16" if result["values"]["bfloat16"] else "float32" for result in results]
+    return ", ".join(kind if len(set(kinds)) == 1 else f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+
+
+def parameters(values):
+    from pyimagesearch.minivggnet import MiniVGGNet
+
+    return MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
+
+
+def epochs_per_classic(speeds, recipe, change):
+    """Return how many times faster a training is than 25 epochs of the classic recipe in plain Keras, or None.
+
+    speeds: the lines of speed.jsonl, of which the last one that measured both counts.
+    """
+    plain = "plain Keras, classic"
+    for line in reversed(speeds):
+        rates = line.get("rates", {})
+        if change.get("network", {}) in ({}, RECIPES[recipe].network) and {plain, recipe} <= rates.keys():
+            ratio = statistics.median(a / b for a, b in zip(rates[recipe], rates[plain], strict=True))
+            epochs = change.get("epochs", RECIPES[recipe].epochs)
+            return ratio * RECIPES["classic"].epochs / epochs
+    return None
+
+
+def accuracy_table(results, speeds):
+    """The README's table."""
+    header = ["recipe", "epochs", "parameters", "test accuracy (runs)", "with flips (runs)", "speed"]
+    rows = []
+    for words, recipe, change in ROWS:
+        found = trainings(results, recipe, change)
+        if not found:
+            rows.append([words, *"-----"])
+            continue
+        faster = epochs_per_classic(speeds, recipe, change)
+        rows.append(
+            [
+                words,
+                found[0]["values"]["epochs"],
+                f"{parameters(found[0]['values']):,}",
+                cell([*of(found, "test").values()]),
+                cell([*of(found, "test_tta").values()]),
+                f"{faster:.{2 if faster < 2 else 1}f}x" if faster else "-",
+            ]
+        )
+    return markdown(header, rows)
+
+
+def seeds_table(results, speeds):
+    """How much the trainings of one recipe differ by seed, on 5,000 validation images and on the test images."""
+    header = ["recipe", "seeds", "validation (n)", "test (n)", "validation minus test (n)", "shirts (n)", "precision"]
+    rows = []
+    for words, recipe, change in MORE_ROWS:
+        found = trainings(results, recipe, change)
+        if accuracies := of(found, "test"):
+            validation, alike = of(found, "validation"), [shirts(x["mistakes"]) for x in found if "mistakes" in x]
+            gaps = [validation[seed] - accuracy for seed, accuracy in accuracies.items()]
+            row = [words, ", ".join(map(str, sorted(validation))), cell([*validation.values()])]
+            rows.append([*row, cell([*accuracies.values()]), cell(gaps), cell(alike, digits=0), precision(found)])
+    return markdown(header, rows, left=2)
+
+
+def shirts(mistakes):
+    """Return the fraction of the mistakes between shirt and T-shirt, pullover or coat.
+
+    mistakes: {number of the image: [true class, predicted class]}.
+    """
+    shirt, alike = 6, {0, 2, 4, 6}
+    return statistics.mean(shirt in pair and set(pair) <= alike for pair in mistakes.values())
+
+
+def mistakes_table(results, speeds):
+    """Test images that a recipe gets wrong and `classic` does not, and the reverse: McNemar's test, seed by seed."""
+    classic = {result["seed"]: result for result in trainings(results, "classic", {}) if "mistakes" in result}
+    rows = []
+    for words, recipe, change in MORE_ROWS[1:]:
+        for result in trainings(results, recipe, change):
+            if "mistakes" in result and result["seed"] in classic:
+                one, other = set(result["mistakes"]), set(classic[result["seed"]]["mistakes"])
+                p = binomtest(len(one - other), len(one ^ other)).pvalue
+                rows.append([words, result["seed"], len(one - other), len(other - one), f"{p:.0e}"])
+    header = ["recipe (n = 1)", "seed", "only it is wrong", "only `classic` is wrong", "McNemar's p"]
+    return markdown(header, rows) if rows else ""
+
+
+def votes_table(results, speeds):
+    """The accuracy of a vote of all trainings of a recipe on the test images, and how many all of them get wrong."""
+    rows = []
+    best = [row for row in MORE_ROWS if row[1] == "best" and "48" not in row[0]]
+    for words, chosen in [*((words, [row]) for words, *row in best), ("all of these", [row[1:] for row in best])]:
+        found = [result["mistakes"] for row in chosen for result in trainings(results, *row) if "mistakes" in result]
+        if len(found) > 1:
+            wrong = Counter(number for mistakes in found for number in mistakes)
+            missed = 0
+            for number in wrong:
+                pairs = [mistakes[number] for mistakes in found if number in mistakes]
+                votes = Counter(predicted for _, predicted in pairs)
+                votes[pairs[0][0]] = len(found) - len(pairs)
+                missed += max(sorted(votes), key=votes.get) != pairs[0][0]  # a tie goes to the class of lower number
+            everyone = sum(count == len(found) for count in wrong.values())
+            rows.append([words, len(found), f"{1 - missed / 10_000:.2%}", everyone, len(wrong)])
+    return markdown(["networks", "n", "accuracy of the vote", "wrong with all", "wrong with any"], rows) if rows else ""
+
+
+def changes_table(results, speeds):
+    """Changes of `fast` that were measured on 10,000 validation images, beside `fast` of the same precision."""
+    header = ["change", "precision", "validation accuracy (n)", "cross-entropy (n)", "minus unchanged, same seeds (n)"]
+    held_out = 10_000
+    groups = {}
+    for result in results:
+        if result["recipe"] == "fast" and result.get("held_out") == held_out:
+            groups.setdefault(json.dumps(result["values"], sort_keys=True), []).append(result)
+    today = json.loads(json.dumps(asdict(RECIPES["fast"])))
+    rows = []
+    for found in groups.values():
+        values = found[0]["values"]
+        changed = [f"{key} {values[key]}" for key in values if key != "bfloat16" and values[key] != today.get(key)]
+        same = json.dumps(today | {"bfloat16": values["bfloat16"]}, sort_keys=True)
+        entropy, base = of(found, "validation_cross_entropy"), of(groups.get(same, []), "validation_cross_entropy")
+        differences = [entropy[seed] - base[seed] for seed in entropy if seed in base] if changed else []
+        row = [", ".join(changed) or "none", precision(found), cell([*of(found, "validation").values()])]
+        rows.append([*row, cell([*entropy.values()], "", 4), cell(differences, "", 4)])
+    rows.sort(key=lambda row: (row[0] != "none", row[0], row[1]))
+    return markdown(header, rows, left=2) if rows else ""
+
+
+# Published results on the data of after 2017-08-31, when the authors replaced the images: network, source, parameters,
+# epochs, test accuracy.
+OTHERS = (
+    ("WRN-40-4 with RandAugment and more, best epoch", "Liang-yc/fn_playground", "about 9M", "881", "96.69%"),
+    ("VGG8B, twice as wide, local losses, cutout", "arXiv:1901.06656", "28.2M", "200", "95.86%"),
+    ("WRN-28-10, random erasing, best epoch", "zhunzhong07/Random-Erasing, issue 9", "36.5M", "300", "95.8%"),
+    ("ResNet-20, random erasing", "zhunzhong07/Random-Erasing, issue 10", "0.27M", "300", "95.55 ± 0.04%"),
+    ("VGG8B, a plain network", "arXiv:1901.06656", "7.3M", "200", "95.47%"),
+    ("ResNet-20", "zhunzhong07/Random-Erasing, issue 10", "0.27M", "300", "95.18 ± 0.04%"),
+    ("Four convolutions, one dense layer", "the dataset's repository, issue 151", "not stated", "not stated", "94.32%"),
+    ("Three convolutions, two dense layers", "the dataset's repository, issue 148", "about 1M", "not stated", "94.03%"),
+    ("DenseNet-BC", "the dataset's repository, issue 153", "0.17M", "not stated", "93.9%"),
+    ("People (1,000 images, majority of three)", "the dataset's repository", "-", "-", "83.5%"),
+)
+
+
+def others_table(results, speeds):
+    """Published results, and ours, the most accurate first."""
+    rows = [list(row) for row in OTHERS]
+    for words, recipe, change in ROWS:
+        found = trainings(results, recipe, change)
+        if accuracies := of(found, "test"):
+            values = found[0]["values"]
+            count = f"{parameters(values) / 1e6:.2f}M"
+            rows.append([words, "here", count, values["epochs"], cell([*accuracies.values()])])
+    rows.sort(key=lambda row: -float(re.match("[0-9.]+", row[-1]).group()))
+    return markdown(["network", "source", "parameters", "epochs", "test accuracy (runs)"], rows, left=2)
+
+
+def speed_table(results, speeds):
+    """The last run of speed.py that measured all implementations."""
+    import speed
+
+    all_of_them = {"matrix product", "fast", "evaluation", "forward pass only"}
+    line = next((line for line in reversed(speeds) if all_of_them <= line.get("rates", {}).keys()), None)
+    if line is None:
+        return ""
+    header = [
+        "implementation",
+        "images/s",
+        "lowest to highest",
+        "GFLOP/s",
+        "of the limit",
+        "memory, MB",
+        "first step, s",
+    ]
+    rows = [
+        [name, f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}", f"{flop / 1e9:.0f}", f"{share:.0%}" if share else "-",
+         f"{memory:,.0f}", f"{line['first_step'][name]:.1f}"]
+        for name, middle, low, high, flop, share, memory in speed.trainings(line)
+    ]  # fmt: skip
+    limit, rounds = max(line["rates"]["matrix product"]), len(line["rates"]["matrix product"])
+    words = f"The limit is {limit / 1e9:.0f} GFLOP/s, the fastest float32 matrix product of {rounds} rounds.\n"
+    ratios = [[what, f"{value:.3f}" if value < 0.1 else f"{value:.2f}"] for what, value in speed.ratios(line).items()]
+    return "\n".join(
+        [described(line), markdown(header, rows), words, markdown(["ratio", f"median (n = {rounds})"], ratios)]
+    )
+
+
+def until_table(results, speeds):
+    """Time until a validation accuracy: each training of speed.py --until."""
+    rows = []
+    for line in speeds:
+        for name, epochs in line.get("epochs", {}).items():
+            passed = [f"{seconds:.0f} s" for seconds, reached in epochs if reached >= line["until"] / 100] or ["never"]
+            rows.append([name, line["seed"], f"{line['until']:g}%", passed[0], len(epochs), f"{epochs[-1][1]:.2%}"])
+    header = ["training (n = 1)", "seed", "validation accuracy", "reached after", "epochs", "at the end"]
+    return markdown(header, rows) if rows else ""
+
+
+def scaling_table(results, speeds):
+    """Time and memory of an epoch of more and more images: the last run of speed.py --scaling."""
+    line = next((line for line in reversed(speeds) if "scaling" in line), None)
+    if line is None:
+        return ""
+    rows = [
+        [f"{count:,}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{memory:,.0f}", f"{count * 785 / 1e6:,.0f}"]
+        for count, seconds, memory in line["scaling"]
+    ]
+    header = ["images", "seconds (n = 1)", "images/s", "memory, MB", "of it images, MB"]
+    return described(line) + "\n" + markdown(header, rows, left=0)
+
+
+def described(line):
+    """Return a sentence on what a line of speed.jsonl was measured with."""
+    versions = ", ".join(f"{name} {line['versions'][name]}" for name in ("keras", "tensorflow", "torch", "jax")
+                         if name in line["versions"])  # fmt: skip
+    return f"`{line['command']}`, {line['cores']} cores of {line['processor']}, {versions}, commit {line['commit']}.\n"
+
+
+TABLES = {
+    "accuracy": accuracy_table,
+    "seeds": seeds_table,
+    "mistakes": mistakes_table,
+    "votes": votes_table,
+    "changes": changes_table,
+    "others": others_table,
+    "speed": speed_table,
+    "until": until_table,
+    "scaling": scaling_table,
+}
+
+
+def written(text, results, speeds):
+    """Return a README's text with its tables as the measurements have them."""
+
+    def table(match):
+        start, name, end = match.groups()
+        made = TABLES[name](results, speeds)
+        return f"{start}\n{made}\n{end}" if made else start + end
+
+    return TABLE.sub(table, text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the tables into the READMEs")
+    args = parser.parse_args()
+    results, speeds = read("results.jsonl"), read("speed.jsonl")
+    if not args.write:
+        for name, table in TABLES.items():
+            print(f"{name}\n\n{table(results, speeds)}")
+    for path in READMES if args.write else ():
+        path.write_text(written(path.read_text(), results, speeds))
+
+
+if __name__ == "__main__":
+    from pyimagesearch.cli import libraries
+
+    with libraries.quiet():
+        import keras  # noqa: F401
+    main()

@@ -1,0 +1,153 @@
+"""tables.py: the READMEs show what was measured; a mean names its n, and counts no other recipe's trainings."""
+
+import json
+import re
+import statistics
+from dataclasses import asdict, replace
+
+import pytest
+import speed
+import tables
+
+from pyimagesearch.recipes import RECIPES
+
+RESULTS, SPEEDS = tables.read("results.jsonl"), tables.read("speed.jsonl")
+
+
+def training(seed, recipe="fast", change=None, **figures):
+    values = json.loads(json.dumps(asdict(RECIPES[recipe]) | (change or {})))
+    return {"recipe": recipe, "change": change or {}, "values": values, "seed": seed} | figures
+
+
+def row(table, words):
+    """Return the cells of the row that starts with these words."""
+    line = next(line for line in table.splitlines() if line.startswith(f"| {words}"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@pytest.mark.parametrize("path", tables.READMES, ids=["README", "benchmarks"])
+def test_the_tables_of_a_readme_are_those_of_the_stored_measurements(path):
+    text = path.read_text()
+    assert tables.TABLE.search(text)
+    made = tables.written(text, RESULTS, SPEEDS)
+    for line, expected in zip(text.splitlines(), made.splitlines(), strict=True):
+        assert line == expected, "python tests/benchmarks/tables.py --write"
+
+
+def test_the_readme_shows_mean_deviation_and_n_of_the_stored_trainings():
+    """Counted here once more, without the functions of tables.py."""
+    text = tables.READMES[0].read_text()
+    for words, recipe, change in (("`fast`, the default", "fast", {}), ("`best`, the most accurate", "best", {})):
+        values = json.loads(json.dumps(asdict(replace(RECIPES[recipe], bfloat16=False))))
+        accuracies = [
+            100 * line["test"]
+            for line in map(json.loads, (tables.HERE / "results.jsonl").read_text().splitlines())
+            if line["recipe"] == recipe
+            and line["change"] == change
+            and line["values"] | {"bfloat16": False} == values
+            and "test" in line
+            and "held_out" not in line
+        ]
+        assert len(accuracies) >= 5
+        mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
+        assert row(text, words)[3] == f"{mean:.2f} ± {deviation:.2f}% ({len(accuracies)})"
+
+
+def test_validation_accuracy_is_higher_than_test_accuracy_by_what_the_readme_says():
+    found = [line for line in tables.trainings(RESULTS, "fast", {}) if "test" in line]
+    gap = statistics.mean(line["validation"][-1] - line["test"] for line in found)
+    text = " ".join(tables.READMES[0].read_text().split())
+    said = re.search(r"by ([0-9.]+) points in the mean over (\w+)", text)
+    assert said, "the README's sentence has changed: adapt this test"
+    numbers = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    assert said.groups() == (f"{100 * gap:.1f}", numbers[len(found)])
+
+
+def test_a_mean_has_its_n_and_one_run_no_deviation():
+    results = [
+        training(0, test=0.94, test_tta=0.95, validation=[0.1, 0.96]),
+        training(1, test=0.95, validation=[0.1, 0.95]),
+        training(2, test=0.96, validation=[0.1, 0.97]),
+    ]
+    cells = row(tables.accuracy_table(results, []), "`fast`, the default")
+    assert cells[3:] == ["95.00 ± 1.00% (3)", "95.00% (1)", "-"]
+    cells = row(tables.seeds_table(results, []), "`fast`, the default")
+    assert cells[1:5] == ["0, 1, 2", "96.00 ± 1.00% (3)", "95.00 ± 1.00% (3)", "1.00 ± 1.00% (3)"]
+    assert row(tables.accuracy_table(results, []), "`classic`")[1:] == [*"-----"]
+
+
+def test_trainings_by_other_values_on_other_images_or_without_test_images_do_not_count():
+    other = training(1, test=0.1)
+    other["values"]["weight_decay"] /= 2  # the recipe was another one then
+    results = [
+        training(0, test=0.94),
+        other,
+        training(2, test=0.1, held_out=10_000),
+        training(3, change={"epochs": 5}, test=0.1),
+        training(4, "classic", test=0.1),
+        training(5, validation=[0.9]),
+    ]
+    assert row(tables.accuracy_table(results, []), "`fast`, the default")[3] == "94.00% (1)"
+
+
+def test_a_change_is_compared_with_the_unchanged_recipe_on_the_same_seeds_and_in_the_same_precision():
+    def held_out(seed, entropy, **change):
+        return training(
+            seed,
+            change={"bfloat16": True} | change,
+            held_out=10_000,
+            validation=[0.9],
+            validation_cross_entropy=entropy,
+        )
+
+    results = [held_out(0, 0.20), held_out(1, 0.30), held_out(2, 0.40)]
+    results += [held_out(1, 0.33, batch_size=64), held_out(2, 0.45, batch_size=64), held_out(3, 9.0, batch_size=64)]
+    results += [held_out(0, 0.9, bfloat16=False)]
+    table = tables.changes_table(results, [])
+    assert row(table, "batch_size 64")[4] == "0.0400 ± 0.0141 (2)"
+    assert row(table, "none")[2:] == ["90.00 ± 0.00% (3)", "0.3000 ± 0.1000 (3)", "-"]
+
+
+def test_speed_is_counted_in_epochs_of_classic():
+    speeds = [{"rates": {"plain Keras, classic": [1, 1, 1], "fast": [9, 9, 9]}}]
+    speeds += [{"rates": {"plain Keras, classic": [100, 200, 100], "fast": [200, 400, 500]}}, {"scaling": []}]
+    results = [training(0, test=0.94), training(0, change={"epochs": 4}, test=0.94)]
+    table = tables.accuracy_table(results, speeds)
+    assert row(table, "`fast`, the default")[5] == f"{2 * 25 / RECIPES['fast'].epochs:.1f}x"
+    assert row(table, "`fast` with `--epochs 4`")[5] == "12.5x"
+
+
+def test_a_vote_and_the_images_that_all_get_wrong():
+    mistakes = [{"7": [1, 0], "8": [1, 2], "9": [1, 2]}, {"7": [1, 0], "8": [1, 2]}, {"7": [1, 0]}]
+    results = [training(seed, "best", mistakes=found) for seed, found in enumerate(mistakes)]
+    assert row(tables.votes_table(results, []), "`best`")[1:] == ["3", "99.98%", "1", "3"]
+    results = [training(0, "best", mistakes=mistakes[0]), training(0, "classic", mistakes={"7": [1, 0], "1": [6, 0]})]
+    assert row(tables.mistakes_table(results, []), "`best`")[1:] == ["0", "2", "1", "1e+00"]
+    assert tables.shirts({"1": [6, 0], "2": [4, 6], "3": [6, 9], "4": [2, 4]}) == 0.5
+
+
+def test_operations_of_a_training_step():
+    """By hand: 28x28 pixels, 3x3 weights; a frozen first convolution is computed forward alone."""
+    forward = 2 * 9 * (784 * 32 + 784 * 32 * 32 + 196 * 32 * 64 + 196 * 64 * 64) + 2 * (3136 * 512 + 512 * 10)
+    first, second = 2 * 9 * 784 * 32, 2 * 9 * 784 * 32 * 32
+    assert speed.training_flop(RECIPES["classic"]) == 3 * forward - first
+    assert speed.training_flop(RECIPES["fast"]) == 3 * forward - 2 * first - second
+
+
+def test_the_limit_is_the_fastest_product_of_the_run_and_ratios_are_those_of_each_round():
+    rates = {"matrix product": [1e12, 4e12, 2e12], "plain Keras, classic": [100, 50, 10], "fast": [200, 200, 200]}
+    rates |= {"PyTorch, eager, 128": [150, 150, 150], "PyTorch, eager, 256": [100, 160, 160]}
+    rates |= {
+        "input pipeline of fast": [2e4, 2e4, 2e4],
+        "evaluation": [50, 50, 50],
+        "forward pass only": [100, 100, 100],
+    }
+    result = {"rates": rates, "memory": dict.fromkeys(rates, 1000.0)}
+    fraction = {name: share for name, *_, share, _ in speed.trainings(result)}
+    assert fraction["fast"] == pytest.approx(200 * speed.training_flop(RECIPES["fast"]) / 4e12)
+    assert fraction.keys() == {"plain Keras, classic", "fast", "PyTorch, eager, 128", "PyTorch, eager, 256"}
+    ratios = speed.ratios(result)
+    assert ratios["fast / plain Keras, classic"] == 4
+    assert ratios["fast / the fastest PyTorch (eager, 256)"] == 1.25
+    assert ratios["time for batches / time of a step, fast"] == 0.01
+    assert ratios["time of an evaluation / of its forward passes"] == 2
