@@ -28,7 +28,7 @@ SIGNATURES = (
     (b"\x89PNG", "an image (PNG)", "give a model file, and the image with --image"),
     (b"\xff\xd8\xff", "an image (JPEG)", "give a model file, and the image with --image"),
     (b"%PDF", "a PDF document", "give a model file"),
-    (b"\x08\x01\x12", "a TensorFlow SavedModel graph", f"only Keras models can be loaded; {SAVE}"),
+    (b"\x08\x01\x12", "a TensorFlow graph (.pb)", f"only Keras models can be loaded; {SAVE}"),
 )
 KERAS_PARTS = {"config.json", "model.weights.h5"}
 
@@ -100,8 +100,7 @@ def open_archive(path):
             keras = any(name.encode() in file.read(200_000) for name in KERAS_PARTS | {"metadata.json"})
         kind = "a .keras file" if keras else "a ZIP file"
         raise UserError(
-            f"it is cut off or damaged: it begins as {kind}, and of its {size:,} bytes none are the table of contents "
-            f"that ends one; {DOWNLOAD}"
+            f"it is cut off or damaged: {size:,} bytes that begin as {kind}, and the end of one is missing; {DOWNLOAD}"
         ) from error
     names = archive.namelist()
     if set(names) >= KERAS_PARTS:

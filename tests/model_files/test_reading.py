@@ -34,7 +34,7 @@ def archive(**parts):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "Git LFS pointer.*git lfs pull"),
         (b"\n<!DOCTYPE html>\n<html></html>", "web page"),
         (b"\x1c\x00\x00\x00TFL3" + bytes(64), "TensorFlow Lite"),
-        (b"\x08\x01\x12\x04\x0a\x02\x08\x01", "TensorFlow SavedModel graph"),
+        (b"\x08\x01\x12\x04\x0a\x02\x08\x01", "a TensorFlow graph"),
         (b"\x08\x08\x12\x07pytorch", "ONNX"),
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch file"),
         (archive(archive__data_dot_pkl=b"x"), "PyTorch file"),
