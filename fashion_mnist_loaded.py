@@ -182,6 +182,7 @@ def predict_photos(args, contents):
     """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
     import numpy as np
 
+    from pyimagesearch.data import loading
     from pyimagesearch.photos import conversion
     from pyimagesearch.photos import files as photo_files
 
@@ -202,7 +203,8 @@ def predict_photos(args, contents):
             unusable += 1
             continue
         views = predict.predict(model, photo.images, input_format)
-        probabilities = calibration.apply_temperature(predict.combine(views), temperature)
+        possible = photo.classes if tuple(class_names) == loading.CLASS_NAMES else None
+        probabilities = calibration.apply_temperature(predict.combine(views, possible), temperature)
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
         print(printable(f"{path}: {', '.join(best)}"))
         unsure = ["low confidence: the network may be wrong"] if probabilities.max() < 0.5 else []

@@ -58,7 +58,12 @@ def test_time_augmentation(model, images, probabilities, input_format=OURS):
     return (probabilities + predict(model, images[:, :, ::-1], input_format)) / 2
 
 
-def combine(probabilities):
-    """Return one prediction, (classes,), from several views of one image, (views, classes): their geometric mean."""
+def combine(probabilities, possible=None):
+    """Return one prediction, (classes,), from several views of one image, (views, classes): their geometric mean.
+
+    possible: the numbers of the only classes that the image may show; the others get 0. None: all.
+    """
     product = np.exp(np.log(probabilities + 1e-7).mean(axis=0))
+    if possible is not None:
+        product[~np.isin(np.arange(len(product)), possible)] = 0
     return product / product.sum()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.errors import UserError
 from pyimagesearch.photos import files, segmentation
 
@@ -21,6 +22,10 @@ GARMENT_MEDIAN, GARMENT_DEVIATION = 165, 36
 # Clothes laid out on a bed spread their sleeves; those of the data set let them hang, and are narrower than tall. So a
 # photo gives an image as it is and three of other widths, at most 1 time the height; their predictions are combined.
 WIDTHS = (1.0, 0.85, 0.7)
+# A shoe from above is about as long and wide as the data set's, which are seen from the side; the toe may be at either
+# end. Which of the three it is, the network says.
+HEIGHTS = (0.7, 1.0, 1.4)
+SHOES = tuple(CLASS_NAMES.index(name) for name in ("Sandal", "Sneaker", "Ankle boot"))
 BT601 = np.array([0.299, 0.587, 0.114])  # the weights of red, green and blue in gray, as Pillow has them
 
 
@@ -33,6 +38,7 @@ class Photo:
     gray     uint8 (height, width): the garment, light on black
     images   uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
     notes    sentences about what may make the prediction wrong
+    classes  numbers of the only classes that it may show, or None for all: a pair is one of shoes
     """
 
     pixels: np.ndarray
@@ -40,6 +46,7 @@ class Photo:
     gray: np.ndarray
     images: np.ndarray
     notes: tuple
+    classes: tuple | None = None
 
 
 def convert_files(paths):
@@ -68,13 +75,22 @@ def convert(image, name="the photo"):
     edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     if edge.mean() > 0.05:
         notes.append("the garment touches the edge of the photo: is all of it visible?")
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    crop = gray[y : y + height, x : x + width]
-    views = [_view(crop, width)]
-    if background is None:
-        views += [_view(crop, min(width, height) * factor) for factor in WIDTHS]
+    if shoe := segmentation.one_of_a_pair(mask):
+        notes.append("two similar pieces side by side are taken for a pair of shoes: the network sees one, lying")
+        mask, rectangle = shoe
+        gray = _gray(pixels, mask, background)
+        crop = _lying(gray, rectangle)
+        views = [_view(crop, crop.shape[1] / factor) for factor in HEIGHTS]
+    else:
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        crop = gray[y : y + height, x : x + width]
+        views = [_view(crop, width)]
+        if background is None:
+            views += [_view(crop, min(width, height) * factor) for factor in WIDTHS]
+    if shoe or background is None:
         views += [view[:, ::-1] for view in views]
-    return Photo(pixels, mask, gray, np.stack(views)[..., np.newaxis], tuple(notes))
+    images = np.stack(views)[..., np.newaxis]
+    return Photo(pixels, mask, gray, images, tuple(notes), SHOES if shoe else None)
 
 
 def _data_set_image(pixels):
@@ -110,6 +126,14 @@ def _gray(pixels, mask, background):
         gray = (sign * (luminance - background @ BT601)).clip(0)
         gray *= 255 / max(gray[mask].max(), 1)
     return np.where(mask, gray, 0).astype(np.uint8)
+
+
+def _lying(gray, rectangle):
+    """Return what is in a rectangle of one_of_a_pair(), turned so that what was up in the photo is at the left."""
+    center, (width, height), tilt = rectangle
+    matrix = cv2.getRotationMatrix2D(center, tilt + 90, 1)
+    matrix[:, 2] += np.subtract((height / 2, width / 2), center)
+    return cv2.warpAffine(gray, matrix, (max(1, round(height)), max(1, round(width))))
 
 
 def _view(crop, width):

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 from test_conversion import enlarged
+from test_segmentation import PAIRS
 
 from conftest import pictures
 from pyimagesearch import recipes
@@ -45,6 +47,23 @@ def test_script_predicts_photos_and_goes_on_after_bad_ones(run, tmp_path, traine
     assert (tmp_path / "images/photos.png").stat().st_size > 10_000
     (tmp_path / "wardrobe/x.jpg").unlink()
     assert run("fashion_mnist_loaded.py", "--model", model, "--image", "wardrobe", check=0).stderr == ""
+
+
+def test_pair_may_only_be_shoes_of_the_data_set(run, tmp_path, trained):
+    model, _, _ = trained
+    sheet = np.where(PAIRS["apart"], 40, 250).astype(np.uint8)
+    Image.fromarray(sheet).save(tmp_path / "pair.png")
+    shoes = {"Sandal", "Sneaker", "Ankle boot"}
+    done = run("fashion_mnist_loaded.py", "--model", model, "--image", "pair.png", "--json", "result.json", check=0)
+    assert "pair of shoes" in done.stdout
+    (photo,) = json.loads((tmp_path / "result.json").read_text())
+    assert sum(photo[name] for name in shoes) == pytest.approx(1)
+    assert {name for name in loading.CLASS_NAMES if photo[name] > 1e-9} <= shoes
+    (tmp_path / "names.txt").write_text("".join(f"animal {number}\n" for number in range(10)))
+    names = ("--class-names", "names.txt", "--json", "result.json")
+    done = run("fashion_mnist_loaded.py", "--model", model, "--image", "pair.png", *names, check=0)
+    (photo,) = json.loads((tmp_path / "result.json").read_text())
+    assert all(photo[f"animal {number}"] > 1e-9 for number in range(10))
 
 
 def test_odd_names_are_shown_in_silence(run, tmp_path, trained):
