@@ -13,6 +13,7 @@ in a hidden folder beside that file.
 
 import argparse
 import dataclasses
+import functools
 import hashlib
 import json
 import platform
@@ -47,10 +48,7 @@ def one_training(recipe, seed, args, test, kept):
     images, labels = loading.load_part("train", args.data_dir)
     held_out = args.validation or preparation.VALIDATION_FRACTION
     training, validation = preparation.split(preparation.reshape(images), labels, seed, held_out)
-    try:
-        model, history = train(recipe, training, validation, len(loading.CLASS_NAMES), seed, kept)
-    except (KeyboardInterrupt, Terminated) as stop:
-        raise type(stop)("stopped; the same command goes on where it was") from None
+    model, history = train(recipe, training, validation, len(loading.CLASS_NAMES), seed, kept)
     probabilities, flipped = with_flips(model, validation[0])
     figures = {
         "seconds": round(sum(history["seconds"]), 1),
@@ -101,6 +99,34 @@ def circumstances():
 
 def _quoted(argument):
     return f"'{argument}'" if set(argument) & set(' "{}[]') else argument
+
+
+def read(path):
+    """Return the results, a list of dicts, that a file holds: one on each line; [] if there is no file yet."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def measure_once(path, results, key, measure, optional=()):
+    """Add key | measure(kept) | circumstances() to the list of results and to the file; nothing if it is there.
+
+    key: a dict of what identifies a measurement; a stored result without one of the `optional` entries has None there.
+    measure: takes the checkpoints.Checkpoints of its training, which one that was stopped is resumed from.
+    """
+    wanted = dict.fromkeys(optional) | key
+    if any(all(result.get(name) == value for name, value in wanted.items()) for result in results):
+        return
+    print("\n" + ", ".join(f"{name} {value}" for name, value in key.items() if name != "values" and value))
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+    with checkpoints.locked(path.with_name(digest)) as folder:
+        kept = checkpoints.Checkpoints(folder, key | saving.environment(), resume=True)
+        try:
+            figures = measure(kept)
+        except (KeyboardInterrupt, Terminated) as stop:
+            raise type(stop)("stopped; the same command goes on where it was") from None
+        results.append(key | figures | circumstances())
+        with path.open("a") as file:
+            file.write(json.dumps(results[-1]) + "\n")
+        kept.remove()
 
 
 def mean_and_deviation(values, unit=100):
@@ -174,7 +200,7 @@ def main(arguments=()):
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     args = parser.parse_args(arguments)
 
-    results = [json.loads(line) for line in args.results.read_text().splitlines()] if args.results.exists() else []
+    results = read(args.results)
     for name in args.recipes:
         recipe = dataclasses.replace(RECIPES[name], **args.change)
         recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
@@ -182,17 +208,8 @@ def main(arguments=()):
             # The values are part of the key: a recipe that was changed since is another recipe.
             key = {"recipe": name, "change": args.change, "values": json.loads(json.dumps(dataclasses.asdict(recipe)))}
             key |= {"seed": seed} | ({"held_out": args.validation} if args.validation else {})
-            if any({k: result.get(k) for k in (*key, "held_out")} == {"held_out": None} | key for result in results):
-                continue
-            print(f"\n{name}, {args.change or 'as it is'}, seed {seed}")
-            digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-            with checkpoints.locked(args.results.with_name(digest)) as folder:
-                kept = checkpoints.Checkpoints(folder, key | saving.environment(), resume=True)
-                figures = one_training(recipe, seed, args, args.test or not args.change, kept)
-                results.append(key | figures | circumstances())
-                with args.results.open("a") as file:
-                    file.write(json.dumps(results[-1]) + "\n")
-                kept.remove()
+            work = functools.partial(one_training, recipe, seed, args, args.test or not args.change)
+            measure_once(args.results, results, key, work, optional=["held_out"])
     summary(results)
 
 
