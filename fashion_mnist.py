@@ -29,6 +29,7 @@ def parse(arguments):
     parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all randomness (default: 42)")
     parser.add_argument("--limit", type=number(int, 240, 60_000), metavar="N", help="use only the first N images")
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="file to save the network in")
+    parser.add_argument("--no-flip", action="store_true", help="do not mirror images, for digits or letters")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped, if any")
     parser.add_images_flag()
     parser.add_data_flags()
@@ -78,14 +79,15 @@ def train_and_save(args, folder):
     with libraries.quiet():
         from pyimagesearch.data.batches import scale
         from pyimagesearch.evaluation import calibration, layers, predict
-        from pyimagesearch.figures import network, style
+        from pyimagesearch.figures import network as drawings
+        from pyimagesearch.figures import style
         from pyimagesearch.figures import training as curves
         from pyimagesearch.model_files import saving
-        from pyimagesearch.training import checkpoints, devices
-        from pyimagesearch.training.train import train
+        from pyimagesearch.training import checkpoints, devices, network, train
 
         device_names = devices.use_all()
     changes = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
+    changes |= {"flip": False} if args.no_flip else {}
     recipe = dataclasses.replace(RECIPES[args.recipe], **changes)
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
     print(preparation.describe("one batch, scaled", scale(training[0][: recipe.batch_size])))
@@ -93,18 +95,15 @@ def train_and_save(args, folder):
         f"training with the recipe {args.recipe!r} (epochs: {recipe.epochs}, batch size: {recipe.batch_size}) on "
         f"{device_names}{', in bfloat16' if recipe.bfloat16 else ''}"
     )
-    if recipe.network:
-        print(
-            "  network arguments set by the recipe:", ", ".join(f"{k}={value}" for k, value in recipe.network.items())
-        )
+    recipe = network.adapt(recipe, len(class_names))  # says where the recipe and minivggnet.py do not agree
     if recipe.cutmix:
         print("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
 
     # Build and train the network.
-    made_by = {"recipe": args.recipe, **dataclasses.asdict(recipe), "seed": args.seed, **saving.environment()}
+    made_by = {"recipe": args.recipe, **train.settings(recipe), "seed": args.seed, **saving.environment()}
     settings = {"data": checkpoints.fingerprint(images, labels), **made_by}
     kept = checkpoints.Checkpoints(folder, settings, args.resume)
-    model, history = train(recipe, training, validation, len(class_names), args.seed, kept)
+    model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept)
     if not first_process():
         return model, history
 
@@ -128,15 +127,19 @@ def train_and_save(args, folder):
 
     # Plot what happened, and what the network is like inside.
     figures = {
-        "plot": curves.curves(history, recipe, len(class_names)),
-        "minivggnet": network.diagram(layers.layer_table(model)),
+        "plot": curves.curves(history, dataclasses.replace(recipe, schedule=made_by["schedule"]), len(class_names)),
+        "minivggnet": drawings.diagram(layers.layer_table(model)),
     }
-    if maps := layers.activations(model, scale(validation[0][0])):  # a network of your own may have no convolutions
-        filters, probabilities = layers.first_filters(model), predict.predict(model, validation[0][:1])[0]
-        figures["filters"] = network.filters(filters)
-        figures["feature_maps"] = network.feature_maps(validation[0][0], maps, filters, probabilities, class_names)
+    maps, filters = layers.activations(model, scale(validation[0][0])), layers.first_filters(model)
+    if filters is not None:
+        figures["filters"] = drawings.filters(filters)
+    if maps:
+        probabilities = predict.predict(model, validation[0][:1])[0]
+        figures["feature_maps"] = drawings.feature_maps(validation[0][0], maps, filters, probabilities, class_names)
     drawn = style.save(args.images, **figures)
     print(f"figures: {', '.join(map(str, drawn))}")
+    if missing := {"filters", "feature_maps"} - figures.keys():
+        print(f"  no figure of {' and '.join(sorted(missing))}: the network does not start with a convolution")
     flags = "model", "data_dir", "any_data"
     print(f"next, evaluate it on the test images: {command('fashion_mnist_loaded.py', args, *flags)}")
     return model, history

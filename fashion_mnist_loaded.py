@@ -86,7 +86,9 @@ def evaluate(args, contents):
 
     # Compare with the labels.
     result = metrics.evaluate(probabilities, labels, class_names, temperature)
-    if args.tta:
+    if args.tta and contents.record.get("flip") is False:
+        print("no test-time augmentation: the network was trained without flips, so a mirrored image is new to it")
+    elif args.tta:
         averaged = predict.test_time_augmentation(model, images, probabilities, input_format)
         result["tta"] = metrics.evaluate(averaged, labels, class_names, temperature)
     print(metrics.summary(result, len(labels)) + "\n")

@@ -132,7 +132,11 @@ def _shape(shape):
 
 
 def first_filters(model):
-    """Return the filters of the first convolution, float (rows, columns, channels, filters)."""
+    """Return the filters of the first convolution, float (rows, columns, channels, filters); None without a Conv2D.
+
+    Other convolutions (DepthwiseConv2D, SeparableConv2D) have filters that do not belong to one feature map each.
+    """
     import keras
 
-    return next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)).get_weights()[0]
+    convolution = next((layer for layer in model.layers if isinstance(layer, _convolutions())), None)
+    return convolution.get_weights()[0] if isinstance(convolution, keras.layers.Conv2D) else None

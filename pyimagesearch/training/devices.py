@@ -68,6 +68,17 @@ def share(batch_size):
     return Share(jax.process_index(), jax.process_count(), number)
 
 
+@contextlib.contextmanager
+def alone():
+    """Inside this block, what is built and computed stays in this process, on one device."""
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
+
+
 def stop_sharing():
     """End the distribution: what follows runs in this process, on one device."""
     keras.distribution.set_distribution(None)

@@ -21,7 +21,8 @@ def fused_batch_normalization():
     stock = layer.call
 
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable) or len(inputs.shape) != 4 or self.axis not in (3, -1) or mask is not None:
+        plain = self.scale and self.center and not self.synchronized and mask is None
+        if not (training and self.trainable and plain) or len(inputs.shape) != 4 or self.axis not in (3, -1):
             return stock(self, inputs, training=training, mask=mask)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, self.gamma, self.beta, epsilon=self.epsilon)
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):

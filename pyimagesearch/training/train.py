@@ -1,13 +1,15 @@
 """Train the network by a recipe: network, whitening, optimizer and learning-rate schedule, loss, fit."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
 from pyimagesearch.data import randomness
 from pyimagesearch.data.batches import Batches
-from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.training import callbacks, devices
 from pyimagesearch.training.fused import fused_batch_normalization
+from pyimagesearch.training.network import build
 from pyimagesearch.training.whitening import whiten
 
 
@@ -27,17 +29,11 @@ def learning_rates(recipe, steps):
 
 def optimizer(recipe, steps):
     """Return the recipe's optimizer, stochastic gradient descent, for a training of `steps` steps."""
-    sgd = keras.optimizers.SGD(
-        learning_rates(recipe, steps), recipe.momentum, recipe.nesterov, weight_decay=recipe.weight_decay or None
-    )
-    if recipe.weight_decay:  # it keeps kernels small; a bias or the scale of a normalization does no harm when large
-        sgd.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return sgd
-
-
-def build(recipe, classes):
-    """Return the recipe's network for 28x28 gray images, untrained and uncompiled."""
-    return MiniVGGNet.build(28, 28, 1, classes, **recipe.network)
+    rates, decay = learning_rates(recipe, steps), recipe.weight_decay or None
+    chosen = keras.optimizers.SGD(rates, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay)
+    if decay:  # it keeps kernels small; a bias or the scale of a normalization does no harm when large
+        chosen.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return chosen
 
 
 def compiled(recipe, images, classes, seed, steps):
@@ -107,7 +103,30 @@ def train(recipe, training, validation, classes, seed, checkpoints=None):
 
 
 def used_rates(recipe, steps, count=200):
-    """Return the learning rate at `count` of the steps, evenly spaced from the first to the last, as a list."""
-    rates = learning_rates(recipe, steps)
-    sampled = np.linspace(0, steps - 1, min(steps, count)).astype(int)
-    return [float(rates(step)) if callable(rates) else rates for step in sampled]
+    """Return the optimizer's learning rate at `count` of the steps, evenly spaced from first to last, as a list."""
+    chosen, rates = optimizer(recipe, steps), []
+    for step in np.linspace(0, steps - 1, min(steps, count)).astype(int):
+        chosen.iterations.assign(step)
+        rates.append(float(f"{float(chosen.learning_rate):.7g}"))  # it is a float32: 0.3, not 0.30000001
+    return rates
+
+
+def settings(recipe):
+    """Return what decides a training, besides data, network and seed, as a dict for JSON.
+
+    They are the values of the recipe and "optimizer", the name of its class. Where optimizer() does something else than
+    the recipe says (Adam in place of SGD, a fixed learning rate), the values are those of the optimizer; what it does
+    not have is left out.
+    """
+    values, steps = dataclasses.asdict(recipe), 100
+    chosen, rates, schedule = optimizer(recipe, steps), used_rates(recipe, steps), learning_rates(recipe, steps)
+    for name in ("momentum", "nesterov", "weight_decay"):
+        used = getattr(chosen, name, None) or type(values[name])()
+        if not hasattr(chosen, name):
+            del values[name]
+        elif used != values[name]:
+            values[name] = used
+    expected = [float(schedule(step)) if callable(schedule) else schedule for step in range(steps)]
+    if not np.allclose(rates, expected, rtol=1e-4, atol=0):
+        values |= {"learning_rate": max(rates), "schedule": "constant" if len(set(rates)) == 1 else "of the optimizer"}
+    return values | {"optimizer": type(chosen).__name__}

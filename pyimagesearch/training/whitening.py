@@ -12,8 +12,8 @@ IMAGES = 1000  # enough to know how neighboring pixels vary: 784,000 patches
 def whiten(model, images, seed):
     """Set the first convolution so that its outputs are uncorrelated, and freeze it with the normalization after it.
 
-    model: a Sequential that starts with a Conv2D without bias on gray images and a BatchNormalization; another model is
-    left as it is, and a line says so. images: uint8 (N, height, width, 1), the training images.
+    model: one that does not misfit(); another is left as it is, and a line says so. images: uint8 (N, height, width,
+    1), the training images.
 
     Neighboring pixels are nearly equal, so that an untrained filter responds to little but brightness. The principal
     components of the 3x3 patches, each scaled to variance 1, respond to edges as strongly. Half of such filters are the
@@ -21,12 +21,10 @@ def whiten(model, images, seed):
     network learns in fewer epochs, and a step needs no gradient of these layers. (Page, "How to Train Your ResNet",
     2019; Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv:2404.00498, section 3.2.)
     """
-    layers = keras.layers
-    convolution, normalization = [*model.layers, None, None][:2]
-    fits = isinstance(convolution, layers.Conv2D) and isinstance(normalization, layers.BatchNormalization)
-    if not fits or convolution.use_bias or convolution.kernel.shape[2] != 1:
-        print("no whitening: the network does not start with a convolution without bias and a batch normalization")
+    if why := misfit(model):
+        print(f"no whitening: {why}")
         return
+    convolution, normalization = _first_two(model)
     rows, columns, _, filters = convolution.kernel.shape
     pixels = scale(images[:IMAGES, :, :, 0])
     padded = np.pad(pixels, ((0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2)))
@@ -41,3 +39,24 @@ def whiten(model, images, seed):
     convolution.set_weights([kernel.reshape(convolution.kernel.shape)])
     normalization.set_weights([np.ones(filters), np.zeros(filters), outputs.mean(axis=0), outputs.var(axis=0)])
     convolution.trainable = normalization.trainable = False
+
+
+def misfit(model):
+    """Return why the first convolution of a Keras model cannot be computed by whiten(), as text, or None if it can."""
+    layers, (convolution, normalization) = keras.layers, _first_two(model)
+    if not isinstance(model, keras.Sequential):
+        return "the network is not a keras.Sequential"
+    if not isinstance(convolution, layers.Conv2D) or not isinstance(normalization, layers.BatchNormalization):
+        return "the network does not start with a convolution and a batch normalization"
+    if convolution.use_bias or convolution.activation is not keras.activations.linear:
+        return "the first convolution has a bias or an activation before its batch normalization"
+    if not (normalization.scale and normalization.center):
+        return "the first batch normalization has no scale or no center"
+    if convolution.kernel.shape[2] != 1 or set(convolution.dilation_rate) != {1}:
+        return "the first convolution is not one of neighboring pixels of a gray image"
+    return None
+
+
+def _first_two(model):
+    """Return the first two layers of a model, None for those that it lacks."""
+    return [*model.layers, None, None][:2]

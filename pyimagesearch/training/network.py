@@ -1,0 +1,97 @@
+"""The network of minivggnet.py as it stands: build it, check that it can be trained, see what of a recipe applies."""
+
+import dataclasses
+import inspect
+import traceback
+
+import keras
+import numpy as np
+
+from pyimagesearch import minivggnet
+from pyimagesearch.errors import UserError, printable, warn
+from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.model_files import configs
+from pyimagesearch.model_files.input_format import SIDE, output_kind
+from pyimagesearch.training import devices, whitening
+
+SHAPE = (SIDE, SIDE, 1)
+
+
+def build(recipe, classes):
+    """Return the recipe's network for 28x28 gray images, untrained and uncompiled."""
+    model = MiniVGGNet.build(SIDE, SIDE, 1, classes, **_arguments(recipe)[0])
+    if isinstance(model, keras.Model) and not model.built:  # a Sequential that does not begin with keras.Input
+        model.build((None, *SHAPE))
+    return model
+
+
+def adapt(recipe, classes):
+    """Return the recipe without what does not apply to the network that MiniVGGNet.build returns.
+
+    Prints a line for each of the recipe's choices that differs from minivggnet.py, and for each that does not apply.
+    Raises UserError if the network cannot be built, does not take images of 28x28x1, or does not predict a probability
+    for each of the classes.
+    """
+    taken, others = _arguments(recipe)
+    defaults = inspect.signature(MiniVGGNet.build).parameters
+    for name, value in taken.items():
+        default = defaults[name].default if name in defaults else inspect.Parameter.empty
+        if value != default:
+            instead = "" if default is inspect.Parameter.empty else f" (minivggnet.py: {default})"
+            print(f"  the recipe sets {name}={value}{instead}")
+    for name, value in others.items():
+        print(f"  the recipe's {name}={value} is left out: MiniVGGNet.build has no argument {name}")
+    recipe = dataclasses.replace(recipe, network=taken)
+    try:
+        with devices.alone():
+            model = build(recipe, classes)
+    except Exception as error:  # an edit of minivggnet.py went wrong: name its line
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == minivggnet.__file__]
+        line = f", line {frames[-1].lineno}" if frames else ""
+        reasons = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise UserError(f"cannot build the network of minivggnet.py{line}: {printable(reasons[0])}") from error
+    with devices.alone():
+        _check(model, classes)
+    if recipe.whitening and (misfit := whitening.misfit(model)):
+        print(f"  no whitening: {misfit}")
+        recipe = dataclasses.replace(recipe, whitening=False)
+    return recipe
+
+
+def _arguments(recipe):
+    """Return the recipe's arguments for the network as two dicts: those that MiniVGGNet.build takes, and the others."""
+    parameters = inspect.signature(MiniVGGNet.build).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    taken = {name: value for name, value in recipe.network.items() if takes_any or name in parameters}
+    return taken, {name: value for name, value in recipe.network.items() if name not in taken}
+
+
+def _check(model, classes):
+    """Check that a model can be trained here. Raises UserError; warns if it cannot be loaded again."""
+    if not isinstance(model, keras.Model):
+        raise UserError(f"MiniVGGNet.build returned {type(model).__name__}, not a Keras model: does it end in return?")
+    inputs, outputs = (tensors[0].shape[1:] for tensors in (model.inputs, model.outputs))
+    if len(inputs) != 3 or any(size not in (None, wanted) for size, wanted in zip(inputs, SHAPE, strict=True)):
+        raise UserError(
+            f"the network of minivggnet.py takes {_shape(inputs)} for an image, and the images are {_shape(SHAPE)}; "
+            "begin it with keras.Input((height, width, depth))"
+        )
+    if tuple(outputs) != (classes,):
+        raise UserError(
+            f"the network of minivggnet.py has the output {_shape(outputs)} for an image, and the data has {classes} "
+            "classes; end it with layers.Dense(classes, activation='softmax')"
+        )
+    noise = np.random.default_rng(0).random((10, *SHAPE), np.float32)
+    if output_kind(np.asarray(model(noise, training=False))) != "probabilities":
+        raise UserError(
+            "the network of minivggnet.py does not predict probabilities, which add up to 1 for each image; end it "
+            "with layers.Dense(classes, activation='softmax')"
+        )
+    try:
+        configs.parse(model.to_json())
+    except (UserError, NotImplementedError) as error:  # the latter: a layer of one's own without get_config
+        warn(f"the other scripts will not load this network again: {error}")
+
+
+def _shape(sizes):
+    return "x".join("any" if size is None else str(size) for size in sizes)
