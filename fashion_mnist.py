@@ -101,7 +101,8 @@ def train_and_save(args, folder):
 
     # Build and train the network.
     made_by = {"recipe": args.recipe, **train.settings(recipe), "seed": args.seed, **saving.environment()}
-    settings = {"data": checkpoints.fingerprint(images, labels), **made_by}
+    layers_used = network.fingerprint(recipe, len(class_names))
+    settings = {"data": checkpoints.fingerprint(images, labels), "layers": layers_used, **made_by}
     kept = checkpoints.Checkpoints(folder, settings, args.resume)
     model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept)
     if not first_process():

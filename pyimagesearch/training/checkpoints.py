@@ -28,6 +28,7 @@ LARGEST_HEADER = 1_000_000  # bytes
 # The rounding depends on these. Another value gives a good training too, but not the same bits.
 ENVIRONMENT = ("versions", "cores")
 NAMES = {"batch_size": "batch size", "learning_rate": "learning rate"}
+OTHERS = {"data": "other training data", "layers": "another network"}  # their values are no words
 # How reading a damaged file can fail.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 # How the system says that a lock is held by another process.
@@ -203,7 +204,7 @@ def _differences(theirs, ours, but=()):
     if theirs.keys() != ours.keys():
         return {"version": "settings of another version of this project"}
     return {
-        name: "other training data" if name == "data" else f"{NAMES.get(name, name)} {theirs[name]}, not {value}"
+        name: OTHERS.get(name) or f"{NAMES.get(name, name)} {theirs[name]}, not {value}"
         for name, value in ours.items()
         if name not in but and theirs[name] != value
     }

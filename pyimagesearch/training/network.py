@@ -1,7 +1,9 @@
 """The network of minivggnet.py as it stands: build it, check that it can be trained, see what of a recipe applies."""
 
 import dataclasses
+import hashlib
 import inspect
+import json
 import traceback
 
 import keras
@@ -56,6 +58,14 @@ def adapt(recipe, classes):
         print(f"  no whitening: {misfit}")
         recipe = dataclasses.replace(recipe, whitening=False)
     return recipe
+
+
+def fingerprint(recipe, classes):
+    """Return the SHA-256 of the layers of the recipe's network and their choices: the same network, or not."""
+    with devices.alone():
+        config = build(recipe, classes).get_config()
+    entries = [(layer["class_name"], layer["config"] | {"name": None}) for layer in config["layers"]]
+    return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _arguments(recipe):

@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import functools
 import json
-import statistics
 import unittest.mock
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +152,75 @@ def one_training(experiment, recipe, seed, kept):
     }
 
 
+# change, how, [(experiment, figure)], what it shows
+ROWS = (
+    ("none", "`fast` in 3 epochs", [("none", "test")], "the network to compare with"),
+    (
+        "test images moved by 1, 2, 4 pixels",
+        "trained with shifts of up to 1, as `fast` is",
+        [("none", "moved_1"), ("none", "moved_2"), ("none", "moved_4")],
+        "",
+    ),
+    (
+        "the same",
+        "trained without shifts: `shift=0` in `recipes.py`",
+        [("no shifts", "moved_1"), ("no shifts", "moved_2"), ("no shifts", "moved_4")],
+        "",
+    ),
+    (
+        "the same",
+        "trained with shifts of up to 4: `shift=4`",
+        [("shifts of up to 4", "moved_1"), ("shifts of up to 4", "moved_2"), ("shifts of up to 4", "moved_4")],
+        "",
+    ),
+    ("no shifts", "`shift=0`", [("no shifts", "test")], ""),
+    ("no augmentation", "`flip=False, shift=0`", [("no augmentation", "test")], ""),
+    ("one hidden layer of 2,103 units, as many parameters", "no augmentation", [("dense", "test")], ""),
+    ("pixels in a random order, the same for all images", "MiniVGGNet, no augmentation", [("shuffled", "test")], ""),
+    ("the same", "one hidden layer, no augmentation", [("dense, shuffled", "test")], ""),
+    ("no batch normalization", "biases instead, nothing whitened", [("no batch normalization", "test")], ""),
+    ("the same", "learning rate 0.01 as well", [("no batch normalization, rate 0.01", "test")], ""),
+    ("learning rate ten times larger", "`--learning-rate 1`", [("rate 1", "test")], ""),
+    ("learning rate ten times smaller", "`--learning-rate 0.01`", [("rate 0.01", "test")], ""),
+    (
+        "100 images learned by heart: training, test",
+        "100 epochs in batches of 20, no augmentation",
+        [("by heart", "training"), ("by heart", "test")],
+        "",
+    ),
+    (
+        "1,000, 6,000, 60,000 images",
+        "`--limit`; as many epochs as give equal steps",
+        [("1,000 images", "test"), ("6,000 images", "test"), ("none", "test")],
+        "",
+    ),
+    ("filters turned by a quarter", "those of the first convolution, after training", [("none", "turned")], ""),
+)
+
+
+def table(results):
+    """Return the stored results as a table in Markdown: accuracies in %, mean ± standard deviation, and n."""
+    lines = ["| change | how | accuracy, % (n) | what it shows |", "| --- | --- | --- | --- |"]
+    for change, how, figures, shows in ROWS:
+        values = [
+            [result[figure] for result in results if result["experiment"] == name and current(result)]
+            for name, figure in figures
+        ]
+        counts = [len(group) for group in values]
+        cells = [f"{accuracy.mean_and_deviation(group)} ({count})" for group, count in zip(values, counts, strict=True)]
+        if len(set(counts)) == 1:  # n once
+            cells = [accuracy.mean_and_deviation(group) for group in values]
+            cells[-1] += f" ({counts[0]})"
+        lines.append(f"| {change} | {how} | {', '.join(cells)} | {shows} |")
+    return "\n".join(lines)
+
+
+def current(result):
+    """Return whether a stored result is of today's experiment of that name, but for bfloat16."""
+    values = json.loads(json.dumps(dataclasses.asdict(recipe_of(EXPERIMENTS[result["experiment"]]))))
+    return result["values"] | {"bfloat16": None} == values | {"bfloat16": None}
+
+
 def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
@@ -167,11 +235,7 @@ def main(arguments=()):
             key = {"experiment": name, "values": json.loads(json.dumps(dataclasses.asdict(recipe))), "seed": seed}
             work = functools.partial(one_training, EXPERIMENTS[name], recipe, seed)
             accuracy.measure_once(args.results, results, key, work)
-    for name in EXPERIMENTS:
-        for key in ("test", "training", "moved_1", "moved_2", "moved_4", "turned"):
-            values = [result[key] for result in results if result["experiment"] == name and key in result]
-            if values:
-                print(f"{name:<35} {key:<9} {statistics.mean(values):.2%} {accuracy.mean_and_deviation(values)} ({len(values)})")
+    print("\n" + table(results))
 
 
 if __name__ == "__main__":
