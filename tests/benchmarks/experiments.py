@@ -203,7 +203,11 @@ def table(results):
     lines = ["| change | how | accuracy, % (n) | what it shows |", "| --- | --- | --- | --- |"]
     for change, how, figures, shows in ROWS:
         values = [
-            [result[figure] for result in results if result["experiment"] == name and current(result)]
+            [
+                result[figure]
+                for result in results
+                if result["experiment"] == name and figure in result and current(result)
+            ]
             for name, figure in figures
         ]
         counts = [len(group) for group in values]
