@@ -162,7 +162,7 @@ def class_means(means, typical, deviations, class_names, columns=10):
     """
     blocks = -(-len(class_names) // columns)
     columns = min(columns, len(class_names))
-    figure = Figure(figsize=(WIDTH, 0.5 + blocks * min(32 / columns, 5)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.7 + blocks * min(32 / columns, 5)), layout="constrained")
     panels = figure.subplots(3 * blocks, columns, squeeze=False)
     for axes in panels.flat:
         no_ticks(axes)
@@ -174,7 +174,11 @@ def class_means(means, typical, deviations, class_names, columns=10):
                 axes.set_title(short(class_names[number], 11), fontsize=10)
         for block in range(blocks):
             panels[3 * block + row, 0].set_ylabel(title, fontsize=11)
-    figure.suptitle("Each class: its mean, the image nearest to it, where its images differ (bright)", fontsize=13)
+    figure.suptitle(
+        "Classes with nearly the same mean are hard to tell apart\n"
+        "Most typical: the image nearest to the mean. Variation: bright where the images of the class differ",
+        fontsize=12,
+    )
     return figure
 
 
@@ -188,7 +192,9 @@ def pixels(images):
     axes.set(xlabel="pixel value (1: nearly black, 255: white)", ylabel="fraction of all pixels", xlim=(0, 256))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"Pixel values above 0 (the {counts[0]:.0%} that are 0, the black background, are not shown)")
+    axes.set_title(
+        f"{counts[0]:.0%} of all pixels are 0, the black background (not shown); the others are of all grays"
+    )
     return figure
 
 

@@ -167,7 +167,7 @@ def reliability(result):
 
     result: a dict as of metrics.evaluate, of which calibration, calibration_after_scaling and temperature are used.
     """
-    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
     titles = "as predicted", f"after temperature scaling (T = {result['temperature']:.2f})"
     both = result["calibration"], result["calibration_after_scaling"]
     for axes, title, bins in zip(figure.subplots(1, 2), titles, both, strict=True):
@@ -181,5 +181,11 @@ def reliability(result):
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         open_frame(axes)
-    figure.suptitle("Is the confidence right? On the dashed line it equals the accuracy. Larger dots: more images")
+    gaps = [np.average(np.subtract(bins["accuracy"], bins["confidence"]), weights=bins["count"]) for bins in both]
+    before, after = (f"{100 * abs(gap):.1f} points {'below' if gap > 0 else 'above'}" for gap in gaps)
+    figure.suptitle(
+        f"The mean confidence is {before} the accuracy; after temperature scaling {after}\n"
+        "Dashed line: confidence equals accuracy. Larger dots: more images",
+        fontsize=12,
+    )
     return figure

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 from matplotlib.patches import Polygon, Rectangle
 
-from pyimagesearch.figures.style import BLUE, GRAY, WIDTH, Figure, own_style, short
+from pyimagesearch.figures.style import BLUE, GRAY, ORANGE, WIDTH, Figure, own_style, short
 
 COLORS = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
 
@@ -183,7 +183,7 @@ def _bars(axes, probabilities, class_names, most=10):
     """Draw the class probabilities as bars, those of the `most` likeliest classes in the order of the classes."""
     chosen = np.sort(np.argsort(-probabilities, kind="stable")[:most])
     best = int(probabilities.argmax())
-    colors = ["#D55E00" if number == best else BLUE for number in chosen]
+    colors = [ORANGE if number == best else BLUE for number in chosen]
     bars = axes.bar(range(len(chosen)), probabilities[chosen], color=colors)
     axes.bar_label(bars, [f"{value:.0%}" for value in probabilities[chosen]], fontsize=10, padding=1)
     axes.set_xticks(range(len(chosen)), [short(class_names[number], 12) for number in chosen], fontsize=9.5)

@@ -203,6 +203,16 @@ def test_augmentation_says_the_labels():
     assert "0% of pixels differ" in drawn and f"{(IMAGES[1] != IMAGES[0]).mean():.0%} of pixels differ" in drawn
 
 
+@pytest.mark.parametrize(
+    "accuracy, finding",
+    [([0.4, 0.97], "2.4 points below the accuracy"), ([0.2, 0.75], "19.5 points above the accuracy")],
+)
+def test_reliability_says_whether_the_confidence_is_too_high(accuracy, finding):
+    result = RELIABILITY | {"calibration": CALIBRATION | {"accuracy": accuracy}}
+    drawn = texts(evaluation.reliability(result))
+    assert f"The mean confidence is {finding}; after temperature scaling 2.4 points below" in drawn
+
+
 def test_map_shows_images_as_they_are():
     drawn = data.map_of_images(PLACES, IMAGES, LABELS, CLASS_NAMES).axes[0].images[0]
     np.testing.assert_array_equal(drawn.get_array(), IMAGES[0])
