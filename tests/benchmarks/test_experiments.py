@@ -40,7 +40,6 @@ def test_a_quarter_turn_turns_the_filters_and_nothing_else():
     np.testing.assert_array_equal(after[0][0, :, 0, 0], before[0][:, 2, 0, 0])  # the top row was the right column
     for one, other in zip(before[1:], after[1:], strict=True):
         np.testing.assert_array_equal(one, other)
-    assert experiments.turned(experiments.dense(28, 28, 1, 10)) is None
 
 
 def test_equal_steps_for_fewer_images():
