@@ -36,7 +36,8 @@ def diagram(rows):
     axes.set_axis_off()
     largest = max(groups, key=lambda group: group[2])[0][0]
     finding = f"{most / max(total, 1):.0%} of the parameters are in {short(largest, 30)}"
-    if sizes[0][0] > sizes[-1][0]:
+    depths = [depth for side, depth in sizes if side]  # of the outputs that have a height and a width
+    if sizes[0][0] > sizes[-1][0] and depths[0] < depths[-1]:
         finding = f"Height and width shrink, depth grows; {finding}"
     axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center", fontsize=13)
     heads = (1.45, "output", "center"), (3.1, "layers", "left"), (5.6, "output shape", "left")

@@ -410,6 +410,16 @@ def test_a_checkpoint_of_another_version_is_refused_and_does_not_stop_a_new_trai
     assert checkpoints.Checkpoints(tmp_path, {"seed": 0}).restore(model) == {}
 
 
+def test_a_checkpoint_of_another_network_or_optimizer_is_refused(three_epochs, tmp_path):
+    folder, model, _ = three_epochs
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    ours = {"seed": 0, "layers": "one", "optimizer": "Adam"}
+    for _, path in checkpoints.stored(tmp_path):
+        damage(lambda header: header | {"settings": ours | {"layers": "another", "optimizer": "SGD"}})(path)
+    with pytest.raises(UserError, match="has another network and optimizer SGD, not Adam; use the same"):
+        checkpoints.Checkpoints(tmp_path, ours, resume=True).restore(model)
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_told_once(tmp_path, monkeypatch, capsys, number):
     import fcntl
