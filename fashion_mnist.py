@@ -29,7 +29,7 @@ def parse(arguments):
     parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all randomness (default: 42)")
     parser.add_argument("--limit", type=number(int, 240, 60_000), metavar="N", help="use only the first N images")
     parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="file to save the network in")
-    parser.add_argument("--no-flip", action="store_true", help="do not mirror images, for digits or letters")
+    parser.add_argument("--no-flip", action="store_true", help="do not mirror training images (for digits, letters)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped, if any")
     parser.add_images_flag()
     parser.add_data_flags()
