@@ -122,3 +122,11 @@ def test_two_processes_at_the_same_time(server, tmp_path):
         assert process.returncode == 0
         assert output.splitlines()[-1] == str(pictures(600, 1)[0].sum())
     assert not [path for path in download.keras_cache().iterdir() if "tmp" in path.name]
+
+
+def test_a_download_of_other_data_is_refused_and_not_stored(empty_machine, server, monkeypatch):
+    other = {name: digest for name, digest in idx.SHA256.items() if "train-images" not in name}
+    monkeypatch.setattr(idx, "SHA256", {IMAGES: "0" * 64} | other)
+    with pytest.raises(UserError, match=f"not the genuine {IMAGES}"):
+        loading.load()
+    assert not list(download.keras_cache().glob("*"))

@@ -35,6 +35,8 @@ DAMAGED = {
     "magic": (b"\0\0\x0d\x03" + GOOD[4:], "not an IDX file"),
     "html": (b"<html>sign in to this network</html>", "not an IDX file"),
     "other shape": (idx_file(np.zeros((600, 32, 32), np.uint8)), r"the shape \(600, 32, 32\)"),
+    "no images": (idx_file(np.zeros((0, 28, 28), np.uint8)), r"the shape \(0, 28, 28\)"),
+    "too many": (GOOD[:4] + (300_001).to_bytes(4, "big") + GOOD[8:], r"the shape \(300001, 28, 28\)"),
     "absurd count": (GOOD[:4] + b"\xff" * 4 + GOOD[8:], r"the shape \(4294967295, 28, 28\)"),
     "cut gzip": (gzip.compress(GOOD)[:-20], "cannot be decompressed"),
     "bad gzip": (gzip.compress(GOOD)[:200] + b"\0" * 200, "cannot be decompressed"),

@@ -1,13 +1,15 @@
 """kaggle.py reads CSV files exactly, and refuses damaged ones with the line."""
 
 import gzip
+import hashlib
 import re
 
 import numpy as np
 import pytest
 
+from conftest import idx as idx_file
 from conftest import pictures
-from pyimagesearch.data import kaggle, loading
+from pyimagesearch.data import idx, kaggle, loading
 from pyimagesearch.errors import UserError
 
 HEADER = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
@@ -70,3 +72,21 @@ def test_damaged_csv_files_are_named_with_the_reason(tmp_path, content, message)
     write(tmp_path, content)
     with pytest.raises(UserError, match=re.escape(kaggle.FILES["train"]) + f": .*{message}"):
         loading.load_part("train", tmp_path, any_data=True)
+
+
+def test_genuine_images_in_another_order_are_genuine_and_a_line_says_so(monkeypatch, capsys, tmp_path):
+    images, labels = pictures(20)
+    records = sorted(bytes([label]) + image.tobytes() for image, label in zip(images, labels, strict=True))
+    monkeypatch.setitem(kaggle.SHA256_SORTED, "train", hashlib.sha256(b"".join(records)).hexdigest())
+    for name, array in zip(idx.FILES["train"], (images, labels), strict=True):
+        monkeypatch.setitem(idx.SHA256, name, hashlib.sha256(idx_file(array)).hexdigest())
+    write(tmp_path, GOOD)
+    loading.load_part("train", tmp_path)
+    assert "another order" not in capsys.readouterr().out
+    swapped = [*ROWS[10:11], *ROWS[1:10], *ROWS[:1], *ROWS[11:]]  # two images of one class: the labels are as they were
+    write(tmp_path, "\n".join([HEADER, *swapped]))
+    assert (loading.load_part("train", tmp_path)[1] == labels).all()
+    assert "another order" in capsys.readouterr().out
+    write(tmp_path, "\n".join([HEADER, *ROWS[1:], ROWS[1]]))
+    with pytest.raises(UserError, match="not the genuine train images"):
+        loading.load_part("train", tmp_path)

@@ -32,3 +32,10 @@ def test_temperature_is_found_and_mends_overconfidence():
     result = metrics.evaluate(too_sure, labels, tuple("abcde"), temperature)
     assert result["calibration"]["error"] > 0.15
     assert result["calibration_after_scaling"]["error"] < 0.02
+
+
+def test_a_confidence_of_one_is_in_the_last_bin():
+    result = calibration.calibration(np.array([[1.0, 0.0], [0.95, 0.05], [0.0, 1.0]]), np.array([0, 0, 0]), bins=10)
+    assert result["count"] == [3]
+    assert result["confidence"] == pytest.approx([2.95 / 3])
+    assert result["accuracy"] == pytest.approx([2 / 3])

@@ -53,3 +53,10 @@ def test_most_confused_pairs_count_both_directions():
     assert "most confused pairs (errors in both directions): cat / dog 1" in metrics.summary(
         metrics.evaluate(PROBABILITIES, LABELS, NAMES), 4
     )
+
+
+def test_the_most_confident_mistakes_come_first_in_the_order_of_the_images_if_equal():
+    probabilities = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.1, 0.9]])
+    assert metrics.confident_mistakes(probabilities, np.array([1, 1, 1, 0, 0])).tolist() == [1, 4, 3, 0]
+    assert metrics.confident_mistakes(probabilities, np.array([1, 1, 1, 0, 0]), count=2).tolist() == [1, 4]
+    assert metrics.confident_mistakes(probabilities, probabilities.argmax(axis=1)).tolist() == []

@@ -30,3 +30,14 @@ def test_no_image_is_its_own_neighbor():
     assert indices.shape == distances.shape == (120, 10)
     assert (indices != np.arange(120)[:, None]).all()
     assert (np.diff(distances) >= 0).all()
+
+
+def test_close_is_less_than_1_in_pixels_from_0_to_1():
+    """By the distances of all 784 pixels, not by those of the projection."""
+    images = np.zeros((4, 28, 28), np.uint8)
+    images[1, 0, 0] = 254  # a distance of 254/255
+    images[2, 0, :2] = 255, 1  # of a little over 1
+    images[3] = 255
+    for indices, distances in (([[1, 2, 3]], [[0.9, 0.9, 9]]), ([[1, 2, 3]], [[0.1, 0.1, 0.1]])):
+        neighbors_of_first = np.array(indices), np.array(distances)
+        assert neighbors.duplicates(images, images[:1], neighbors_of_first) == ([], [(1, 0)])

@@ -13,6 +13,10 @@ def test_views_are_combined_by_their_geometric_mean():
     views = np.array([[0.9, 0.1], [0.1, 0.9]])
     np.testing.assert_allclose(predict.combine(views), [0.5, 0.5])
     np.testing.assert_allclose(predict.combine(views[:1]), [0.9, 0.1], atol=1e-5)
+    views = np.array(
+        [[0.8, 0.2], [0.5, 0.5]]
+    )  # sqrt(0.8 * 0.5) to sqrt(0.2 * 0.5), that is 2 to 1; their mean: 13 to 7
+    np.testing.assert_allclose(predict.combine(views), [2 / 3, 1 / 3], atol=1e-5)
 
 
 def test_predict_in_batches_is_predict_at_once():

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import tarfile
 import zipfile
 
 import h5py
@@ -27,21 +28,33 @@ def archive(**parts):
     return buffer.getvalue()
 
 
+def tar():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        file.addfile(tarfile.TarInfo("model.h5"))
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "it is empty \\(0 bytes\\)"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "Git LFS pointer.*git lfs pull"),
         (b"\n<!DOCTYPE html>\n<html></html>", "web page"),
+        (b"\xef\xbb\xbf <html></html>", "web page"),
         (b"\x1c\x00\x00\x00TFL3" + bytes(64), "TensorFlow Lite"),
         (b"\x08\x01\x12\x04\x0a\x02\x08\x01", "a TensorFlow graph"),
         (b"\x08\x08\x12\x07pytorch", "ONNX"),
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch file"),
         (archive(archive__data_dot_pkl=b"x"), "PyTorch file"),
         (pickle.dumps({"model": archive(config_dot_json=b"{}")}), "a pickle.*never loaded"),
+        (pickle.dumps([1], protocol=0), "a pickle.*never loaded"),
+        *((pickle.dumps([1], protocol=number), "a pickle.*never loaded") for number in (2, 3, 4, 5)),
+        (tar(), "a tar archive.*unpack it"),
         ((2).to_bytes(8, "little") + b"{}", "safetensors"),
         (b"\x93NUMPY\x01\x00", "NumPy array"),
         (archive(arr_0_dot_npy=b"x"), "NumPy arrays"),
+        (archive(arr_0_dot_npy=b"x", readme=b"x"), "not a .keras file: config.json is not in it"),
         (archive(model_dot_h5=b"x"), "contains model.h5; unpack it"),
         (gzip.compress(b"x"), "gzip file.*unpack it"),
         (b'{"class_name": "Sequential", "config": {}}', "network without weights"),
