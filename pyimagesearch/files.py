@@ -42,7 +42,8 @@ def check_target(path, stream=False):
     if stat.S_ISREG(mode):
         folder = Path(os.path.realpath(path)).parent
         if not folder.is_dir():
-            raise UserError(f"cannot write {path}: the folder {folder} does not exist; make it first")
+            shown = folder if os.path.islink(path) else Path(path).parent
+            raise UserError(f"cannot write {path}: the folder {shown} does not exist; make it first")
         check_folder(folder)
     elif not (stream and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode))):
         raise UserError(f"cannot write {path}: it is a device, a pipe or a socket; give the name of a file")
