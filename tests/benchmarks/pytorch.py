@@ -9,6 +9,7 @@ from torch import nn
 
 from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.recipes import RECIPES
+from pyimagesearch.training import devices
 from pyimagesearch.training.train import compiled
 
 
@@ -22,9 +23,11 @@ class Training:
     images: uint8 (N, 28, 28, 1); labels: (N,); steps: those of the learning-rate schedule.
     """
 
-    def __init__(self, images, labels, batch_size=128, compile=False, steps=10_000, seed=0):
+    def __init__(self, images, labels, batch_size=256, compile=False, steps=10_000, seed=0):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        self.recipe = dataclasses.replace(RECIPES["fast"], batch_size=batch_size)
+        recipe = RECIPES["fast"]
+        precision = recipe.bfloat16 and devices.fast_bfloat16()
+        self.recipe = dataclasses.replace(recipe, batch_size=batch_size, bfloat16=precision)
         self.images, self.labels, self.steps, self.seed, self.done = images, labels, steps, seed, 0
         network = compiled(self.recipe, images, 10, seed, steps)
         self.rates = network.optimizer._learning_rate  # the Keras schedule: step -> rate
@@ -59,7 +62,9 @@ class Training:
     def step(self, images, targets):
         rate = self.optimizer.param_groups[0]["lr"] = float(self.rates(self.done))
         self.optimizer.zero_grad(set_to_none=True)
-        self.loss(self.forward(channels_first(images)), torch.from_numpy(targets)).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
+            logits = self.forward(channels_first(images))
+        self.loss(logits.float(), torch.from_numpy(targets)).backward()
         with torch.no_grad():  # weight decay as in Keras: not a part of the gradient, not for biases and normalizations
             torch._foreach_mul_(self.kernels, 1 - rate * self.recipe.weight_decay)
         self.optimizer.step()

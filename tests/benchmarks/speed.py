@@ -208,9 +208,9 @@ IMPLEMENTATIONS = {
     "matrix product": (matrix_product, 4, 1),
     "plain Keras, classic": (keras_plain, 2560, 32),
     "classic": (ours("classic"), 2560, 32),
-    "fast": (ours("fast"), 5120, 128),
+    "fast": (ours("fast"), 5120, 256),
     "best": (ours("best"), 5120, 128),
-    "input pipeline of fast": (input_pipeline, 5120, 128),
+    "input pipeline of fast": (input_pipeline, 5120, 256),
     "evaluation": (evaluation, 10_000, 500),
     "forward pass only": (forward_pass, 10_000, 500),
 }
@@ -219,7 +219,7 @@ if importlib.util.find_spec("torch"):
         for how in ("eager", "compile"):
             IMPLEMENTATIONS[f"PyTorch, {how}, {size}"] = (pytorch(size, how == "compile"), 5120, size)
 if importlib.util.find_spec("jax"):
-    IMPLEMENTATIONS["fast on JAX"] = (ours("fast"), 1280, 128)
+    IMPLEMENTATIONS["fast on JAX"] = (ours("fast"), 1280, 256)
 
 
 def training_images(data_dir):
@@ -335,7 +335,7 @@ def one_epoch(count, data_dir, pipe):
         images, labels = training_images(data_dir)
         images, labels = np.resize(images, (count, 28, 28, 1)), np.resize(labels, count)
         work = ours("fast")(images, labels)
-        work(128)
+        work(RECIPES["fast"].batch_size)
     pipe.send((work(count)[1], peak_memory()))
 
 
@@ -361,10 +361,12 @@ def until(percent, seed, data_dir):
     One after the other, not interleaved: for a quiet machine.
     """
     with libraries.quiet():
+        from pyimagesearch.training import devices
         from pyimagesearch.training.train import train
     images, labels = training_images(data_dir)
     training, validation = preparation.split(images, labels, seed)
     recipe = RECIPES["fast"]
+    recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
     _, history = train(recipe, training, validation, 10, seed)
     epochs = {"fast": list(zip(np.cumsum(history["seconds"]).tolist(), history["val_accuracy"], strict=True))}
     if importlib.util.find_spec("torch"):
@@ -372,11 +374,12 @@ def until(percent, seed, data_dir):
 
         steps = recipe.epochs * (len(training[1]) // recipe.batch_size)
         network, begin = Training(*training, steps=steps, seed=seed), time.perf_counter()
-        epochs["PyTorch, eager, 128"] = []
+        name = f"PyTorch, eager, {recipe.batch_size}"
+        epochs[name] = []
         for epoch in range(recipe.epochs):
             network.epoch(number=epoch)
             reached = network.accuracy(*validation)
-            epochs["PyTorch, eager, 128"].append((time.perf_counter() - begin, reached))
+            epochs[name].append((time.perf_counter() - begin, reached))
             print(f"PyTorch, epoch {epoch + 1}/{recipe.epochs}: validation accuracy {reached:.2%}")
     for name, values in epochs.items():
         passed = [f"after {seconds:.0f} s" for seconds, reached in values if reached >= percent / 100] or ["never"]
