@@ -138,3 +138,24 @@ def test_a_file_on_which_hdf5_fails_is_refused(tmp_path, monkeypatch, does):
     monkeypatch.setattr(checks, "MAX_SECONDS", 1)
     with pytest.raises(UserError, match="hangs or crashes"):
         load(path)
+
+
+@pytest.mark.parametrize("what", ["record", "config", "weight", "shape"])
+def test_a_file_that_has_changed_since_it_was_saved_is_refused(model, tmp_path, what):
+    saving.save(model, tmp_path / "m.h5", RECORD)
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        if what == "record":
+            file.attrs["fashion_mnist"] = json.dumps(RECORD | {"epochs": 3})
+        elif what == "config":
+            file.attrs["model_config"] = file.attrs["model_config"].replace('"same"', '"valid"')
+        else:
+            names = []
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            name = next(name for name in names if file[name].shape == (3136, 512))
+            values = file[name][()]
+            if what == "weight":
+                values[5, 7] += 0.5
+            del file[name]
+            file[name] = values.reshape(512, 3136) if what == "shape" else values
+    with pytest.raises(UserError, match="has changed since it was saved"):
+        reading.read(tmp_path / "m.h5")
