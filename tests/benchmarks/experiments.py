@@ -225,7 +225,7 @@ ROWS = (
 def table(results):
     """Return the stored results as a table in Markdown: accuracies in %, mean ± standard deviation, and n.
 
-    Rows without a result are left out.
+    Rows that lack a result are left out.
     """
     lines = ["| change | how | accuracy, % (n) | what it shows |", "| --- | --- | --- | --- |"]
     for change, how, figures, shows in ROWS:
@@ -238,7 +238,7 @@ def table(results):
             for name, figure in figures
         ]
         counts = [len(group) for group in values]
-        if not any(counts):
+        if not all(counts):
             continue
         cells = [f"{accuracy.mean_and_deviation(group)} ({count})" for group, count in zip(values, counts, strict=True)]
         if len(set(counts)) == 1:  # n once
