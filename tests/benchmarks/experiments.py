@@ -5,8 +5,9 @@ python tests/benchmarks/experiments.py --seeds 1 --only dense "dense, shuffled"
 python tests/benchmarks/experiments.py --seeds 0    prints the table, trains nothing
 
 Each training is that of the recipe `fast` in 3 epochs, with batches of 128 at a learning rate of 0.1 (and in bfloat16
-where the processor is fast at it), on the genuine data, with the change that EXPERIMENTS names; then the test images are read, once. A training that experiments.jsonl holds
-already is not repeated, and one that was stopped goes on with the same command.
+where the processor is fast at it), on the genuine data, with the change that EXPERIMENTS names; then the test images
+are read, once. A training that experiments.jsonl holds already is not repeated, and one that was stopped goes on with
+the same command.
 """
 
 import argparse
