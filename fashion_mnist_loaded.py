@@ -191,13 +191,17 @@ def predict_photos(args, contents):
     paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
     model, input_format, class_names, temperature = load(args, contents)
 
-    from pyimagesearch.evaluation import calibration, predict
+    from pyimagesearch.evaluation import calibration, familiarity, predict
     from pyimagesearch.figures import photos as figures
     from pyimagesearch.figures import style
 
     def calibrated(images):
         return calibration.apply_temperature(predict.predict(model, images, input_format), temperature)
 
+    genuine = tuple(class_names) == loading.CLASS_NAMES
+    unlike = None
+    if genuine and input_format is predict.OURS:
+        unlike = familiarity.comparison(model, args.data_dir, args.any_data)
     shown, to_explain, result = [], [], []
     for path, photo in conversion.convert_files(paths):
         if isinstance(photo, UserError):
@@ -205,13 +209,15 @@ def predict_photos(args, contents):
             unusable += 1
             continue
         views = predict.predict(model, photo.images, input_format)
-        possible = photo.classes if tuple(class_names) == loading.CLASS_NAMES else None
+        possible = photo.classes if genuine else None
         probabilities = calibration.apply_temperature(predict.combine(views, possible), temperature)
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
-        print(printable(f"{path}: {', '.join(best)}"))
-        unsure = ["low confidence: the network may be wrong"] if probabilities.max() < 0.5 else []
-        for note in (*photo.notes, *unsure):
+        doubts = familiarity.doubts(probabilities, unlike is not None and unlike(photo.images))
+        print(printable(f"{path}: {', '.join(best)}{' (unsure)' if doubts else ''}"))
+        for note in photo.notes:
             print(f"  note: {note}")
+        if doubts:
+            print(f"  unsure, because {' and '.join(doubts)}; {familiarity.ADVICE}")
         if len(shown) < figures.MOST:
             shown.append((path.name, photo, probabilities))
         if len(to_explain) < MOST_EXPLAINED:  # of its views, the one that speaks most for the prediction

@@ -19,7 +19,7 @@ def photos(rows, class_names):
     panels = figure.subplots(len(rows), 5, squeeze=False, width_ratios=(1, 1, 1, 1, 1.15))
     for number, (axes, (name, photo, probabilities)) in enumerate(zip(panels, rows, strict=True)):
         cut_out = np.where(photo.mask[..., None], photo.pixels, 255)
-        titles = ("the photo", "background removed", "gray, negated", "28 x 28 pixels")
+        titles = ("the photo", "background removed", "gray, negated", "what the network sees")
         images = (photo.pixels, cut_out, photo.gray, photo.images[0, ..., 0])
         for panel, title, image in zip(axes, titles, images, strict=False):
             panel.imshow(image, cmap="gray", vmin=0, vmax=255)
@@ -39,5 +39,5 @@ def photos(rows, class_names):
         axes[4].tick_params(axis="x", labelsize=9)
         axes[4].spines[["top", "right"]].set_visible(False)
         if number == 0:
-            axes[4].set_title("probability", fontsize=11)
+            axes[4].set_title("probability", fontsize=10)
     return figure

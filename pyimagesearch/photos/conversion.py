@@ -12,7 +12,7 @@ import numpy as np
 
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.errors import UserError
-from pyimagesearch.photos import files, segmentation
+from pyimagesearch.photos import files, pairs, segmentation
 
 SIDE = 28
 BLACK = 8  # pixels up to this are black background; JPEG's noise is less
@@ -75,8 +75,11 @@ def convert(image, name="the photo"):
     edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     if edge.mean() > 0.05:
         notes.append("the garment touches the edge of the photo: is all of it visible?")
-    if shoe := segmentation.one_of_a_pair(mask):
-        notes.append("two similar pieces side by side are taken for a pair of shoes: the network sees one, lying")
+    if shoe := pairs.one_of_a_pair(mask):
+        notes.append(
+            "a pair of shoes: the network sees one of them, turned to lie, and only the classes of shoes are compared; "
+            "a photo of one shoe from the side, toe to the left, is better"
+        )
         mask, rectangle = shoe
         gray = _gray(pixels, mask, background)
         crop = _lying(gray, rectangle)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_conversion import enlarged
-from test_segmentation import PAIRS
+from test_pairs import PAIRS
 
 from conftest import pictures
 from pyimagesearch import recipes
@@ -49,13 +49,17 @@ def test_script_predicts_photos_and_goes_on_after_bad_ones(run, tmp_path, traine
     assert run("fashion_mnist_loaded.py", "--model", model, "--image", "wardrobe", check=0).stderr == ""
 
 
-def test_pair_may_only_be_shoes_of_the_data_set(run, tmp_path, trained):
+def test_pair_may_only_be_shoes_and_is_unlike_the_data(run, tmp_path, small_data, trained):
     model, _, _ = trained
     sheet = np.where(PAIRS["apart"], 40, 250).astype(np.uint8)
     Image.fromarray(sheet).save(tmp_path / "pair.png")
     shoes = {"Sandal", "Sneaker", "Ankle boot"}
-    done = run("fashion_mnist_loaded.py", "--model", model, "--image", "pair.png", "--json", "result.json", check=0)
+    options = ("--json", "result.json", "--data-dir", small_data, "--any-data")
+    done = run("fashion_mnist_loaded.py", "--model", model, "--image", "pair.png", *options, check=0)
     assert "pair of shoes" in done.stdout
+    assert "(unsure)" in done.stdout
+    assert "less like the training images than 90% of the test images are" in done.stdout
+    assert "photograph one garment" in done.stdout
     (photo,) = json.loads((tmp_path / "result.json").read_text())
     assert sum(photo[name] for name in shoes) == pytest.approx(1)
     assert {name for name in loading.CLASS_NAMES if photo[name] > 1e-9} <= shoes

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pyimagesearch.photos import conversion, segmentation
+from pyimagesearch.photos import conversion, pairs
 
 
 def drawn(*ellipses, rectangles=()):
@@ -47,7 +47,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_one_of_a_pair_is_found(name):
-    piece, ((x, y), (width, height), tilt) = segmentation.one_of_a_pair(PAIRS[name])
+    piece, ((x, y), (width, height), tilt) = pairs.one_of_a_pair(PAIRS[name])
     assert 0.4 * PAIRS[name].sum() < piece.sum() < 0.6 * PAIRS[name].sum()
     assert not (piece & ~PAIRS[name]).any()
     assert piece[round(y), round(x)]
@@ -57,7 +57,7 @@ def test_one_of_a_pair_is_found(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_pair_of_shoes_is_not_taken_for_one(name):
-    assert segmentation.one_of_a_pair(OTHERS[name]) is None
+    assert pairs.one_of_a_pair(OTHERS[name]) is None
 
 
 @pytest.mark.parametrize("name", ["apart", "touching", "tilted"])
