@@ -114,7 +114,7 @@ def evaluate(args, contents):
     return result
 
 
-def explain(args, class_names, predict, names, images, truths=None, probabilities=None):
+def explain(args, class_names, predict, names, images, truths=None, classes=None):
     """Print and draw which places of images the predictions rest on. Returns a list with a dict for each image.
 
     The arguments from `predict` on are those of occlusion.explain.
@@ -123,7 +123,7 @@ def explain(args, class_names, predict, names, images, truths=None, probabilitie
     from pyimagesearch.figures import evaluation as figures
     from pyimagesearch.figures import style
 
-    explanations = occlusion.explain(predict, names, images, truths, probabilities)
+    explanations = occlusion.explain(predict, names, images, truths, classes)
     print(f"which place decides, of {occlusion.PATCH}x{occlusion.PATCH} pixels:" if names else "no mistake to explain")
     for one in explanations:
         print(f"  {printable(one.describe(class_names))}")
@@ -221,15 +221,17 @@ def predict_photos(args, contents):
         if len(shown) < figures.MOST:
             shown.append((path.name, photo, probabilities))
         if len(to_explain) < MOST_EXPLAINED:  # of its views, the one that speaks most for the prediction
-            view = photo.images[views[:, probabilities.argmax()].argmax()]
-            to_explain.append((str(path), view, probabilities))
+            best = int(probabilities.argmax())
+            view = int(views[:, best].argmax())
+            name = f"{path}, view {view + 1} of {len(views)}" if len(views) > 1 else str(path)
+            to_explain.append((name, photo.images[view], best))
         result.append({"file": str(path), **dict(zip(class_names, probabilities.tolist(), strict=True))})
     if shown:
         drawn = style.save(args.images, photos=figures.photos(shown, class_names))
         print(f"figure: {drawn[0]}")
     if args.explain is not None and to_explain:
-        names, images, found = zip(*to_explain, strict=True)
-        explanations = explain(args, class_names, calibrated, names, np.stack(images), None, np.stack(found))
+        names, images, classes = zip(*to_explain, strict=True)
+        explanations = explain(args, class_names, calibrated, names, np.stack(images), classes=classes)
         for photo, explanation in zip(result, explanations, strict=False):
             photo["explanation"] = explanation
     if unusable:

@@ -1,6 +1,7 @@
 """fashion_mnist_loaded.py --explain: which places of an image decide, on a network that looks at known rows."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -91,9 +92,20 @@ def test_photos(run, tmp_path, bars):
     for photo in (small, large):
         explanation = photo["explanation"]
         assert "label" not in explanation
-        # The bars show what is printed: all views together, with the temperature.
-        assert explanation["probabilities"] == {name: photo[name] for name in CLASS_NAMES}
+        # Of a photo with a plain background there is one view: the bars show what is printed, with the temperature.
+        assert explanation["probabilities"] == pytest.approx({name: photo[name] for name in CLASS_NAMES}, abs=1e-3)
     assert abs(highest(small["explanation"]["occlusion"])[0] - 12.5) < 4
+    # Of a photo with several views, the one that speaks most for the prediction is explained, and the bars are its own.
+    noisy = np.random.default_rng(0).integers(120, 255, (400, 400, 3), dtype=np.uint8)
+    noisy[60:-60, 60:-60] = sheet[..., None]
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    done = run("fashion_mnist_loaded.py", "--image", "noisy.png", "--explain", "--json", "result.json", check=0)
+    (photo,) = json.loads((tmp_path / "result.json").read_text())
+    explanation = photo.pop("explanation")
+    photo.pop("file")
+    assert re.fullmatch(r"noisy.png, view \d+ of \d+", explanation["image"]) and explanation["image"] in done.stdout
+    assert explanation["prediction"] == max(photo, key=photo.get)
+    assert np.max(explanation["occlusion"]) <= explanation["probabilities"][explanation["prediction"]] + 1e-3
     without = run("fashion_mnist_loaded.py", "--image", "small.png", "--json", "result.json", check=0)
     assert "explain" not in without.stdout
     assert "explanation" not in json.loads((tmp_path / "result.json").read_text())[0]

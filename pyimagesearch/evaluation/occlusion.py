@@ -17,7 +17,8 @@ class Explanation:
 
     name            of the image
     image           uint8 (height, width)
-    probabilities   (classes,)
+    probabilities   (classes,), of this image
+    predicted       the number of the class whose probability is followed
     falls           float (height, width), see occlusion_maps()
     truth           the number of the true class; None: not known
     """
@@ -25,12 +26,9 @@ class Explanation:
     name: str
     image: np.ndarray
     probabilities: np.ndarray
+    predicted: int
     falls: np.ndarray
     truth: int | None = None
-
-    @property
-    def predicted(self):
-        return int(np.argmax(self.probabilities))
 
     def describe(self, class_names):
         """Return one line: the prediction, and the place whose loss changes it most."""
@@ -55,21 +53,19 @@ class Explanation:
         }
 
 
-def explain(predict, names, images, truths=None, probabilities=None):
+def explain(predict, names, images, truths=None, classes=None):
     """Return an Explanation of each image, uint8 (N, height, width, 1).
 
-    predict         as of occlusion_maps()
-    names, truths   (N,): str; the numbers of the true classes or None
-    probabilities   (N, classes), predictions that do not come from these images alone (a photo has several views); then
-                    the maps follow their most probable class. None: those of the images.
+    predict, classes    as of occlusion_maps()
+    names, truths       (N,): str; the numbers of the true classes or None
     """
     if not len(images):
         return []
-    classes = None if probabilities is None else np.argmax(probabilities, axis=1)
-    found, falls = occlusion_maps(predict, images, classes)
-    probabilities = found if probabilities is None else probabilities
-    truths = [None] * len(images) if truths is None else [int(truth) for truth in truths]
-    return [Explanation(*row) for row in zip(names, images[..., 0], probabilities, falls, truths, strict=True)]
+    probabilities, falls = occlusion_maps(predict, images, classes)
+    classes = probabilities.argmax(axis=1) if classes is None else classes
+    truths = [None] * len(images) if truths is None else map(int, truths)
+    rows = zip(names, images[..., 0], probabilities, map(int, classes), falls, truths, strict=True)
+    return [Explanation(*row) for row in rows]
 
 
 def occlusion_maps(predict, images, classes=None, patch=PATCH):

@@ -135,9 +135,10 @@ def explanations(explanations, class_names):
     bar = foot.colorbar(colors, cax=foot.add_axes((0.2, 0.7, 0.6, 0.2)), orientation="horizontal")
     bar.ax.set_xlim(min(low, -0.1 * scale), max(high, 0.1 * scale))
     bar.set_label("fall of the probability of the predicted class, percentage points", fontsize=10)
+    star = "" if explanations[0].truth is None else ", the true one with *"
     figure.suptitle(
         f"Which places decide? Orange: with {PATCH}x{PATCH} black pixels around here, the probability of the\n"
-        "predicted class falls; blue: it rises. Bars: the predicted class in orange, the true one with *",
+        f"predicted class falls; blue: it rises. Bars: the predicted class in orange{star}",
         fontsize=12,
     )
     return figure

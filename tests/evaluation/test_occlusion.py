@@ -85,12 +85,11 @@ def test_any_network_and_any_number_of_classes(input_format):
     assert changed.min(axis=0).tolist() == [24, 0] and changed.max(axis=0).tolist() == [27, 3] and len(changed) == 16
 
 
-def test_predictions_from_elsewhere_say_which_class_is_followed():
-    names, found = ["a.png", "b.png"], np.array([[0.9, 0.1], [0.2, 0.8]])
-    one, other = occlusion.explain(looks_at(10, 20), names, WHITE, None, found)
+def test_the_class_that_is_followed_can_be_given():
+    one, other = occlusion.explain(looks_at(10, 20), ["a.png", "b.png"], WHITE, classes=(0, 1))
     np.testing.assert_array_equal(one.falls, -other.falls)
-    np.testing.assert_array_equal(other.probabilities, [0.2, 0.8])
-    assert one.falls.max() == 1
+    assert (one.predicted, other.predicted) == (0, 1)
+    assert one.falls.max() == one.probabilities[0] == 1
 
 
 def test_what_is_printed_and_what_json_gets():

@@ -45,7 +45,7 @@ def explained(count, classes=10, truth=1, scale=0.4):
     probabilities = np.linspace(0, 1, classes)
     return [
         Explanation("a photo/with a long/\udcff name$x^$.png", *row, truth)
-        for row in zip(IMAGES, [probabilities] * count, falls, strict=False)
+        for row in zip(IMAGES, [probabilities] * count, [classes - 1] * count, falls, strict=False)
     ]
 
 
