@@ -53,21 +53,25 @@ def training_flop(recipe):
 # it did (images, or operations) and the seconds that it took.
 
 
-def matrix_product(images, labels):
-    """The largest float32 matrix products that the machine does well, by TensorFlow."""
-    import tensorflow as tf
+def matrix_product(dtype):
+    """The largest matrix products that the machine does well, by TensorFlow."""
 
-    side = 4096
-    matrix = tf.random.normal((side, side))
-    product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
+    def make(images, labels):
+        import tensorflow as tf
 
-    def work(count):
-        start = time.perf_counter()
-        for _ in range(count):
-            product().numpy()
-        return count * 2 * side**3, time.perf_counter() - start
+        side = 4096
+        matrix = tf.cast(tf.random.normal((side, side)), dtype)
+        product = tf.function(lambda: tf.reduce_max(tf.matmul(matrix, matrix)))
 
-    return work
+        def work(count):
+            start = time.perf_counter()
+            for _ in range(count):
+                product().numpy()
+            return count * 2 * side**3, time.perf_counter() - start
+
+        return work
+
+    return make
 
 
 def timed_fit(model, *arguments, **options):
@@ -205,7 +209,8 @@ def forward_pass(images, labels):
 
 # name: (maker, amount of work per run, that of the first step)
 IMPLEMENTATIONS = {
-    "matrix product": (matrix_product, 4, 1),
+    "matrix product": (matrix_product("float32"), 4, 1),
+    "matrix product, bfloat16": (matrix_product("bfloat16"), 4, 1),  # where recipes compute in it
     "plain Keras, classic": (keras_plain, 2560, 32),
     "classic": (ours("classic"), 2560, 32),
     "fast": (ours("fast"), 5120, 256),
@@ -285,19 +290,32 @@ def trainings(result):
     """Return rows of the trainings in a result of measure(): name, median rate, lowest, highest, FLOP per second,
     fraction of the limit, memory in MB.
 
-    The limit is the fastest matrix product of the run, which other load has slowed down least.
+    The limit is the fastest matrix product of the run in the same precision: other load has slowed it down least.
     """
-    limit = max(result["rates"]["matrix product"])
     rows = []
     for name, rates in result["rates"].items():
         if name.split(",")[0] not in ("plain Keras", "classic", "fast", "fast on JAX", "best", "PyTorch"):
             continue
         recipe = RECIPES["classic" if "classic" in name else "fast"]
         flop = statistics.median(rates) * training_flop(recipe)
-        # `best` computes in 16 bits where that is faster, which a float32 product does not limit.
-        fraction = None if name == "best" else flop / limit
+        fraction = flop / max(result["rates"][limit_of(name, result)])
         rows.append((name, statistics.median(rates), min(rates), max(rates), flop, fraction, result["memory"][name]))
     return rows
+
+
+def limit_of(name, result):
+    """Return the matrix product in the precision of an implementation. JAX and `classic` compute in float32."""
+    product = "matrix product, bfloat16"
+    return product if product in result["rates"] and "classic" not in name and "JAX" not in name else "matrix product"
+
+
+def limits(result):
+    """Return a sentence on the matrix products of the run."""
+    rates = {name: values for name, values in result["rates"].items() if name.startswith("matrix product")}
+    words = " and ".join(f"{max(values) / 1e9:.0f} GFLOP/s ({name})" for name, values in rates.items())
+    return (
+        f"The limit: {words}, the fastest of {len(rates['matrix product'])} rounds, in the precision of the training."
+    )
 
 
 def ratios(result):
@@ -323,8 +341,7 @@ def report(result):
     for name, middle, low, high, flop, fraction, memory in trainings(result):
         spread, share = f"{low:,.0f}-{high:,.0f}", f"{fraction:.0%}" if fraction else "-"
         print(f"{name:<24} {middle:>9,.0f} {spread:>15} {flop / 1e9:>8.0f} {share:>9} {memory:>10,.0f}")
-    limit, rounds = max(result["rates"]["matrix product"]), len(result["rates"]["matrix product"])
-    print(f"limit: {limit / 1e9:.0f} GFLOP/s, the fastest float32 matrix product of {rounds} rounds\n")
+    print(f"{limits(result)}\n")
     for words, value in ratios(result).items():
         print(f"{words}: {value:.3f}")
 
@@ -404,7 +421,11 @@ def main():
         result = {"until": args.until, "seed": args.seed, "epochs": until(args.until, args.seed, args.data_dir)}
     else:
         rounds, divide = (1, 10) if args.quick else (args.rounds, 1)
-        result = measure(args.only or IMPLEMENTATIONS, rounds, divide, args.data_dir)
+        with libraries.quiet():
+            from pyimagesearch.training import devices
+        without = () if devices.fast_bfloat16() else ("matrix product, bfloat16",)
+        names = args.only or [name for name in IMPLEMENTATIONS if name not in without]
+        result = measure(names, rounds, divide, args.data_dir)
         if args.only:
             print({name: round(statistics.median(values)) for name, values in result["rates"].items()})
         else:

@@ -267,8 +267,7 @@ def speed_table(results, speeds):
          f"{memory:,.0f}", f"{line['first_step'][name]:.1f}"]
         for name, middle, low, high, flop, share, memory in speed.trainings(line)
     ]  # fmt: skip
-    limit, rounds = max(line["rates"]["matrix product"]), len(line["rates"]["matrix product"])
-    words = f"The limit is {limit / 1e9:.0f} GFLOP/s, the fastest float32 matrix product of {rounds} rounds.\n"
+    rounds, words = len(line["rates"]["matrix product"]), f"{speed.limits(line)}\n"
     ratios = [[what, f"{value:.3f}" if value < 0.1 else f"{value:.2f}"] for what, value in speed.ratios(line).items()]
     return "\n".join(
         [described(line), markdown(header, rows), words, markdown(["ratio", f"median (n = {rounds})"], ratios)]

@@ -146,6 +146,11 @@ def test_the_limit_is_the_fastest_product_of_the_run_and_ratios_are_those_of_eac
     fraction = {name: share for name, *_, share, _ in speed.trainings(result)}
     assert fraction["fast"] == pytest.approx(200 * speed.training_flop(RECIPES["fast"]) / 4e12)
     assert fraction.keys() == {"plain Keras, classic", "fast", "PyTorch, eager, 128", "PyTorch, eager, 256"}
+    result["rates"]["matrix product, bfloat16"] = [8e12, 1e12, 1e12]
+    result["memory"]["matrix product, bfloat16"] = 1000.0
+    faster = {name: share for name, *_, share, _ in speed.trainings(result)}
+    assert faster["fast"] == pytest.approx(fraction["fast"] / 2)  # in the same precision
+    assert faster["plain Keras, classic"] == fraction["plain Keras, classic"]
     ratios = speed.ratios(result)
     assert ratios["fast / plain Keras, classic"] == 4
     assert ratios["fast / the fastest PyTorch (eager, 256)"] == 1.25
