@@ -211,15 +211,25 @@ ROWS = (
         [("none", "turned")],
         "the layers after it are made for these filters",
     ),
-    ("learning rate ten times larger", "`--learning-rate 1`", [("rate 1", "test")], ""),
+    (
+        "learning rate ten times larger",
+        "`--learning-rate 1`",
+        [("rate 1", "test")],
+        "batch normalization makes it forgiving",
+    ),
     ("learning rate ten times smaller", "`--learning-rate 0.01`", [("rate 0.01", "test")], ""),
     (
         "1,000, 6,000, 60,000 images",
         "`--limit`; as many epochs as give equal steps",
         [("1,000 images", "test"), ("6,000 images", "test"), ("none", "test")],
-        "",
+        "more images are worth more than more epochs",
     ),
-    ("no batch normalization", "biases instead, nothing whitened", [("no batch normalization", "test")], ""),
+    (
+        "no batch normalization",
+        "biases instead, nothing whitened",
+        [("no batch normalization", "test")],
+        "it learns more slowly",
+    ),
     ("the same", "learning rate 0.01 as well", [("no batch normalization, rate 0.01", "test")], ""),
 )
 
