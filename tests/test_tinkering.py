@@ -254,7 +254,7 @@ def test_the_record_says_what_the_optimizer_does(tried):
 
     sgd, adam, rmsprop = map(record, ("other numbers", "Adam", "RMSprop"))
     assert (sgd["momentum"], sgd["nesterov"], sgd["weight_decay"]) == (0.9, True, 1e-2)
-    assert (sgd["learning_rate"], sgd["schedule"]) == (0.1, "one cycle")
+    assert (sgd["learning_rate"], sgd["schedule"]) == (0.2, "one cycle")
     assert not {"momentum", "nesterov"} & adam.keys()
     assert (adam["learning_rate"], adam["schedule"], adam["weight_decay"]) == (pytest.approx(1e-3), "constant", 0)
     assert (rmsprop["momentum"], rmsprop["weight_decay"], rmsprop["schedule"]) == (0, 1e-2, "one cycle")
