@@ -242,7 +242,8 @@ def test_diagram_names_the_layer_with_most_parameters():
     drawn = texts(network.diagram(ROWS))
     assert "Height and width shrink, depth grows; 100% of the parameters are in Dense 10, softmax" in drawn
     dense = texts(network.diagram([ROWS[0], ("Flatten", "784", 0), ("Dense 10", "10", 7850)]))
-    assert "100% of the parameters are in Dense 10" in dense  # which shrinks and grows nothing
+    assert "100% of the parameters are in Dense 10" in dense
+    assert "depth grows" not in dense  # nothing shrinks or grows there
     assert "251,178 in all" in drawn
 
 

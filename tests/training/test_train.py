@@ -147,7 +147,8 @@ def test_weight_decay_spares_biases_and_batch_normalization():
 
 def test_whitened_layer_has_uncorrelated_outputs_and_stays_as_it_is():
     images, labels = data(500)
-    model = compiled(RECIPES["fast"], images, 10, seed=0, steps=10)
+    recipe = dataclasses.replace(RECIPES["fast"], bfloat16=False)  # 16 bits cannot add up so many numbers
+    model = compiled(recipe, images, 10, seed=0, steps=10)
     before = model.get_weights()[:5]
     pixels = scale(images)
     outputs = np.asarray(model.layers[1](model.layers[0](pixels), training=False)).reshape(-1, 32)
@@ -156,7 +157,7 @@ def test_whitened_layer_has_uncorrelated_outputs_and_stays_as_it_is():
     np.testing.assert_allclose(np.corrcoef(outputs[:, :9], rowvar=False), np.eye(9), atol=2e-2)
     np.testing.assert_allclose(outputs[:, 9:18], -outputs[:, :9], atol=1e-2)
 
-    trained, _ = train(dataclasses.replace(RECIPES["fast"], epochs=1), (images, labels), data(20, 1), 10, seed=0)
+    trained, _ = train(dataclasses.replace(recipe, epochs=1), (images, labels), data(20, 1), 10, seed=0)
     for one, two in zip(before, trained.get_weights()[:5], strict=True):
         np.testing.assert_array_equal(one, two)
     assert all(layer.trainable for layer in trained.layers)  # who fine-tunes the saved network gets a whole one
