@@ -197,3 +197,27 @@ def test_what_builds_and_cannot_run_and_sizes_that_lie(tmp_path, size, activatio
     with pytest.raises(UserError, match=words) as raised:
         building.build(reading.read(path))
     assert "\n" not in str(raised.value) and "\x1b" not in str(raised.value)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+def test_weights_of_other_precisions_become_float32(tmp_path, dtype):
+    model = keras.Sequential([keras.Input((28, 28, 1), dtype=dtype), layers.Flatten(), layers.Dense(10, dtype=dtype)])
+    kernel = np.random.default_rng(0).normal(size=(784, 10))
+    model.layers[-1].set_weights([kernel, np.arange(10) - 4.5])
+    model.save(tmp_path / "m.keras")
+    read = {array.ndim: array for array in reading.read(tmp_path / "m.keras").variables.values()}
+    assert {array.dtype for array in read.values()} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(read[1], np.arange(10) - 4.5)
+    np.testing.assert_allclose(read[2], kernel, rtol=2**-8 if dtype == "bfloat16" else 2**-23)
+
+
+def test_lists_of_names_that_keras_has_split(tmp_path):
+    """An HDF5 attribute holds 64 KiB, so Keras writes a long list of names as layer_names0, layer_names1, ..."""
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(3), layers.Dense(10)])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        weights = file["model_weights"]
+        for group, name in [(weights, "layer_names"), (weights[model.layers[-1].name], "weight_names")]:
+            names = group.attrs.pop(name)
+            group.attrs[f"{name}0"], group.attrs[f"{name}1"] = names[:1], names[1:]
+    check_same(tmp_path / "m.h5", model)
