@@ -55,7 +55,8 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.model_files import reading
 
-    contents = reading.read(args.model, args.architecture)  # checked with h5py alone: nothing in the file is trusted
+    training = command("fashion_mnist.py", args, "model", "data_dir", "any_data", "class_names")
+    contents = reading.read(args.model, args.architecture, training)  # with h5py alone: nothing in the file is trusted
     result = predict_photos(args, contents) if args.image else evaluate(args, contents)
     if args.json:
         files.write_json(args.json, result)

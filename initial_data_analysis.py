@@ -33,7 +33,8 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.model_files import reading, saving
 
-    contents = reading.read(args.model) if args.model else None
+    flags = "model", "data_dir", "any_data", "class_names"
+    contents = reading.read(args.model, training=command("fashion_mnist.py", args, *flags)) if args.model else None
     if contents and not saving.is_ours(contents.record):
         raise UserError(f"{args.model} was not made by fashion_mnist.py; --model needs a file that was")
 
@@ -69,11 +70,10 @@ def main(arguments=()):
         suspicious_labels=figures.suspicious_labels(train[0], suspects, names),
     )
     print(f"\nfigures: {', '.join(map(str, drawn))}")
-    data_flags = "data_dir", "any_data", "class_names"
     if args.model:
-        print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, 'model', *data_flags)} --explain")
+        print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
     else:
-        print(f"next, train a network: {command('fashion_mnist.py', args, *data_flags)}")
+        print(f"next, train a network: {command('fashion_mnist.py', args, *flags)}")
 
 
 def describe_images(train, test, names):

@@ -147,7 +147,10 @@ def test_help(run, script):
         ("fashion_mnist.py", ["--data-dir", "nowhere"], 1, "no such folder"),
         ("fashion_mnist.py", ["--data-dir", "data"], 1, "not the genuine"),
         ("fashion_mnist.py", ["--any-data"], 1, "--any-data needs --data-dir"),
-        ("fashion_mnist_loaded.py", [], 1, "there is no model fashion_model.h5; train one first"),
+        ("fashion_mnist_loaded.py", [], 1, "fashion_model.h5; train one first: python fashion_mnist.py --model"),
+        ("fashion_mnist_loaded.py", ["--model", "a.h5", "--data-dir", "b c"], 1, "--model a.h5 --data-dir 'b c'"),
+        ("fashion_mnist_loaded.py", ["--model", "theirs.keras"], 1, "there is no model theirs.keras\n"),
+        ("initial_data_analysis.py", ["--model", "a.h5", "--data-dir", "b"], 1, "--model a.h5 --data-dir b"),
         ("fashion_mnist_loaded.py", ["--model", "a_file"], 1, "it is a text file (1 bytes)"),
         ("fashion_mnist_loaded.py", ["--json", "nowhere/r.json"], 1, "the folder nowhere does not exist"),
         ("initial_data_analysis.py", ["--data-dir", "nowhere"], 1, "no such folder"),
@@ -161,7 +164,7 @@ def test_user_errors_are_one_sentence_before_keras_is_imported(run, tmp_path, sc
     (tmp_path / "blocked").mkdir()
     (tmp_path / "blocked/keras.py").write_text("raise SystemError('Keras was imported')")
     line = sentence(run(script, *arguments, PYTHONPATH=str(tmp_path / "blocked")), status)
-    assert text in line
+    assert text in line + "\n"
     assert line.startswith(f"{script}: ")
 
 

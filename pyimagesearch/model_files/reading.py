@@ -52,8 +52,11 @@ class Contents:
     architecture: Path | None = None
 
 
-def check(path):
-    """Check that there is a file at `path` that begins as HDF5 (.h5) or ZIP (.keras). Raises UserError if not."""
+def check(path, training=None):
+    """Check that there is a file at `path` that begins as HDF5 (.h5) or ZIP (.keras). Raises UserError if not.
+
+    training: the command that makes such a file, to be named if there is none.
+    """
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -64,19 +67,21 @@ def check(path):
     except UserError as error:
         raise UserError(f"cannot load {path}: {error}") from error
     except FileNotFoundError as error:
-        raise UserError(f"there is no model {path}; train one first: python fashion_mnist.py --model {path}") from error
+        advice = f"; train one first: {training}" if training and path.suffix == ".h5" else ""
+        raise UserError(f"there is no model {path}{advice}") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {reason(error)}") from error
 
 
-def read(path, architecture=None):
+def read(path, architecture=None, training=None):
     """Return the Contents of the model file at `path`.
 
     architecture: JSON file with the network, as model.to_json() writes it, for a file that contains only weights;
     without it, one that lies beside the file is used (find_architecture).
+    training: the command that makes such a file, to be named if there is none.
     Raises UserError if a file is missing, damaged, or does not pass the checks of checks.py.
     """
-    check(path)
+    check(path, training)
     _try_first(path)
     contents = _read(path)
     if architecture or contents.config is None:
