@@ -31,22 +31,14 @@ BT601 = np.array([0.299, 0.587, 0.114])  # the weights of red, green and blue in
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo and what it was converted to.
+    """A photo and what it was converted to."""
 
-    pixels   uint8 (height, width, 3): the photo
-    mask     bool (height, width): where the garment is
-    gray     uint8 (height, width): the garment, light on black
-    images   uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
-    notes    sentences about what may make the prediction wrong
-    classes  numbers of the only classes that it may show, or None for all: a pair is one of shoes
-    """
-
-    pixels: np.ndarray
-    mask: np.ndarray
-    gray: np.ndarray
-    images: np.ndarray
-    notes: tuple
-    classes: tuple | None = None
+    pixels: np.ndarray  # uint8 (height, width, 3): the photo
+    mask: np.ndarray  # bool (height, width): where the garment is
+    gray: np.ndarray  # uint8 (height, width): the garment, light on black
+    images: np.ndarray  # uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
+    notes: tuple  # sentences about what may make the prediction wrong
+    classes: tuple | None = None  # the numbers of the only possible classes (of a pair: shoes), or None for all
 
 
 def convert_files(paths):
@@ -63,8 +55,8 @@ def convert(image, name="the photo"):
     pixels = np.asarray(image)
     if (gray := _data_set_image(pixels)) is not None:
         return Photo(pixels, gray > 0, gray, gray[np.newaxis, ..., np.newaxis], ())
-    background = segmentation.plain_background(pixels)
     notes = []
+    background = segmentation.plain_background(pixels)
     if background is None:
         notes.append("the background is not plain: the segmentation may be wrong")
         mask = segmentation.segment(pixels)
@@ -72,8 +64,7 @@ def convert(image, name="the photo"):
         mask = np.abs(pixels - background).max(axis=2) > BLACK
     if not mask.any() or not (gray := _gray(pixels, mask, background)).any():
         raise UserError(f"{name} shows nothing but background")
-    edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    if edge.mean() > 0.05:
+    if segmentation.border(mask).mean() > 0.05:
         notes.append("the garment touches the edge of the photo: is all of it visible?")
     if shoe := pairs.one_of_a_pair(mask):
         notes.append(
@@ -83,16 +74,14 @@ def convert(image, name="the photo"):
         mask, rectangle = shoe
         gray = _gray(pixels, mask, background)
         crop = _lying(gray, rectangle)
-        views = [_view(crop, crop.shape[1] / factor) for factor in HEIGHTS]
+        widths = [crop.shape[1] / factor for factor in HEIGHTS]
     else:
-        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-        crop = gray[y : y + height, x : x + width]
-        views = [_view(crop, width)]
-        if background is None:
-            views += [_view(crop, min(width, height) * factor) for factor in WIDTHS]
+        left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        crop = gray[top : top + height, left : left + width]
+        widths = [width, *(min(width, height) * factor for factor in WIDTHS if background is None)]
+    images = np.stack([_view(crop, width) for width in widths])[..., np.newaxis]
     if shoe or background is None:
-        views += [view[:, ::-1] for view in views]
-    images = np.stack(views)[..., np.newaxis]
+        images = np.concatenate([images, images[:, :, ::-1]])
     return Photo(pixels, mask, gray, images, tuple(notes), SHOES if shoe else None)
 
 
@@ -103,13 +92,10 @@ def _data_set_image(pixels):
     fifth of the border is black in all but 4 of the data set's 70,000 images, and never as much of it white.
     """
     gray = pixels[..., 0]
-    if gray.shape != (SIDE, SIDE) or (pixels != gray[..., np.newaxis]).any():
+    black, white = (np.mean(segmentation.border(part) <= BLACK) for part in (gray, 255 - gray))
+    if gray.shape != (SIDE, SIDE) or (pixels != gray[..., np.newaxis]).any() or gray.min() == gray.max():
         return None
-    border = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
-    black, white = (border <= BLACK).mean(), (border >= 255 - BLACK).mean()
-    if max(black, white) < 0.2 or gray.min() == gray.max():
-        return None
-    return gray if black > white else 255 - gray
+    return None if max(black, white) < 0.2 else gray if black > white else 255 - gray
 
 
 def _gray(pixels, mask, background):

@@ -7,6 +7,7 @@ import stat
 import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -18,11 +19,10 @@ SIDE = 400  # pixels: the longer edge of a photo after read()
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 SUFFIXES |= {".dng", ".cr2", ".cr3", ".nef", ".arw"}  # raw photos, which are named and not read
-MAX_BYTES = 400e6  # of memory for decoding
-MAX_PIXELS = 250e6  # of the file; a JPEG is decoded at up to an eighth of its width
-MAX_ASPECT = 50  # longer edge / shorter edge
-PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # of a pixel in Pillow's memory; other modes: 4
+MAX_BYTES = 400e6  # of memory for decoding, at 4 bytes a pixel
 COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 2, "TIFF": 2}  # of all pixels, held at once by a decoder; other formats: 1
+MAX_ASPECT = 50  # longer edge / shorter edge
+Image.MAX_IMAGE_PIXELS = None  # Pillow's bound; MAX_BYTES counts what a decoder really takes
 
 
 def find(paths):
@@ -33,14 +33,13 @@ def find(paths):
     Only the files' headers are read. Raises UserError if no photo is left.
     """
     photos, errors = [], []
-    for path in (Path(match) for name in paths for match in _matches(str(name))):
+    for path in (Path(match) for name in map(str, paths) for match in _matches(name)):
         before = len(photos) + len(errors)
         try:
-            inside = [file for file in path.iterdir() if not file.is_dir()] if path.is_dir() else [path]
-        except OSError as error:
-            errors.append(UserError(f"cannot read {path}: {reason(error)}"))
-            continue
-        for file in sorted(file for file in inside if file == path or not file.name.startswith(".")):
+            inside = [path / name for name in sorted(os.listdir(path)) if not name.startswith(".")]
+        except (OSError, ValueError):  # a file, or nothing that can be read, as _opened finds out
+            inside = [path]
+        for file in inside:
             try:
                 with _opened(file):
                     photos.append(file)
@@ -72,73 +71,56 @@ def read(path):
         image.thumbnail((5 * SIDE, 5 * SIDE), Image.Resampling.NEAREST)
         with contextlib.suppress(Exception):  # of a damaged EXIF header
             image = ImageOps.exif_transpose(image)
-        if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # 16 bits and more
-            values = np.nan_to_num(np.asarray(image, np.float64), nan=0, posinf=0, neginf=0).clip(0)
-            values *= 255 / max(65535 if image.mode != "F" else 0, values.max(), 1e-9)
-            image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+        if image.mode[0] in "IF":  # 16 bits and more
+            values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+            image = Image.fromarray(cv2.normalize(values, None, 255, norm_type=cv2.NORM_INF, dtype=cv2.CV_8U))
         image = image.convert("RGBA")
         image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     if image.getextrema()[3][0] == 0:  # the garment is cut out already, perhaps to its very edge
         image = ImageOps.expand(image, border=8, fill=(255, 255, 255, 0))
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 @contextlib.contextmanager
 def _opened(path):
     """Yield the photo file at `path` as a PIL image, not decoded yet. Any error in the block becomes a UserError."""
-    pillows_bound = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None  # _check_size counts bytes instead
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        if stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):  # to open a pipe would wait
             raise UserError(f"cannot read {path}: it is not a regular file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata
-            with Image.open(path, formats=_formats()) as image:
-                pixels = image.width * image.height
-                image.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG only: decode at 1/2, 1/4 or 1/8
-                _check_size(path, image, pixels)
+            with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+                _bound(path, image)
                 yield image
     except (UserError, MemoryError):
         raise
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}") from error
     except UnidentifiedImageError as error:
-        raise UserError(_unidentified(path)) from error
+        with open(path, "rb") as file:
+            start = file.read(12)
+        words = "is not a photo in a format that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC)"
+        if start[4:10] in (b"ftyphe", b"ftypmi", b"ftypms"):
+            words = "is a HEIC photo, which cannot be read here; export it as JPEG, or run: pip install pillow-heif"
+        raise UserError(f"{path} {words if start else 'is empty (0 bytes)'}") from error
     except Exception as error:  # Pillow's readers raise whatever they like on a damaged file
         words = reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
         raise UserError(f"cannot read {path}: {words}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = pillows_bound
 
 
-def _formats():
-    """Return which of FORMATS this Pillow reads."""
-    with contextlib.suppress(ImportError):
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
-
-
-def _check_size(path, image, pixels):
-    """Raise UserError if decoding would take too much memory. pixels: of the file, before image.draft()."""
-    size = PIXEL_BYTES.get(image.mode, 4) * image.width * image.height * COPIES.get(image.format, 1)
-    if image.info.get("progressive"):  # libjpeg keeps three 16-bit coefficients for each pixel
+def _bound(path, image):
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8; raise UserError if decoding would take too much memory."""
+    pixels = image.width * image.height
+    image.draft("RGB", (2 * SIDE, 2 * SIDE))
+    size = 4 * COPIES.get(image.format, 1) * image.width * image.height
+    if "progressive" in image.info:  # libjpeg keeps three 16-bit coefficients for each pixel
         size += 6 * pixels
-    if size > MAX_BYTES or pixels > MAX_PIXELS:
+    if size > MAX_BYTES:
         raise UserError(f"{path} is too large ({pixels / 1e6:,.0f} megapixels); save it smaller")
     if max(image.size) > MAX_ASPECT * min(image.size):
         raise UserError(f"{path} is {image.width} x {image.height} pixels, too narrow for a photo; crop it")
-
-
-def _unidentified(path):
-    """Return why Pillow does not read the file at `path`, and what to do."""
-    with open(path, "rb") as file:
-        start = file.read(12)
-    if not start:
-        return f"{path} is empty (0 bytes)"
-    if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif", b"msf"):
-        return f"cannot read {path}: it is a HEIC photo; export it as JPEG, or run: pip install pillow-heif"
-    return f"{path} is not a photo in a format that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC)"

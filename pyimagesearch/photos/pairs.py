@@ -14,17 +14,16 @@ def one_of_a_pair(mask):
     A pair is two similar pieces side by side, each taller than wide. Shoes that touch are one piece with two notches,
     at the toes and at the heels; it is cut from notch to notch. rectangle: (center, (width, height), tilt in degrees).
     """
-    mask = mask.astype(np.uint8)
-    pieces = outlines(mask)
-    pairs = [(pieces, np.inf)] if len(pieces) == 2 else []
+    pieces = outlines(mask.astype(np.uint8))
+    mask = filled(mask.astype(np.uint8), pieces)
+    pairs = [(pieces, np.inf)]
     if len(pieces) == 1:
-        mask = filled(mask, pieces)
         for (_, one), (depth, other) in itertools.combinations(_notches(mask, pieces[0]), 2):
             pairs.append((outlines(cv2.line(mask.copy(), one, other, 0, 2)), depth))
     for pieces, depth in pairs:
         rectangles = [_upright(piece) for piece in pieces]
         if len(pieces) == 2 and _are_shoes(*rectangles, depth):
-            largest = max(range(2), key=lambda number: cv2.contourArea(pieces[number]))
+            largest = int(cv2.contourArea(pieces[0]) < cv2.contourArea(pieces[1]))
             return filled(mask, [pieces[largest]]) > 0, rectangles[largest]
     return None
 

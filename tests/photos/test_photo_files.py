@@ -40,7 +40,7 @@ NOT_PHOTOS = {
     "empty.jpg": (b"", "empty.jpg is empty"),
     "eps.jpg": (EPS, "eps.jpg is not a photo in a format that can be read"),
     "pdf.png": (b"%PDF-1.4\n", "pdf.png is not a photo in a format that can be read"),
-    "a.heic": (HEIC, "a.heic: it is a HEIC photo; export it as JPEG"),
+    "a.heic": (HEIC, "a.heic is a HEIC photo, which cannot be read here; export it as JPEG"),
     "bomb.png": (stored(Image.new("1", (20_000, 20_000))), "bomb.png is too large .400 megapixels."),
     "float.tif": (
         stored(Image.fromarray(np.zeros((8000, 8000), np.float32)), "TIFF", compression="tiff_deflate"),
