@@ -8,7 +8,7 @@ import numpy as np
 from pyimagesearch.data import randomness
 from pyimagesearch.data.batches import Batches
 from pyimagesearch.training import callbacks, devices
-from pyimagesearch.training.fused import fused_batch_normalization
+from pyimagesearch.training.fused import fused_kernels
 from pyimagesearch.training.network import build
 from pyimagesearch.training.whitening import whiten
 
@@ -82,7 +82,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None):
 
     history = checkpoints.restore(model) if checkpoints else {}
     batches.start_epoch(len(history.get("loss", [])))
-    with fused_batch_normalization(), callbacks.stop_between_batches(checkpoints) as stop:
+    with fused_kernels(), callbacks.stop_between_batches(checkpoints) as stop:
         model.fit(
             batches,
             validation_data=to_validate,

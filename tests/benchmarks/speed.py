@@ -128,7 +128,7 @@ def ours(name):
     def make(images, labels):
         from pyimagesearch.data.batches import Batches
         from pyimagesearch.training import devices
-        from pyimagesearch.training.fused import fused_batch_normalization
+        from pyimagesearch.training.fused import fused_kernels
         from pyimagesearch.training.train import compiled
 
         recipe = RECIPES[name]
@@ -137,7 +137,7 @@ def ours(name):
 
         def work(count):
             batches = Batches(images[:count], labels[:count], 10, recipe.batch_size, 0, recipe)
-            with fused_batch_normalization():
+            with fused_kernels():
                 return count, timed_fit(model, batches, shuffle=False)
 
         return work

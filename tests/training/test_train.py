@@ -11,7 +11,7 @@ from conftest import data
 from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES, Recipe
-from pyimagesearch.training.fused import fused_batch_normalization
+from pyimagesearch.training.fused import fused_kernels
 from pyimagesearch.training.train import compiled, learning_rates, optimizer, train, used_rates
 from pyimagesearch.training.whitening import whiten
 
@@ -56,7 +56,8 @@ def test_the_loss_is_smoothed_and_the_cross_entropy_is_not():
 
 
 @pytest.mark.parametrize(("momentum", "nesterov", "decay"), [(0.0, False, 0.0), (0.9, False, 0.0), (0.9, True, 1e-2)])
-def test_steps_are_those_of_sgd(momentum, nesterov, decay):
+@pytest.mark.parametrize("block", [contextlib.nullcontext, fused_kernels])
+def test_steps_are_those_of_sgd(momentum, nesterov, decay, block):
     """Against a few lines of NumPy, with the gradients of a loss that is a weighted sum of the weights."""
     recipe = Recipe(1, learning_rate=0.1, momentum=momentum, nesterov=nesterov, weight_decay=decay)
     sgd = optimizer(recipe, 10)
@@ -66,7 +67,8 @@ def test_steps_are_those_of_sgd(momentum, nesterov, decay):
     velocity = {"kernel": np.zeros(5), "bias": np.zeros(5)}
     for _ in range(3):
         gradients = rng.normal(size=(2, 5)).astype(np.float32)
-        sgd.apply(list(map(keras.ops.convert_to_tensor, gradients)), [kernel, bias])
+        with block():
+            sgd.apply(list(map(keras.ops.convert_to_tensor, gradients)), [kernel, bias])
         for (name, value), gradient in zip(expected.items(), gradients, strict=True):
             value = value * (1 - 0.1 * decay) if name == "kernel" else value
             velocity[name] = momentum * velocity[name] - 0.1 * gradient
@@ -83,13 +85,15 @@ def test_the_recipe_is_what_the_optimizer_does(name):
     assert (sgd["momentum"], sgd["nesterov"], sgd["weight_decay"] or 0) == (0.9, recipe.nesterov, recipe.weight_decay)
 
 
-def test_fused_batch_normalization_is_batch_normalization():
+@pytest.mark.parametrize("frozen", [False, True])
+def test_fused_batch_normalization_is_batch_normalization(frozen):
     inputs = np.random.default_rng(0).normal(3, 2, (64, 5, 5, 4)).astype(np.float32)
     layers = []
-    for block in (contextlib.nullcontext, fused_batch_normalization):
+    for block in (contextlib.nullcontext, fused_kernels):
         layer = keras.layers.BatchNormalization(momentum=0.9)
         layer.build(inputs.shape)
         layer.set_weights([np.arange(4) + 1.0, np.arange(4) - 1.0, np.full(4, 0.5), np.full(4, 7.0)])
+        layer.trainable = not frozen
         with block():
             outputs = np.asarray(layer(inputs, training=True))
             not_training = np.asarray(layer(inputs, training=False))
@@ -97,8 +101,11 @@ def test_fused_batch_normalization_is_batch_normalization():
     for stock, fused in zip(*layers, strict=True):
         np.testing.assert_allclose(fused, stock, rtol=2e-3, atol=1e-4)  # the running variance is the unbiased one
     flat = inputs.reshape(-1, 4)
-    np.testing.assert_allclose(layers[1][4], 0.9 * 0.5 + 0.1 * flat.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(layers[1][5], 0.9 * 7 + 0.1 * flat.var(axis=0), rtol=2e-3)
+    learned = 0 if frozen else 0.1
+    np.testing.assert_allclose(layers[1][4], (1 - learned) * 0.5 + learned * flat.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(layers[1][5], (1 - learned) * 7 + learned * flat.var(axis=0), rtol=2e-3)
+    by_hand = (flat - layers[1][4]) / np.sqrt(layers[1][5] + 1e-3) * (np.arange(4) + 1) + np.arange(4) - 1
+    np.testing.assert_allclose(layers[1][1].reshape(-1, 4), by_hand, rtol=1e-3, atol=1e-3)
 
 
 def test_what_whitening_does_not_fit_is_trained_without_it(capsys):
