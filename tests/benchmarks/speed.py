@@ -4,6 +4,7 @@ python tests/benchmarks/speed.py              all implementations, interleaved; 
 python tests/benchmarks/speed.py --quick      a trial of one short round: it says that all run, not how fast
 python tests/benchmarks/speed.py --scaling    time and memory of an epoch of 10,000 to 240,000 images
 python tests/benchmarks/speed.py --until 94   time until 94% validation accuracy, with PyTorch beside
+python tests/benchmarks/speed.py --profile    where the time of a step of fast goes, by kind of operation
 
 Each implementation is a process of its own that waits while another one runs. Runs of a few seconds are interleaved, so
 that other load on the machine affects all alike: the figures to compare are the ratios. Each call but a quick one adds
@@ -404,6 +405,46 @@ def until(percent, seed, data_dir):
     return epochs
 
 
+# Kind of operation: what the names of TensorFlow's operations of this kind contain. The first that fits counts.
+KINDS = {
+    "convolution: gradient of the weights": "Conv2DBackpropFilter",
+    "convolution: gradient of the inputs": "Conv2DBackpropInput",
+    "convolution: forward": "Conv2D",
+    "dense layers, forward and backward": "MatMul",
+    "batch normalization": "BatchNorm",
+    "ReLU": "Relu",
+    "max pooling": "MaxPool",
+    "optimizer": "sgd/",
+}
+
+
+def profile(data_dir):
+    """Print which fraction of the time in TensorFlow's operations each kind takes in a step of the fast recipe."""
+    import tempfile
+
+    with libraries.quiet():
+        import tensorflow as tf
+        from tensorflow.tsl.profiler.protobuf import xplane_pb2
+    images, labels = training_images(data_dir)
+    work = ours("fast")(images, labels)
+    work(5120)
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            work(25_600)
+        space = xplane_pb2.XSpace.FromString(next(Path(folder).rglob("*.xplane.pb")).read_bytes())
+    times = dict.fromkeys([*KINDS, "everything else"], 0.0)
+    for plane in space.planes:
+        for event in (event for line in plane.lines for event in line.events):
+            name = plane.event_metadata[event.metadata_id].name
+            if name.startswith("StatefulPartitionedCall/"):  # "/minivggnet/conv2d/convolution:_MklNativeConv2D"
+                kind = next((kind for kind, part in KINDS.items() if part in name), "everything else")
+                times[kind] += event.duration_ps
+    fractions = {kind: value / sum(times.values()) for kind, value in times.items()}
+    for kind, fraction in fractions.items():
+        print(f"{kind:<37} {fraction:.0%}")
+    return fractions
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="runs of each implementation (default: 5)")
@@ -412,11 +453,14 @@ def main():
     parser.add_argument("--scaling", action="store_true", help="time and memory of an epoch of 10,000 to 240,000")
     parser.add_argument("--until", type=float, metavar="PERCENT", help="time until this validation accuracy")
     parser.add_argument("--seed", type=int, default=0, help="of --until")
+    parser.add_argument("--profile", action="store_true", help="the time of a step by kind of operation")
     parser.add_argument("--data-dir", type=Path)
     args = parser.parse_args()
 
     if args.scaling:
         result = {"scaling": scaling(args.data_dir)}
+    elif args.profile:
+        result = {"profile": profile(args.data_dir)}
     elif args.until:
         result = {"until": args.until, "seed": args.seed, "epochs": until(args.until, args.seed, args.data_dir)}
     else:

@@ -298,6 +298,15 @@ def scaling_table(results, speeds):
     return described(line) + "\n" + markdown(header, rows, left=0)
 
 
+def profile_table(results, speeds):
+    """Where the time of a step goes: the last run of speed.py --profile."""
+    line = next((line for line in reversed(speeds) if "profile" in line), None)
+    if line is None:
+        return ""
+    rows = [[kind, f"{fraction:.0%}"] for kind, fraction in line["profile"].items()]
+    return described(line) + "\n" + markdown(["operations of a step of `fast`", "of their time (n = 1)"], rows)
+
+
 def described(line):
     """Return a sentence on what a line of speed.jsonl was measured with."""
     versions = ", ".join(f"{name} {line['versions'][name]}" for name in ("keras", "tensorflow", "torch", "jax")
@@ -315,6 +324,7 @@ TABLES = {
     "speed": speed_table,
     "until": until_table,
     "scaling": scaling_table,
+    "profile": profile_table,
 }
 
 
