@@ -54,7 +54,7 @@ def main(arguments=()):
     questions = describe_baselines(*train, near, names)
     places = describe_map(projected)
     describe_duplicates(train, test, near)
-    suspects = describe_labels(args, contents, train, test, near, names)
+    suspects, other = describe_labels(args, contents, train, test, near, names)
 
     shown = len(places)
     drawn = style.save(
@@ -67,7 +67,7 @@ def main(arguments=()):
         augmentation=figures.augmentation(*augmented),
         quiz=figures.quiz(*questions),
         map=figures.map_of_images(places, train[0][:shown], train[1][:shown], names),
-        suspicious_labels=figures.suspicious_labels(train[0], suspects, names),
+        suspicious_labels=figures.suspicious_labels(train[0], suspects, names, other),
     )
     print(f"\nfigures: {', '.join(map(str, drawn))}")
     if args.model:
@@ -130,6 +130,7 @@ def describe_convolution(image):
     for line in zip(pixels, kernel, pixels * kernel, strict=True):
         print("  " + "    ".join("".join(f"{n:{w}d}" for n in part) for part, w in zip(line, (5, 3, 6), strict=True)))
     print(f"  sum: {int(feature_map[row, column])}, the number of the feature map at row {row}, column {column}")
+    print("  It is the largest of its 2x2 numbers, so max pooling keeps it.")
     print("  This filter is made by hand and finds edges, from dark to light; a network learns the weights of its own.")
     return image, kernel, (row, column), feature_map, convolution.max_pool(feature_map)
 
@@ -140,27 +141,42 @@ def describe_augmentation(images, labels, names):
 
     with libraries.quiet():
         from pyimagesearch.data import batches
+    from pyimagesearch.figures.style import short
     from pyimagesearch.recipes import RECIPES
 
+    class Most:  # in place of a random generator: mirror, and the largest shift and stretch
+        random = staticmethod(np.zeros)
+        integers = staticmethod(lambda low, high, size: np.full(size, high - 1))
+
     recipe, rng = RECIPES["best"], np.random.default_rng(0)
-    first = int((np.array(names)[labels] == "Shirt").argmax())  # the first image where there is no shirt
-    other = int((labels != labels[first]).argmax())
-    versions = np.repeat(images[first : first + 1, ..., np.newaxis], 8, axis=0)
-    versions = batches.shift(batches.flip(versions, rng), rng, recipe.shift)
-    versions = batches.stretch(versions, rng, recipe.stretch)[..., 0]
+    other = int((labels != labels[0]).argmax())
+    image, (own, added) = images[:1, ..., np.newaxis], (short(names[k], 14) for k in labels[[0, other]])
+    shifted = batches.shift(image, Most, recipe.shift)
+    versions = {
+        "mirrored": batches.flip(image, Most),
+        f"shifted by {recipe.shift} pixel,\nup and left": shifted,
+        f"stretched by {recipe.stretch}%\n(only recipe best)": batches.stretch(image, Most, recipe.stretch),
+        "all three at once": batches.stretch(batches.flip(shifted, Most), Most, recipe.stretch),
+    }
     area = 0
     while not 0.2 < area < 0.4:  # a patch that can be seen well
-        mixed, targets = batches.cutmix(images[[first, other], ..., None], np.eye(2, dtype=np.float32), rng, 1)
+        mixed, targets = batches.cutmix(images[[0, other], ..., None], np.eye(2, dtype=np.float32), rng, 1)
         area = targets[0, 1]
-    own, added = names[labels[first]], names[labels[other]]
     print("\n4. Augmentation: in training, images are changed at random (the recipe best)")
     print(
         f"  mirrored in half of the cases, moved by up to {recipe.shift} pixel, stretched by up to {recipe.stretch}%:"
     )
-    changed = (versions != images[first]).mean(axis=(1, 2))
-    print(f"  {changed.min():.0%} to {changed.max():.0%} of the pixels of 8 versions differ; the label stays {own}")
+    changed = [(version != image).mean() for version in versions.values()]
+    print(f"  {min(changed):.0%} to {max(changed):.0%} of the pixels of 4 versions differ; the label stays {own}")
     print(f"  CutMix, a patch of another image: the label becomes {1 - area:.2f} {own} + {area:.2f} {added}")
-    return images[first], versions, own, images[other], mixed[0, ..., 0], [(1 - area, own), (area, added)]
+    captioned = [
+        (f"{caption}\n{fraction:.0%} of pixels differ", version[0, ..., 0])
+        for (caption, version), fraction in zip(versions.items(), changed, strict=True)
+    ]
+    captioned.insert(0, (f"the image\nlabel: {own}", images[0]))
+    both = f"CutMix of both, label:\n{1 - area:.2f} {own}\n+ {area:.2f} {added}"
+    cutmix = (f"label: {own}", images[0]), (f"label: {added}", images[other]), (both, mixed[0, ..., 0])
+    return captioned, cutmix
 
 
 def describe_baselines(images, labels, near, names):
@@ -213,7 +229,7 @@ def describe_duplicates(train, test, near):
 
 
 def describe_labels(args, contents, train, test, near, names):
-    """Print which labels look wrong, and return the training images among them, the worst first."""
+    """Print which labels look wrong; return the training images among them, the worst first, and what is suspected."""
     from pyimagesearch.evaluation import label_errors
 
     print("\n8. Labels that look wrong: all ten nearest training images belong to one other class")
@@ -246,7 +262,8 @@ def describe_labels(args, contents, train, test, near, names):
     if args.csv:
         label_errors.write_csv(suspects, names, args.csv)
         print(f"  written: {args.csv}")
-    return [suspect for suspect in suspects if suspect.part == "train"][:50]
+    other = "the class that the network's features suggest" if contents else "the class of their nearest neighbors"
+    return [suspect for suspect in suspects if suspect.part == "train"][:50], other
 
 
 if __name__ == "__main__":

@@ -24,26 +24,34 @@ def test_the_printed_convolution_adds_up(capsys):
     np.testing.assert_array_equal(weights, kernel)
     np.testing.assert_array_equal(products, pixels * kernel)
     assert f"sum: {products.sum()}, the number of the feature map at row {row}, column {column}" in printed
-    assert feature_map[row, column] == products.sum()
+    assert feature_map[row, column] == products.sum() == pooled[row // 2, column // 2]
+    assert "It is the largest of its 2x2 numbers, so max pooling keeps it." in printed
     assert pooled.shape == (14, 14) and returned is image
 
 
-def test_augmentation_keeps_the_label_and_cutmix_mixes_it_by_area(capsys):
+def test_augmentation_says_what_is_done_and_cutmix_mixes_labels_by_area(capsys):
     images, labels = pictures(100)
-    image, versions, name, other, mixed, parts = script.describe_augmentation(images, labels, CLASS_NAMES)
-    assert name == "Shirt" and versions.shape == (8, 28, 28) and versions.dtype == np.uint8
-    np.testing.assert_array_equal(image, images[6])
-    assert all((version != image).any() for version in versions)
-    (own, first), (added, second) = parts
-    assert (first, second) == ("Shirt", CLASS_NAMES[0])
+    versions, cutmix = script.describe_augmentation(images, labels, CLASS_NAMES)
+    own, added = (CLASS_NAMES[number] for number in labels[:2])
+    (first, image), (mirror, mirrored), (shift, shifted), (stretch, stretched), (_, every) = versions
+    np.testing.assert_array_equal(image, images[0])
+    assert first == f"the image\nlabel: {own}" and stretch.startswith("stretched by 10%\n(only recipe best)")
+    np.testing.assert_array_equal(mirrored, image[:, ::-1])
+    assert mirror == f"mirrored\n{(mirrored != image).mean():.0%} of pixels differ"
+    np.testing.assert_array_equal(shifted[:-1, :-1], image[1:, 1:])
+    assert shift.startswith("shifted by 1 pixel,\nup and left\n") and not shifted[-1].any()
+    assert all((one != image).any() for one in (stretched, every)) and (every != stretched).any()
+    (_, one), (_, other), (caption, mixed) = cutmix
+    np.testing.assert_array_equal([one, other], images[:2])
     patch = mixed != image
     rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
     inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     np.testing.assert_array_equal(mixed[inside], other[inside])
-    assert abs(added - mixed[inside].size / 784) < 0.1 and 0.2 < added < 0.4 and abs(own + added - 1) < 1e-6
-    assert f"the label becomes {own:.2f} Shirt + {added:.2f} T-shirt/top" in capsys.readouterr().out
-    # Other data has no shirts.
-    assert script.describe_augmentation(images, labels, tuple("abcdefghij"))[2] == "a"
+    parts = re.fullmatch(rf"CutMix of both, label:\n(0\.\d\d) {own}\n\+ (0\.\d\d) {added}", caption)
+    fractions = [float(part) for part in parts.groups()]
+    assert abs(fractions[1] - mixed[inside].size / 784) < 0.1 and abs(sum(fractions) - 1) < 1e-6
+    printed = f"the label becomes {fractions[0]:.2f} {own} + {fractions[1]:.2f} {added}"
+    assert printed in capsys.readouterr().out
 
 
 def test_the_accuracy_without_disputed_labels_and_its_caveat(tmp_path, capsys):

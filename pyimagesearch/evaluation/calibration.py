@@ -4,6 +4,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
+BINS = 15  # of the confidence, equally wide
+
 
 def apply_temperature(probabilities, temperature):
     """Return the probabilities (..., classes) with their logits divided by the temperature: above 1, less confident."""
@@ -24,7 +26,7 @@ def fit_temperature(probabilities, labels):
     return float(np.exp(minimize_scalar(cross_entropy, bounds=(np.log(0.1), np.log(10)), method="bounded").x))
 
 
-def calibration(probabilities, labels, bins=15):
+def calibration(probabilities, labels, bins=BINS):
     """Compare confidence, the largest probability, with accuracy, in equally wide bins of the confidence.
 
     Guo et al., arXiv:1706.04599, section 2. Returns a dict:

@@ -36,7 +36,13 @@ def max_pool(feature_map, size=2):
 
 
 def example_place(image, feature_map):
-    """Return (row, column) of the largest number of a feature map, where all nine pixels are above 0 if possible."""
-    inside = [[neighborhood(image, row, column).all() for column in range(image.shape[1])] for row in range(len(image))]
-    chosen = np.where(inside, feature_map, -np.inf) if np.any(inside) else feature_map
+    """Return (row, column) of a large number of a feature map that max pooling keeps, with even height and width.
+
+    It is the largest one with a pixel above 0 in each row and column of the nine, if there is one, else the largest.
+    """
+    fits = feature_map == max_pool(feature_map).repeat(2, axis=0).repeat(2, axis=1)
+    for row, column in np.argwhere(fits):
+        pixels = neighborhood(image, row, column) > 0
+        fits[row, column] = pixels.any(axis=0).all() and pixels.any(axis=1).all()
+    chosen = np.where(fits, feature_map, -np.inf) if fits.any() else feature_map
     return tuple(int(number) for number in np.unravel_index(chosen.argmax(), chosen.shape))

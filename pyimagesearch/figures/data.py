@@ -17,7 +17,7 @@ def numbers(image, name):
     axes.set_axis_off()
     for (row, column), value in np.ndenumerate(image):
         color = "black" if value > 127 else "white" if value else "#909090"
-        axes.text(column, row, str(value), ha="center", va="center_baseline", color=color, fontsize=9)
+        axes.text(column, row, str(value), ha="center", va="center_baseline", color=color, fontsize=9.5)
     figure.suptitle(
         f"What a computer sees of this image ({short(name)}): {height}x{width} numbers, from 0 (black) to 255 (white)",
         fontsize=12,
@@ -33,79 +33,75 @@ def convolution(image, kernel, place, feature_map, pooled):
     pooled (height / 2, width / 2), as of evaluation.convolution.
     """
     row, column = place
+    top, left = row - row % 2, column - column % 2
     pixels = np.pad(image.astype(int), 1)[row : row + 3, column : column + 3]
+    products, block = pixels * kernel, feature_map[top : top + 2, left : left + 2]
     figure = Figure(figsize=(WIDTH, 6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.45))
-    panels = above.subplots(1, 8, width_ratios=(1, 0.22, 1, 0.22, 1, 0.22, 0.75, 0.05))
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.6))
+    panels = above.subplots(1, 8, width_ratios=(1, 0.15, 1, 0.15, 1, 0.5, 0.67, 0.5))
+    scale = max(1.0, float(np.abs(feature_map).max()))
     grays = {"cmap": "gray", "vmin": 0, "vmax": 255}
-    signed = {"cmap": "PuOr_r", "vmin": -1, "vmax": 1}
-    products = pixels * kernel
+    sums = {"cmap": "PuOr_r", "vmin": -scale, "vmax": scale}
     for axes, title, values, colors in (
         (panels[0], "9 pixels", pixels, grays),
-        (panels[2], "9 weights: the filter", kernel, signed | {"vmin": -3, "vmax": 3}),
-        (panels[4], "multiply: 9 products", products, signed | {"vmin": -510, "vmax": 510}),
+        (panels[2], "9 weights: the filter", kernel, sums | {"vmin": -3, "vmax": 3}),
+        (panels[4], "9 products", products, sums | {"vmin": -510, "vmax": 510}),
+        (panels[6], "2x2 sums", block, sums),
     ):
         axes.imshow(values, **colors)
         axes.set_title(title, fontsize=11)
         no_ticks(axes)
         for (i, j), value in np.ndenumerate(values):
-            color = "white" if colors is grays and value < 128 else "black"
-            axes.text(j, i, f"{value:d}", ha="center", va="center", fontsize=11, color=color)
-    for axes, sign in zip(panels[1::2], ("x", "=", "add", ""), strict=True):
-        axes.text(0.5, 0.5, sign, ha="center", va="center", fontsize=12, transform=axes.transAxes)
-    panels[6].text(0.5, 0.5, f"{products.sum():d}", ha="center", va="center", fontsize=16, color=RED, weight="bold")
-    for axes in panels[[1, 3, 5, 6, 7]]:
+            dark = value < 128 if colors is grays else abs(value) > 0.7 * colors["vmax"]
+            color = "white" if dark else "black"
+            axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=11, color=color)
+    for axes, text in zip(panels[1::2], ("x", "=", "add:", "keep the\nlargest:"), strict=True):
+        axes.text(0.5, 0.5, text, ha="center", va="bottom" if ":" in text else "center", transform=axes.transAxes)
         axes.set_axis_off()
-    scale = max(1.0, float(np.abs(feature_map).max()))
-    panels = below.subplots(1, 3)
-    panels[0].imshow(image, **grays)
-    drawn = panels[1].imshow(feature_map, cmap="PuOr_r", vmin=-scale, vmax=scale)
-    panels[2].imshow(pooled, cmap="PuOr_r", vmin=-scale, vmax=scale)
+    for axes, number in (panels[5], products.sum()), (panels[7], block.max()):
+        axes.text(0.5, 0.4, f"{number:.0f}", ha="center", va="center", fontsize=15, color=BLUE, weight="bold")
+    maps = below.subplots(1, 3)
+    maps[0].imshow(image, **grays)
+    drawn = maps[1].imshow(feature_map, **sums)
+    maps[2].imshow(pooled, **sums)
     sizes = [" x ".join(map(str, values.shape)) for values in (image, feature_map, pooled)]
-    for axes, title, size in zip(panels, ("image", "slide: feature map", "max pooling"), sizes, strict=True):
+    titles = "image", "feature map: the sums", "max pooling"
+    for axes, title, size in zip(maps, titles, sizes, strict=True):
         axes.set_title(f"{title}, {size}", fontsize=11)
         no_ticks(axes)
-    panels[0].add_patch(Rectangle((column - 1.5, row - 1.5), 3, 3, fill=False, edgecolor=RED, linewidth=2))
-    panels[1].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=RED, linewidth=2))
-    panels[2].add_patch(Rectangle((column // 2 - 0.5, row // 2 - 0.5), 1, 1, fill=False, edgecolor=RED, linewidth=2))
-    below.colorbar(drawn, ax=panels, label="sum of the products", shrink=0.8, aspect=25, pad=0.01)
+    for axes, corner, side in (
+        (maps[0], (column - 1.5, row - 1.5), 3),
+        (maps[1], (left - 0.5, top - 0.5), 2),
+        (maps[2], (column // 2 - 0.5, row // 2 - 0.5), 1),
+        (panels[6], (column - left - 0.5, row - top - 0.5), 1),
+    ):
+        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="#56B4E9", linewidth=2.5, zorder=3))
+    below.colorbar(drawn, ax=maps, label="sum of the products", shrink=0.8, aspect=25, pad=0.01)
     figure.suptitle(
-        "A convolution multiplies, adds and slides: this filter finds edges, orange from dark to light, purple back\n"
-        "(red: the same place). Max pooling keeps the largest of each 2x2 numbers",
-        fontsize=12,
+        "A convolution multiplies, adds and slides: this filter finds edges, orange from dark to light, purple back.\n"
+        "Max pooling keeps the largest of each 2x2 sums. Blue frames: where the numbers above are (9, 2x2 and 1)",
+        fontsize=11.5,
     )
     return figure
 
 
 @own_style
-def augmentation(image, versions, name, other, mixed, parts):
-    """Draw an image and its augmented versions, and a CutMix of it with another image.
+def augmentation(versions, cutmix):
+    """Draw what augmentation makes of an image, and below how CutMix mixes two images and their labels.
 
-    image, other, mixed: uint8 (height, width); versions: (N, height, width), drawn are the first eight; name: of the
-    class of `image`; parts: (fraction, name of the class) of the label of `mixed`.
+    versions, cutmix: [(caption, uint8 (height, width))], up to five each.
     """
-    mixed_label = "\n".join(f"{fraction:.2f} {short(part, 14)}" for fraction, part in parts)
-    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
-    panels = figure.subplots(3, 5, squeeze=False)
+    figure = Figure(figsize=(WIDTH, 5.1), layout="constrained")
+    panels = figure.subplots(2, 5)
     for axes in panels.flat:
         axes.set_axis_off()
-    shown = {(0, 0): ("the image", image), (2, 1): ("the image", image), (2, 2): ("another image", other)}
-    shown |= {
-        (k // 4, k % 4 + 1): (f"{np.mean(one != image):.0%} of pixels differ", one)
-        for k, one in enumerate(versions[:8])
-    }
-    shown[2, 3] = "CutMix of both", mixed
-    for place, (title, drawn) in shown.items():
-        panels[place].imshow(drawn, cmap="gray", vmin=0, vmax=255)
-        panels[place].set_title(title, fontsize=10)
-    for place, text in (
-        ((1, 0), f"label of all\nversions:\n{short(name, 14)}"),
-        ((2, 4), f"its label:\n{mixed_label}"),
-    ):
-        panels[place].text(0.5, 0.5, text, ha="center", va="center", fontsize=10, transform=panels[place].transAxes)
+    for row, images in enumerate((versions, cutmix)):
+        for axes, (caption, image) in zip(panels[row][row:], images, strict=False):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes.set_title(caption, fontsize=10)
     figure.suptitle(
         "Augmentation: the label stays, the pixels change, so the network rarely sees the same image twice.\n"
-        "CutMix puts a patch of another image in, and mixes the labels by area",
+        "CutMix (below, only in the recipe best): a patch of another image, and labels mixed by area\n",
         fontsize=12,
     )
     return figure
@@ -128,7 +124,7 @@ def quiz(images, labels, class_names, note):
     answers = "  ".join(f"{number} {short(class_names[k], 14)}" for number, k in enumerate(labels, start=1))
     half = answers.index("  6 ") if "  6 " in answers else len(answers)
     text = f"{answers[:half]}\n{answers[half:].strip()}\n{note}"
-    foot.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color=GRAY, rotation=180)
+    foot.text(0.5, 0.5, text, ha="center", va="center", fontsize=9.5, color=GRAY, rotation=180)
     question = f"Which is which: {choices}?" if len(choices) < 60 else "Which class is which?"
     figure.suptitle(f"{question} The answers are below, upside down", fontsize=12)
     return figure
@@ -155,18 +151,20 @@ def samples(images, labels, class_names, count=10):
 
 
 @own_style
-def class_means(means, typical, deviations, class_names, columns=10):
-    """Draw for each class its mean image, its most typical image, and how much each pixel varies.
+def class_means(means, nearest, deviations, class_names, columns=10):
+    """Draw for each class its mean image, the image nearest to it, and how much each pixel varies.
 
-    means, typical, deviations: (classes, 28, 28) each, 0 to 255. Up to `columns` classes stand side by side.
+    means, nearest, deviations: (classes, 28, 28) each, 0 to 255. Up to `columns` classes stand side by side.
     """
     blocks = -(-len(class_names) // columns)
     columns = min(columns, len(class_names))
-    figure = Figure(figsize=(WIDTH, 0.7 + blocks * min(32 / columns, 5)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.7 + blocks * min(30 / columns, 5)), layout="constrained")
     panels = figure.subplots(3 * blocks, columns, squeeze=False)
     for axes in panels.flat:
         no_ticks(axes)
-    for row, (title, images) in enumerate((("mean", means), ("most typical", typical), ("variation", deviations))):
+    for row, (title, images) in enumerate(
+        (("mean", means), ("nearest\nto the mean", nearest), ("standard\ndeviation", deviations))
+    ):
         for number, image in enumerate(images):
             axes = panels[3 * (number // columns) + row, number % columns]
             axes.imshow(image, cmap="gray", vmin=0, vmax=255 if row < 2 else 128)
@@ -175,8 +173,8 @@ def class_means(means, typical, deviations, class_names, columns=10):
         for block in range(blocks):
             panels[3 * block + row, 0].set_ylabel(title, fontsize=11)
     figure.suptitle(
-        "Classes with nearly the same mean are hard to tell apart\n"
-        "Most typical: the image nearest to the mean. Variation: bright where the images of the class differ",
+        "Classes with nearly the same mean image are hard to tell apart. Below the mean, the one image that\n"
+        "differs least from it, and the standard deviation: bright where the images of the class differ",
         fontsize=12,
     )
     return figure
@@ -233,17 +231,20 @@ def map_of_images(places, images, labels, class_names, thumbnails=120):
 
 
 @own_style
-def suspicious_labels(images, suspects, class_names, rows=5, columns=10):
-    """Draw a contact sheet of images whose label looks wrong: the label, and what it might be.
+def suspicious_labels(images, suspects, class_names, other="the class of the neighbors", rows=3, columns=10):
+    """Draw a contact sheet of images whose label looks wrong: the label above, and below what it might be.
 
-    images: uint8 (N, 28, 28); suspects: label_errors.Suspect each, of which index, label and other are used.
+    images: uint8 (N, 28, 28); suspects: label_errors.Suspect each, of which index, label and other are used; other:
+    what Suspect.other is.
     """
-    figure = Figure(figsize=(WIDTH, 1.28 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.3 * rows + 0.6), layout="constrained")
     for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
-        axes.set_axis_off()
+        no_ticks(axes)
     for axes, suspect in zip(panels.flat, suspects, strict=False):
         axes.imshow(images[suspect.index], cmap="gray", vmin=0, vmax=255)
-        label, other = (short(class_names[number], 12) for number in (suspect.label, suspect.other))
-        axes.set_title(f"{label}\n{other}?", fontsize=9, color=RED)
-    figure.suptitle("Training images whose label looks wrong: the label, and the class of their neighbors", fontsize=12)
+        axes.set_title(short(class_names[suspect.label], 12), fontsize=10, pad=3)
+        axes.set_xlabel(short(class_names[suspect.other], 12), fontsize=10, color=RED, weight="bold", labelpad=3)
+    figure.suptitle(
+        f"Training images whose label looks wrong\nAbove: the label. Below, red and bold: {other}", fontsize=12
+    )
     return figure

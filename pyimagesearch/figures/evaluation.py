@@ -6,11 +6,13 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
+from pyimagesearch.evaluation.calibration import BINS
 from pyimagesearch.evaluation.metrics import confident_mistakes
 from pyimagesearch.evaluation.occlusion import PATCH
 from pyimagesearch.figures.style import BLUE, GRAY, GREEN, ORANGE, RED, WIDTH, Figure, open_frame, own_style, short
 
 MOST_CLASSES = 16  # in a confusion matrix, so that its numbers can be read
+FEW = 20  # images in a bin of a calibration curve: the accuracy of fewer says little
 # Over an image: transparent at 0, orange above, blue below.
 _OVERLAY = [to_rgba(color, alpha) for color, alpha in ((BLUE, 0.95), (BLUE, 0), ("#FF8C00", 0), ("#FF8C00", 0.95))]
 OVERLAY = LinearSegmentedColormap.from_list("overlay", list(zip((0, 0.5, 0.5, 1), _OVERLAY, strict=True)))
@@ -28,11 +30,11 @@ def confusion_matrix(matrix, class_names):
     wrong = counts - np.diag(np.diag(counts))
     shown = np.sort(np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:MOST_CLASSES])
     fractions = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))[np.ix_(shown, shown)]
-    figure = Figure(figsize=(WIDTH, 7.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 8.1), layout="constrained")
     axes = figure.subplots()
     # The square root makes the rare mistakes, which the figure is about, visible.
     axes.imshow(np.sqrt(fractions), cmap="Blues", vmin=0, vmax=1)
-    size = 11 if len(shown) <= 10 else 9
+    size = 12 if len(shown) <= 10 else 9.5
     for (row, column), count in np.ndenumerate(counts[np.ix_(shown, shown)]):
         if count:
             color = "white" if fractions[row, column] > 0.4 else "black"
@@ -41,7 +43,7 @@ def confusion_matrix(matrix, class_names):
     names = [short(class_names[number], 16) for number in shown]
     axes.set_xticks(range(len(shown)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
     axes.set_yticks(range(len(shown)), names, fontsize=size)
-    axes.set_xlabel("predicted class", fontsize=12)
+    axes.set_xlabel("predicted class (an empty cell: 0 images)", fontsize=12)
     axes.set_ylabel("true class", fontsize=12)
     accuracy = f"{right:,} of {total:,} images are on the diagonal: predicted correctly"
     if len(shown) < classes:
@@ -107,86 +109,99 @@ def mistakes(images, labels, probabilities, class_names, rows=2, columns=5):
 
 @own_style
 def explanations(explanations, class_names):
-    """Draw for each image: the image, its occlusion map over it, and the probability of each class as a bar.
+    """Draw for each image: the image, its occlusion map over it, and the largest probabilities as bars.
 
     explanations: occlusion.Explanation each. All maps have one scale of colors; where a map has no color, the
-    probability does not change. Of more than ten classes, those with the highest probabilities and the true one.
+    probability does not change.
     """
     columns = 1 if len(explanations) == 1 else 2
     lines = -(-len(explanations) // columns)
-    figure = Figure(figsize=(WIDTH, 1.55 + 2.2 * lines), layout="constrained")
-    *bands, foot = figure.subfigures(lines + 1, 1, height_ratios=[2.2] * lines + [0.7], squeeze=False).flat
+    figure = Figure(figsize=(WIDTH, 1.4 + 1.3 * lines), layout="constrained")
+    *bands, foot = figure.subfigures(lines + 1, 1, height_ratios=[1.3] * lines + [0.7], squeeze=False).flat
     low = 100 * min(one.falls.min() for one in explanations)  # percentage points
     high = 100 * max(one.falls.max() for one in explanations)
     scale = max(5, -low, high)  # so that the noise of a prediction that nothing changes has hardly a color
     colors = ScalarMappable(Normalize(-scale, scale), OVERLAY)
     cells = [cell for band in bands for cell in band.subfigures(1, columns, squeeze=False).flat]
     for cell, one in zip(cells, explanations, strict=False):
-        panels = cell.subplots(1, 3)
+        panels = cell.subplots(1, 3, width_ratios=(1, 1, 1.1))
         for axes in panels[:2]:
             axes.imshow(one.image, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
         panels[1].imshow(100 * one.falls, cmap=colors.cmap, norm=colors.norm)
-        title = f"prediction: {short(class_names[one.predicted], 14)} {one.probabilities[one.predicted]:.0%}"
-        title += "" if one.truth is None else f", label: {short(class_names[one.truth], 14)}"
-        color = "black" if one.truth in (None, one.predicted) else RED
-        cell.suptitle(f"{short(one.name, 40)}\n{title}", fontsize=10, color=color)
+        panels[0].set_title(short(one.name, 40), fontsize=10, loc="left", pad=3)
         _class_bars(panels[2], one, class_names)
     bar = foot.colorbar(colors, cax=foot.add_axes((0.2, 0.7, 0.6, 0.2)), orientation="horizontal")
     bar.ax.set_xlim(min(low, -0.1 * scale), max(high, 0.1 * scale))
     bar.set_label("fall of the probability of the predicted class, percentage points", fontsize=10)
-    star = "" if explanations[0].truth is None else ", the true one with *"
+    star = "" if explanations[0].truth is None else ", the label has a *"
     figure.suptitle(
-        f"Which places decide? Orange: with {PATCH}x{PATCH} black pixels around here, the probability of the\n"
-        f"predicted class falls; blue: it rises. Bars: the predicted class in orange{star}",
+        f"The prediction rests on what is orange: with {PATCH}x{PATCH} black pixels around there, its probability\n"
+        f"falls; blue: it rises. Bars: the largest probabilities; the prediction is orange{star}",
         fontsize=12,
     )
     return figure
 
 
-def _class_bars(axes, explanation, class_names, most=10):
-    """Draw the probabilities as bars from left to right, one below the other; a star marks the true class."""
-    probabilities, truth = np.asarray(explanation.probabilities), explanation.truth
-    chosen = np.sort(np.argsort(-probabilities, kind="stable")[:most])
-    if truth is not None and truth not in chosen:
-        chosen = np.append(chosen, truth)
-    places, colors = range(len(chosen)), [ORANGE if number == explanation.predicted else BLUE for number in chosen]
-    bars = axes.barh(places, probabilities[chosen], color=colors)
-    axes.bar_label(bars, [f"{value:.0%}" for value in probabilities[chosen]], fontsize=9, padding=2)
+def _class_bars(axes, explanation, class_names, most=3):
+    """Draw the largest probabilities and that of the true class, which has a star, as bars, and the sum of all others.
+
+    The largest is at the top.
+    """
+    probabilities, truth, predicted = np.asarray(explanation.probabilities), explanation.truth, explanation.predicted
+    order = np.argsort(-probabilities, kind="stable")
+    chosen = [number for place, number in enumerate(order) if place < most or number in (truth, predicted)]
     names = [f"{'* ' if number == truth else ''}{short(class_names[number], 12)}" for number in chosen]
-    axes.set_yticks(places, names, fontsize=9)
-    for text, number in zip(axes.get_yticklabels(), chosen, strict=True):
-        text.set_weight("bold" if number == truth else "normal")
-    axes.set(xlim=(0, 1.45), xticks=[], ylim=(len(chosen) - 0.5, -0.5))
+    values, others = list(probabilities[chosen]), len(order) - len(chosen)
+    if others:
+        names.append(f"{others} other{'s' if others > 1 else ''}")
+        values.append(probabilities.sum() - sum(values))
+    bars = axes.barh(names, values, color=[ORANGE if number == predicted else BLUE for number in chosen] + [GRAY])
+    axes.bar_label(bars, [f"{value:.0%}" for value in values], fontsize=9.5, padding=2)
+    for text in axes.get_yticklabels():
+        text.set(fontsize=9.5, weight="bold" if text.get_text().startswith("* ") else "normal")
+    axes.set(xlim=(0, 1.5), xticks=[], ylim=(4.5, -0.5))
     axes.tick_params(length=0, pad=2)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
 @own_style
 def reliability(result):
-    """Draw accuracy against confidence, before and after temperature scaling.
+    """Draw accuracy against confidence, before and after temperature scaling, and the number of images below.
 
     result: a dict as of metrics.evaluate, of which calibration, calibration_after_scaling and temperature are used.
     """
-    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
     titles = "as predicted", f"after temperature scaling (T = {result['temperature']:.2f})"
     both = result["calibration"], result["calibration_after_scaling"]
-    for axes, title, bins in zip(figure.subplots(1, 2), titles, both, strict=True):
+    panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
+    for (axes, below), title, bins in zip(panels.T, titles, both, strict=True):
+        confidence, accuracy, count = (np.array(bins[name]) for name in ("confidence", "accuracy", "count"))
         axes.plot([0, 1], [0, 1], "--", color=GRAY)
-        fraction = np.array(bins["count"]) / sum(bins["count"])
-        axes.scatter(bins["confidence"], bins["accuracy"], s=20 + 600 * fraction, color=BLUE, alpha=0.8)
-        axes.text(0.06, 0.94, "underconfident", color=GRAY, fontsize=11)
+        for few, color, face in (False, BLUE, BLUE), (True, GRAY, "none"):
+            chosen = (count < FEW) == few
+            axes.scatter(confidence[chosen], accuracy[chosen], s=45, edgecolor=color, facecolor=face, zorder=3)
+        axes.text(0.03, 0.94, "underconfident", color=GRAY, fontsize=11)
         axes.text(0.98, 0.04, "overconfident", color=GRAY, fontsize=11, ha="right")
-        axes.set(title=f"{title}\nexpected calibration error {bins['error']:.2%}", xlim=(0, 1.06), ylim=(0, 1.06))
-        axes.set(xlabel="confidence (largest probability)", ylabel="accuracy", aspect="equal")
+        axes.set_title(f"{title}\nexpected calibration error {bins['error']:.2%}", fontsize=12)
+        axes.set(xlim=(0, 1.04), ylim=(0, 1.04))
+        middles = (np.minimum(confidence * BINS // 1, BINS - 1) + 0.5) / BINS
+        bars = below.bar(middles, count, width=0.05, color=[GRAY if number < FEW else BLUE for number in count])
+        below.bar_label(bars, [f"{number:,}" for number in count], rotation=90, fontsize=9.5, padding=2)
+        below.set(xlabel="confidence (largest probability)", yscale="log", ylim=(0.7, 300 * max(count)), yticks=[])
+        for one in (axes, below):
+            open_frame(one)
+        below.spines["left"].set_visible(False)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        open_frame(axes)
+    panels[0, 0].set_ylabel("accuracy")
+    panels[1, 0].set_ylabel("images\n(log scale)")
     gaps = [np.average(np.subtract(bins["accuracy"], bins["confidence"]), weights=bins["count"]) for bins in both]
     before, after = (f"{100 * abs(gap):.1f} points {'below' if gap > 0 else 'above'}" for gap in gaps)
     figure.suptitle(
         f"The mean confidence is {before} the accuracy; after temperature scaling {after}\n"
-        "Dashed line: confidence equals accuracy. Larger dots: more images",
+        "Calibration curve (reliability diagram). Dashed: confidence equals accuracy. "
+        f"Hollow: fewer than {FEW} images",
         fontsize=12,
     )
     return figure

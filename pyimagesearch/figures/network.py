@@ -7,6 +7,8 @@ from matplotlib.patches import Polygon, Rectangle
 from pyimagesearch.figures.style import BLUE, GRAY, ORANGE, WIDTH, Figure, own_style, short
 
 COLORS = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
+COMPUTED = ",\ncomputed from patches of the training images, not trained"
+FIXED = "filters: not\ntrained, but\nfrom patches"
 
 
 @own_style
@@ -52,7 +54,7 @@ def diagram(rows):
         _cuboid(axes, (1.45, middle), length, 0.08 + 0.5 * side / largest_side, color)
         axes.text(3.1, middle - (0.09 if layers[1:] else 0), short(layers[0], 32), va="center", fontsize=11)
         if layers[1:]:
-            axes.text(3.1, middle + 0.11, short(", ".join(layers[1:]), 40), va="center", fontsize=9, color=GRAY)
+            axes.text(3.1, middle + 0.11, short(", ".join(layers[1:]), 40), va="center", fontsize=9.5, color=GRAY)
         axes.text(5.6, middle, shape, va="center", fontsize=11)
         if parameters:
             bar = 1.55 * parameters / most
@@ -62,7 +64,7 @@ def diagram(rows):
         y += space
     axes.text(8.85, y + 0.2, f"{total:,} in all", ha="right", va="center", fontsize=11, weight="bold")
     note = "boxes: height and width of the output in proportion, depth (left to right) compressed"
-    axes.text(0.2, y + 0.2, note, va="center", fontsize=9, color=GRAY)
+    axes.text(0.2, y + 0.2, note, va="center", fontsize=9.5, color=GRAY)
     return figure
 
 
@@ -86,11 +88,11 @@ def _cuboid(axes, center, length, side, color):
 
 
 @own_style
-def filters(kernels, columns=8, most=32):
+def filters(kernels, computed=False, columns=8, most=32):
     """Draw the filters of a first convolution with their weights, all on one scale of colors.
 
     kernels: float (rows, columns, channels, filters), the first channel and the first `most` filters are drawn.
-    Weights are written into the cells of filters of up to 3x3.
+    Weights are written into the cells of filters of up to 3x3. computed: by whitening, not trained.
     """
     height, width, channels, count = kernels.shape
     shown = np.moveaxis(kernels[:, :, 0, :most], -1, 0)
@@ -105,12 +107,12 @@ def filters(kernels, columns=8, most=32):
         axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
         for (row, column), weight in np.ndenumerate(kernel if max(height, width) <= 3 else np.empty((0, 0))):
             color = "white" if abs(weight) > 0.7 * scale else "black"
-            axes.text(column, row, _weight(weight), ha="center", va="center", fontsize=9, color=color)
+            axes.text(column, row, _weight(weight), ha="center", va="center", fontsize=9.5, color=color)
     figure.colorbar(drawn, ax=panels, label="weight", shrink=0.9, aspect=30, pad=0.01)
     size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
     part = f"The {count}" if len(shown) == count else f"The first {len(shown)} of {count}"
     figure.suptitle(
-        f"{part} filters of the first convolution ({size}).\n"
+        f"{part} filters of the first convolution ({size}){COMPUTED if computed else ''}.\n"
         "Orange adds a pixel, purple subtracts it: opposite colors side by side respond to an edge between them",
         fontsize=12,
     )
@@ -126,16 +128,18 @@ def _weight(weight):
 
 
 @own_style
-def feature_maps(image, activations, kernels=None, probabilities=None, class_names=None, shown=8):
+def feature_maps(image, activations, kernels=None, probabilities=None, class_names=None, computed=False, shown=8):
     """Draw the way of an image through a network: filters, feature maps of each convolution, and the prediction.
 
     image          (28, 28) or (28, 28, 1), 0 to 255
     activations    [(name, float (height, width, filters))] of each convolution in their order, as of layers.activations
     kernels        float (rows, columns, channels, filters) of the first convolution, drawn above its feature maps
     probabilities  float (classes,), the prediction, with class_names; drawn below as bars
+    computed       True: the filters were computed by whitening, not trained
 
     Of each convolution, the `shown` feature maps are drawn that vary most within the image, in the order of their
-    filters; each row has one scale of colors, from 0 to its largest value.
+    filters; each row has one scale of colors, from 0 to its largest value. A filter has a scale of its own: how large
+    its weights are matters little before a batch normalization.
     """
     with_filters = kernels is not None and len(activations) > 0
     rows = [1.0] * (len(activations) + with_filters or 1) + ([1.5] if probabilities is not None else [])
@@ -150,31 +154,31 @@ def feature_maps(image, activations, kernels=None, probabilities=None, class_nam
         row = place + with_filters
         chosen = np.sort(np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:shown])
         if place == 0 and with_filters:
-            scale = float(np.abs(kernels[:, :, 0]).max())
             for column, number in enumerate(chosen):
                 axes = figure.add_subplot(grid[0, column + 1])
-                axes.imshow(kernels[:, :, 0, number], cmap="PuOr_r", vmin=-scale, vmax=scale)
+                kernel = kernels[:, :, 0, number]
+                scale = float(np.abs(kernel).max()) or 1.0
+                axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
                 axes.set_axis_off()
                 axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
         if row:
             title, _, shape = name.partition(": ")
             axes = figure.add_subplot(grid[row, 0])
             axes.set_axis_off()
-            axes.text(
-                0, 0.5, f"{title}\n{shape}" if shape else title, va="center", fontsize=10, transform=axes.transAxes
-            )
+            text = "\n".join(filter(None, (title, shape, FIXED if computed and row == 1 else "")))
+            axes.text(0, 0.5, text, va="center", fontsize=10, transform=axes.transAxes)
         low, high = float(maps[..., chosen].min()), float(maps[..., chosen].max())
         for column, number in enumerate(chosen):
             axes = figure.add_subplot(grid[row, column + 1])
             axes.imshow(maps[..., number], cmap="viridis", vmin=min(0.0, low), vmax=high or 1.0)
             axes.set_axis_off()
-            if not (place == 0 and with_filters):
-                axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
+            axes.set_title(f"map {number + 1}", fontsize=9.5, pad=3)
     if probabilities is not None:
         _bars(figure.add_subplot(grid[-1, :]), np.asarray(probabilities), class_names)
     figure.suptitle(
-        "From an image to a prediction: a feature map is bright where its filter finds its pattern.\n"
-        "Deeper feature maps are coarser: they show what is there, but less exactly where",
+        "From an image to a prediction: a feature map is bright where the filter of its number fits.\n"
+        + ("Filters (each on its own scale): orange is positive, purple negative. " if with_filters else "")
+        + "Deeper maps are coarser",
         fontsize=12,
     )
     return figure

@@ -27,16 +27,21 @@ def curves(history, recipe, classes=10):
     last, rates = len(history["accuracy"]), history["learning_rates"]
     epochs, span = np.arange(1, last + 1), max(last - 1, 1)
     ticks = MaxNLocator(integer=True, min_n_ticks=1).tick_values(1, last)
-    mixed = " (CutMix: mixed images)" if recipe.cutmix else ""
+    mixed = " of mixed images (CutMix)" if recipe.cutmix else ""
     panels = (
-        ("cross_entropy", "Cross-entropy: lower is better", "cross-entropy (nats)", "{:.3f}"),
-        ("accuracy", "Accuracy: higher is better", "accuracy", "{:.1%}"),
+        (
+            "cross_entropy",
+            "Cross-entropy: lower is better",
+            f"cross-entropy ({math.log(classes):.2f}: guessing)",
+            "{:.3f}",
+        ),
+        ("accuracy", "Accuracy: higher is better", f"accuracy ({1 / classes:.0%}: guessing)", "{:.1%}"),
     )
     for column, (key, title, unit, form) in enumerate(panels):
         axes = figure.add_subplot(grid[0, column])
         trained, validated = history[key], history[f"val_{key}"]
-        axes.plot(epochs, trained, "o-", color=BLUE, markersize=4, label=f"training{mixed}")
-        axes.plot(epochs, validated, "s--", color=ORANGE, markersize=4, label="validation")
+        axes.plot(epochs, trained, "o-", color=BLUE, markersize=4, label=f"training: mean over the epoch{mixed}")
+        axes.plot(epochs, validated, "s--", color=ORANGE, markersize=4, label="validation: after the epoch")
         for values, other, color in ((trained, validated, BLUE), (validated, trained, "#9A6A00")):
             above = values[-1] > other[-1] or (values[-1] == other[-1] and values is trained)
             place = (6, 6 if above else -6)  # points
@@ -62,14 +67,15 @@ def curves(history, recipe, classes=10):
 
 
 def _finding(history, recipe):
-    """Say in two lines how well the network does on validation data, and why training data differs."""
+    """Say in two lines how the training ended, and where overfitting would be seen. Both are true of any training."""
     accuracy, trained, epochs = history["val_accuracy"][-1], history["accuracy"][-1], len(history["accuracy"])
-    first = f"Validation accuracy {accuracy:.2%} after {epochs} epoch{'s' if epochs > 1 else ''}"
-    if recipe.cutmix and trained < accuracy:
-        return f"{first}\nMixed training images are harder, so training stays behind validation"
-    if trained > accuracy:
-        return f"{first}\nThe gap is overfitting: the network does better on images that it was trained on"
-    return f"{first}\nNo overfitting yet: training, averaged over the epoch, is not ahead of validation"
+    gap = f"{100 * abs(accuracy - trained):.1f} points {'above' if accuracy > trained else 'below'} training"
+    first = f"Validation accuracy {accuracy:.2%} after {epochs} epoch{'s' if epochs > 1 else ''}, {gap}"
+    if recipe.cutmix:
+        return f"{first}\nTraining is measured on mixed images (CutMix), so the two curves cannot be compared"
+    lowest = 1 + int(np.argmin(history["val_cross_entropy"]))
+    second = f"Overfitting shows where validation cross-entropy keeps rising; here it is lowest after epoch {lowest}"
+    return f"{first}\n{second}"
 
 
 def _label_smoothing(axes, smoothing, classes):

@@ -10,6 +10,7 @@ from conftest import pictures
 from pyimagesearch import errors
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.data.preparation import reshape
+from pyimagesearch.evaluation import convolution
 from pyimagesearch.evaluation.convolution import EDGES
 from pyimagesearch.evaluation.label_errors import Suspect
 from pyimagesearch.evaluation.occlusion import Explanation
@@ -53,14 +54,14 @@ def explained(count, classes=10, truth=1, scale=0.4):
 FEW = ["a", "a$x^$b"]
 MANY = [f"class {number} with a long name" for number in range(97)] + ["$_$ {", "\u978b \U0001f600", "\udcff\n"]
 PLACES = np.random.default_rng(0).normal(size=(200, 2))
-PARTS = (0.69, "Shirt"), (0.31, "Ankle boot")
+VERSIONS = [("stretched by 10%\n(only recipe best)\n60% of pixels differ", image) for image in IMAGES[:5]]
 FIGURES = {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),
     "one epoch": lambda: training.curves({k: v[:1] for k, v in HISTORY.items()}, RECIPES["classic"]),
     "numbers": lambda: data.numbers(IMAGES[0], CLASS_NAMES[0]),
     "convolution": lambda: data.convolution(IMAGES[0], EDGES, (12, 13), IMAGES[0].astype(float), IMAGES[0, ::2, ::2]),
     "convolution of a black image": lambda: data.convolution(*[np.zeros((28, 28)), EDGES, (27, 0)], *IMAGES[:2] * 0),
-    "augmentation": lambda: data.augmentation(IMAGES[0], IMAGES, "Shirt", *IMAGES[:2], PARTS),
+    "augmentation": lambda: data.augmentation(VERSIONS, VERSIONS[:3]),
     "quiz": lambda: data.quiz(IMAGES[:10], LABELS[:10], CLASS_NAMES, "five neighbors name 5 of 10 correctly"),
     "quiz of few": lambda: data.quiz(IMAGES[:3], LABELS[:3], CLASS_NAMES, "note"),
     "samples": lambda: data.samples(IMAGES, LABELS, CLASS_NAMES),
@@ -104,9 +105,6 @@ for count, names in ((2, FEW), (100, MANY)):
         f"{name} of {count} classes": draw
         for name, draw in {
             "numbers": lambda names=names: data.numbers(IMAGES[0], names[-1]),
-            "augmentation": lambda names=names: data.augmentation(
-                IMAGES[0], IMAGES, names[0], *IMAGES[:2], [(0.5, names[0]), (0.5, names[-1])]
-            ),
             "quiz": lambda labels=labels, names=names: data.quiz(IMAGES[:10], labels[-10:], names, "a note"),
             "samples": lambda labels=labels, names=names: data.samples(IMAGES, labels, names),
             "class_means": lambda names=names: data.class_means(*[IMAGES[: len(names)]] * 3, names),
@@ -135,7 +133,9 @@ def test_figure_is_drawn_with_its_texts_inside(draw, tmp_path):
     pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
     assert 900 < pixels.shape[1] < 1100
     assert pixels.std() > 5
-    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 9
+    assert (
+        min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 9.5
+    )  # 9 in the README, 830 pixels wide
 
 
 def texts(figure):
@@ -164,12 +164,19 @@ def test_explanations_show_the_map_over_the_image_and_mark_predicted_and_true_cl
     np.testing.assert_allclose(overlay.images[1].get_array(), 100 * explained(1)[0].falls)  # percentage points
     none, most = (overlay.images[1].to_rgba(np.array([[value]]))[0, 0] for value in (0, 36))
     assert none[3] < 0.01 and most[3] > 0.9 and most[0] > most[2]  # transparent where nothing changes, orange at a fall
-    assert [text.get_text() for text in bars.get_yticklabels()][:2] == ["T-shirt/top", "* Trouser"]
-    assert [bar.get_facecolor() == to_rgba(style.ORANGE) for bar in bars.patches] == [False] * 9 + [True]
+    # The three largest probabilities, the true class, however improbable, and the sum of the others.
+    names = [text.get_text() for text in bars.get_yticklabels()]
+    assert names == ["Ankle boot", "Bag", "Sneaker", "* Trouser", "6 others"]
+    assert [bar.get_facecolor() == to_rgba(style.ORANGE) for bar in bars.patches] == [True] + [False] * 4
+    widths = [bar.get_width() for bar in bars.patches]
+    assert widths == pytest.approx([1, 8 / 9, 7 / 9, 1 / 9, (6 + 5 + 4 + 3 + 2) / 9])
     assert "percentage points" in texts(figure)
-    # The true class has a bar, however improbable.
-    names = [text.get_text() for text in evaluation.explanations(explained(1, 100), MANY).axes[2].get_yticklabels()]
-    assert len(names) == 11 and names[-1].startswith("* ")
+    few = evaluation.explanations(explained(1, 2), FEW).axes[2].get_yticklabels()
+    assert [text.get_text() for text in few] == ["* a$x^$b", "a"]
+
+
+def test_ten_explanations_fit_on_a_screen():
+    assert evaluation.explanations(explained(10), CLASS_NAMES).get_figheight() < style.WIDTH
 
 
 def test_an_image_is_drawn_as_its_numbers():
@@ -179,13 +186,19 @@ def test_an_image_is_drawn_as_its_numbers():
 
 
 def test_a_convolution_is_drawn_in_numbers_that_add_up():
-    figure = data.convolution(IMAGES[0], EDGES, (5, 3), IMAGES[0].astype(float), IMAGES[0, ::2, ::2])
-    pixels, weights, products, result = (
-        [int(text.get_text()) for text in figure.axes[number].texts] for number in (0, 2, 4, 6)
+    sums = convolution.convolve(IMAGES[0], EDGES)
+    figure = data.convolution(IMAGES[0], EDGES, (5, 3), sums, convolution.max_pool(sums))
+    pixels, weights, products, (_, *result), block, (_, *pooled) = (
+        [int(text.get_text()) if text.get_text().lstrip("-").isdigit() else "" for text in figure.axes[number].texts]
+        for number in (0, 2, 4, 5, 6, 7)
     )
     assert pixels == IMAGES[0, 4:7, 2:5].ravel().tolist() and weights == [-1, 0, 1] * 3
     assert products == [pixel * weight for pixel, weight in zip(pixels, weights, strict=True)]
-    assert result == [sum(products)]
+    assert result == [sum(products)] == [sums[5, 3]]
+    assert block == sums[4:6, 2:4].ravel().tolist() and pooled == [max(block)]
+    # The frames: the nine pixels, the 2x2 sums, what pooling keeps of them, and the sum among the 2x2.
+    frames = [patch.get_bbox().bounds for axes in figure.axes for patch in axes.patches if not patch.get_fill()]
+    assert frames == [(0.5, 0.5, 1, 1), (1.5, 3.5, 3, 3), (1.5, 3.5, 2, 2), (0.5, 1.5, 1, 1)]
 
 
 def test_a_quiz_hides_its_answers_upside_down():
@@ -197,10 +210,18 @@ def test_a_quiz_hides_its_answers_upside_down():
         assert f"{number} {CLASS_NAMES[label]}" in answers.get_text()
 
 
-def test_augmentation_says_the_labels():
-    drawn = texts(data.augmentation(IMAGES[0], IMAGES[:8], "Shirt", *IMAGES[:2], PARTS))
-    assert "label of all\nversions:\nShirt" in drawn and "its label:\n0.69 Shirt\n0.31 Ankle boot" in drawn
-    assert "0% of pixels differ" in drawn and f"{(IMAGES[1] != IMAGES[0]).mean():.0%} of pixels differ" in drawn
+def test_augmentation_has_a_caption_over_each_image():
+    versions, cutmix = [(f"version {k}", IMAGES[k]) for k in range(5)], [(f"mix {k}", IMAGES[5 + k]) for k in range(3)]
+    drawn = [axes for axes in data.augmentation(versions, cutmix).axes if axes.images]
+    assert [axes.get_title() for axes in drawn] == [caption for caption, _ in versions + cutmix]
+    for axes, (_, image) in zip(drawn, versions + cutmix, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), image)
+
+
+def test_the_label_is_above_an_image_and_what_it_may_be_below():
+    figure = data.suspicious_labels(IMAGES, [Suspect("train", 3, 9, 0, 1.0)], CLASS_NAMES, "the class of a friend")
+    assert (figure.axes[0].get_title(), figure.axes[0].get_xlabel()) == ("Ankle boot", "T-shirt/top")
+    assert "Above: the label. Below, red and bold: the class of a friend" in texts(figure)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +232,16 @@ def test_reliability_says_whether_the_confidence_is_too_high(accuracy, finding):
     result = RELIABILITY | {"calibration": CALIBRATION | {"accuracy": accuracy}}
     drawn = texts(evaluation.reliability(result))
     assert f"The mean confidence is {finding}; after temperature scaling 2.4 points below" in drawn
+
+
+def test_a_calibration_curve_shows_how_many_images_and_which_are_too_few():
+    figure = evaluation.reliability(RELIABILITY | {"calibration": CALIBRATION | {"count": [19, 20]}})
+    assert "Hollow: fewer than 20 images" in texts(figure)
+    enough, few = figure.axes[0].collections
+    assert enough.get_offsets().tolist() == [[0.95, 0.97]] and few.get_offsets().tolist() == [[0.3, 0.4]]
+    assert len(few.get_facecolor()) == 0 < len(enough.get_facecolor())
+    assert [text.get_text() for text in figure.axes[2].texts] == ["19", "20"]
+    assert [bar.get_height() for bar in figure.axes[2].patches] == [19, 20]
 
 
 def test_map_shows_images_as_they_are():
@@ -232,10 +263,15 @@ def test_feature_maps_are_tied_to_their_filters_and_end_with_the_prediction():
     maps = np.zeros((28, 28, 200))
     maps[3, 4, [17, 150]] = 1  # only these two vary
     figure = network.feature_maps(IMAGES[0], [("convolution 1: x", maps)], KERNELS, np.eye(10)[8], CLASS_NAMES, shown=2)
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles[:3] == ["image", "filter 18", "filter 151"]
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles[:5] == ["image", "filter 18", "filter 151", "map 18", "map 151"]
+    assert figure.axes[1].images[0].get_clim() == (-abs(KERNELS[:, :, 0, 17]).max(), abs(KERNELS[:, :, 0, 17]).max())
+    assert "orange is positive, purple negative" in texts(figure) and "trained" not in texts(figure)
     np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), KERNELS[:, :, 0, 150])
     assert titles[-1] == "prediction: Bag, confidence 100%"
+    computed = network.feature_maps(IMAGES[0], MAPS, KERNELS, np.eye(10)[8], CLASS_NAMES, True)
+    assert "filters: not trained, but from patches" in " ".join(texts(computed).split())
+    assert "computed from patches of the training images, not trained" in texts(network.filters(KERNELS, True))
 
 
 def test_diagram_names_the_layer_with_most_parameters():
@@ -262,23 +298,27 @@ def test_curves_show_the_same_quantity_twice_and_say_what_sets_training_apart():
         [text.get_text() for text in training.curves(HISTORY, RECIPES[name]).findobj(Text)]
         for name in ("classic", "best")
     )
-    assert "training" in classic and "training (CutMix: mixed images)" in best
-    assert "cross-entropy (nats)" in classic and "cross-entropy (nats)" in best
+    assert "training: mean over the epoch" in classic and "validation: after the epoch" in classic
+    assert "training: mean over the epoch of mixed images (CutMix)" in best
+    assert "cross-entropy (2.30: guessing)" in classic and "cross-entropy (2.30: guessing)" in best
+    assert "cross-entropy (0.69: guessing)" in texts(training.curves(HISTORY, RECIPES["fast"], 2))
     lines = training.curves(HISTORY, RECIPES["fast"]).axes[0].lines
     assert [list(line.get_ydata()) for line in lines[:2]] == [HISTORY["cross_entropy"], HISTORY["val_cross_entropy"]]
 
 
 @pytest.mark.parametrize(
-    "name, accuracy, finding",
+    "name, accuracy, losses, gap, finding",
     [
-        ("best", 0.3, "Mixed training images are harder"),
-        ("fast", 0.6, "The gap is overfitting"),
-        ("fast", 0.3, "No overfitting yet"),
+        ("best", 0.3, [1.9, 1.2], "25.0 points above", "measured on mixed images (CutMix), so the two curves cannot"),
+        ("fast", 0.6, [1.9, 1.2], "5.0 points below", "here it is lowest after epoch 2"),
+        ("fast", 0.3, [1.1, 1.2], "25.0 points above", "here it is lowest after epoch 1"),
     ],
 )
-def test_curves_say_what_is_seen(name, accuracy, finding):
-    drawn = texts(training.curves(HISTORY | {"accuracy": [0.2, accuracy]}, RECIPES[name]))
-    assert "Validation accuracy 55.00% after 2 epochs" in drawn and finding in drawn
+def test_curves_say_what_is_seen(name, accuracy, losses, gap, finding):
+    changed = {"accuracy": [0.2, accuracy], "val_cross_entropy": losses}
+    drawn = texts(training.curves(HISTORY | changed, RECIPES[name]))
+    assert f"Validation accuracy 55.00% after 2 epochs, {gap} training" in drawn and finding in drawn
+    assert "gap is overfitting" not in drawn  # a gap alone is not
     assert "0.094: label smoothing asks for 91%" in drawn  # -ln(1 - 0.1 + 0.1 / 10)
 
 
