@@ -42,7 +42,7 @@ def diagram(rows):
     if sizes[0][0] > sizes[-1][0] and depths[0] < depths[-1]:
         finding = f"Height and width shrink, depth grows; {finding}"
     axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center", fontsize=13)
-    heads = (1.45, "output", "center"), (3.1, "layers", "left"), (5.6, "output shape", "left")
+    heads = (1.45, "output", "center"), (3.1, "layers", "left"), (5.75, "output shape", "left")
     for x, text, align in (*heads, (8.85, "parameters", "right")):
         axes.text(x, 0.75, text, ha=align, va="center", fontsize=11, weight="bold")
     y = 0.95
@@ -55,7 +55,7 @@ def diagram(rows):
         axes.text(3.1, middle - (0.09 if layers[1:] else 0), short(layers[0], 32), va="center", fontsize=11)
         if layers[1:]:
             axes.text(3.1, middle + 0.11, short(", ".join(layers[1:]), 40), va="center", fontsize=9.5, color=GRAY)
-        axes.text(5.6, middle, shape, va="center", fontsize=11)
+        axes.text(5.75, middle, shape, va="center", fontsize=11)
         if parameters:
             bar = 1.55 * parameters / most
             axes.add_patch(Rectangle((8.85 - bar, middle + 0.06), bar, 0.1, facecolor=BLUE))

@@ -69,13 +69,13 @@ def curves(history, recipe, classes=10):
 def _finding(history, recipe):
     """Say in two lines how the training ended, and where overfitting would be seen. Both are true of any training."""
     accuracy, trained, epochs = history["val_accuracy"][-1], history["accuracy"][-1], len(history["accuracy"])
-    gap = f"{100 * abs(accuracy - trained):.1f} points {'above' if accuracy > trained else 'below'} training"
-    first = f"Validation accuracy {accuracy:.2%} after {epochs} epoch{'s' if epochs > 1 else ''}, {gap}"
+    first = f"Validation accuracy {accuracy:.2%} after {epochs} epoch{'s' if epochs > 1 else ''}"
     if recipe.cutmix:
         return f"{first}\nTraining is measured on mixed images (CutMix), so the two curves cannot be compared"
     lowest = 1 + int(np.argmin(history["val_cross_entropy"]))
     second = f"Overfitting shows where validation cross-entropy keeps rising; here it is lowest after epoch {lowest}"
-    return f"{first}\n{second}"
+    gap = f"{100 * abs(accuracy - trained):.1f} points {'above' if accuracy > trained else 'below'} training"
+    return f"{first}, {gap}\n{second}"
 
 
 def _label_smoothing(axes, smoothing, classes):
