@@ -18,7 +18,7 @@ MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, 
 
 # The libraries that may be missing: the name to import, and that to install.
 LIBRARIES = {name: name for name in ("h5py", "jax", "keras", "matplotlib", "numpy", "scipy", "tensorflow")}
-LIBRARIES |= {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn"}
+LIBRARIES |= {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "joblib": "scikit-learn"}
 
 
 def run(main):

@@ -69,9 +69,10 @@ class Trainer:
     def __init__(self, folder):
         self.folder, self.training = folder, folder / ".fashion_model.h5.training"
         write_data(folder / "data", train=240, test=10)
-        self.parent = subprocess.Popen(
-            [sys.executable, "-c", PARENT], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        # A child of fork() ends without the cleaning up that Python 3.14's resource tracker asks for.
+        environment = os.environ | {"PYTHONWARNINGS": "ignore:resource_tracker"}
+        command, pipe = [sys.executable, "-c", PARENT], subprocess.PIPE
+        self.parent = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True, env=environment)
 
     def start(self, *flags, epochs=EPOCHS):
         """Start a training and return its process number."""
