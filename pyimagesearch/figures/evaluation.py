@@ -136,8 +136,8 @@ def explanations(explanations, class_names):
     bar.set_label("fall of the probability of the predicted class, percentage points", fontsize=10)
     star = "" if explanations[0].truth is None else ", the label has a *"
     figure.suptitle(
-        f"The prediction rests on what is orange: with {PATCH}x{PATCH} black pixels around there, its probability\n"
-        f"falls; blue: it rises. Bars: the largest probabilities; the prediction is orange{star}",
+        f"Orange: a black patch of {PATCH}x{PATCH} pixels here makes the predicted class less probable; blue: more\n"
+        f"Bars: the largest probabilities; the prediction is orange{star}",
         fontsize=12,
     )
     return figure
