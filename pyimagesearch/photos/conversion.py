@@ -16,9 +16,8 @@ from pyimagesearch.photos import files, pairs, segmentation
 
 SIDE = 28
 BLACK = 8  # pixels up to this are black background; JPEG's noise is less
-# The median and standard deviation that the garment's pixels get. Those of the training images are about 178 and 48;
-# less contrast serves photos better, where part of it is shadow.
-GARMENT_MEDIAN, GARMENT_DEVIATION = 165, 36
+# The median and standard deviation that the garment's pixels get; those of the training images are about 178 and 48.
+GARMENT_MEDIAN, GARMENT_DEVIATION = 140, 48
 # Clothes laid out on a bed spread their sleeves; those of the data set let them hang, and are narrower than tall. So a
 # photo gives an image as it is and three of other widths, at most 1 time the height; their predictions are combined.
 WIDTHS = (1.0, 0.85, 0.7)
@@ -55,14 +54,10 @@ def convert(image, name="the photo"):
     pixels = np.asarray(image)
     if (gray := _data_set_image(pixels)) is not None:
         return Photo(pixels, gray > 0, gray, gray[np.newaxis, ..., np.newaxis], ())
-    notes = []
     background = segmentation.plain_background(pixels)
-    if background is None:
-        notes.append("the background is not plain: the segmentation may be wrong")
-        mask = segmentation.segment(pixels)
-    else:
-        mask = np.abs(pixels - background).max(axis=2) > BLACK
-    if not mask.any() or not (gray := _gray(pixels, mask, background)).any():
+    notes = [] if background is not None else ["the background is not plain: the segmentation may be wrong"]
+    mask, gray = _garment(pixels, background)
+    if not gray.any():
         raise UserError(f"{name} shows nothing but background")
     if segmentation.border(mask).mean() > 0.05:
         notes.append("the garment touches the edge of the photo: is all of it visible?")
@@ -72,7 +67,7 @@ def convert(image, name="the photo"):
             "a photo of one shoe from the side, toe to the left, is better"
         )
         mask, rectangle = shoe
-        gray = _gray(pixels, mask, background)
+        gray = np.where(mask, gray, 0)
         crop = _lying(gray, rectangle)
         widths = [crop.shape[1] / factor for factor in HEIGHTS]
     else:
@@ -98,23 +93,22 @@ def _data_set_image(pixels):
     return None if max(black, white) < 0.2 else gray if black > white else 255 - gray
 
 
-def _gray(pixels, mask, background):
-    """Return the garment in gray on black, uint8 (height, width).
+def _garment(pixels, background):
+    """Return where the garment is, bool (height, width), and the garment in gray on black, uint8 (height, width).
 
-    On a plain background: how far each pixel is from it, 255 the farthest. That is the negative, as in the paper, where
-    the background is light, and the photo as it is where it is dark. Otherwise the negative with the median and
-    contrast of the data set: how light a photo is depends more on the lamp than on the cloth.
+    On a plain background, gray is how far a pixel is from it, 255 the farthest: the negative, as in the paper, where it
+    is light, and the photo as it is where it is dark. Otherwise it is the negative with a fixed median and contrast:
+    how light a photo is depends more on the lamp than on the cloth.
     """
-    luminance = pixels @ BT601
-    if background is None:
-        negative = 255 - luminance
-        contrast = (negative - np.median(negative[mask])) / max(negative[mask].std(), 4)
-        gray = np.clip(GARMENT_MEDIAN + GARMENT_DEVIATION * contrast, 20, 255)
+    if background is not None:
+        difference = np.abs(pixels - background)
+        mask, gray = difference.max(axis=2) > BLACK, difference @ BT601
+        gray *= 255 / max(gray.max(), 1)
     else:
-        sign = -1 if background @ BT601 > 127 else 1
-        gray = (sign * (luminance - background @ BT601)).clip(0)
-        gray *= 255 / max(gray[mask].max(), 1)
-    return np.where(mask, gray, 0).astype(np.uint8)
+        mask, luminance = segmentation.segment(pixels), pixels @ BT601
+        contrast = (np.median(luminance[mask]) - luminance) / max(luminance[mask].std(), 4)
+        gray = (GARMENT_MEDIAN + GARMENT_DEVIATION * contrast).clip(20, 255)
+    return mask, np.where(mask, gray, 0).astype(np.uint8)
 
 
 def _lying(gray, rectangle):

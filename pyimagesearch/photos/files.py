@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pyimagesearch.errors import UserError, reason, warn
 
-SIDE = 400  # pixels: the longer edge of a photo after read()
+SIDE = 200  # pixels: the longer edge of a photo after read()
 # Raster formats in which people keep photos; Pillow recognizes them by content. It knows many more, and one of those,
 # EPS, starts a foreign program. HEIF needs the package pillow-heif.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
@@ -62,7 +62,7 @@ def _matches(name):
 
 
 def read(path):
-    """Return the photo at `path` as a PIL image: RGB, upright, at most 400 pixels high or wide.
+    """Return the photo at `path` as a PIL image: RGB, upright, at most 200 pixels high or wide.
 
     Transparent pixels become white. Raises UserError if the file cannot be read.
     """

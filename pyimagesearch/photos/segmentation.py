@@ -3,9 +3,8 @@
 import cv2
 import numpy as np
 
-SIDE = 300  # pixels: the longer edge of the photo that is segmented
 PLAIN = 13  # 5% of 255: how far a plain background may vary (section 2 of the paper)
-MARGIN = 0.07  # of the photo, at each edge, is background
+MARGIN = 0.02  # of the width or height: what is so near to the edge of a photo is background
 LIGHTNESS = 0.7  # its weight beside the two axes of color: shadows change it most
 SMALLEST = 0.04  # of the photo: a garment is not smaller
 
@@ -25,23 +24,21 @@ def segment(pixels):
     """Return where the garment is, bool (height, width), in a photo, uint8 (height, width, 3), of any background.
 
     GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) fits a mixture of colors to the background and one to the
-    garment, and cuts the photo in two along edges, in turns. At the start, all but the border may be the garment; if
-    next to nothing of that is left at the end, all of it is returned. The result has no holes, threads or small pieces.
+    garment, and cuts the photo in two along edges, in turns. At the start, all but the margin may be the garment; if
+    next to nothing of it is left at the end, all is returned. The result has no holes, threads or small pieces.
     """
-    height, width = pixels.shape[:2]
-    size = np.maximum(1, np.rint(np.array([width, height]) * SIDE / max(width, height))).astype(int)
-    colors = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
+    size = np.array(pixels.shape[1::-1])
+    margin = np.ceil(MARGIN * size).astype(int)
+    everything = np.ones(pixels.shape[:2], bool)
+    if min(size - 2 * margin) < 1:
+        return everything
+    colors = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
     colors[..., 0] = LIGHTNESS * colors[..., 0]
-    left, top = (MARGIN * size + 0.5).astype(int)
-    start = np.full(size[::-1], cv2.GC_BGD, np.uint8)
-    start[top : size[1] - top, left : size[0] - left] = cv2.GC_PR_FGD
     cv2.setRNGSeed(0)  # of k-means, by which the mixtures start
-    labels, _, _ = cv2.grabCut(colors, start.copy(), None, None, None, 3, cv2.GC_INIT_WITH_MASK)
+    labels, _, _ = cv2.grabCut(colors, None, (*margin, *size - 2 * margin), None, None, 3, cv2.GC_INIT_WITH_RECT)
     mask = cv2.morphologyEx(labels & 1, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # odd labels: garment
-    mask = filled(mask, outlines(mask))
-    if mask.mean() < SMALLEST:
-        mask = start & 1
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    mask = filled(mask, outlines(mask)) > 0
+    return mask if mask.mean() >= SMALLEST else everything
 
 
 def outlines(mask):

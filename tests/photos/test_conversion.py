@@ -135,6 +135,16 @@ def test_garment_of_the_background_is_shown_with_all_inside_the_border():
     assert mask.mean() > segmentation.SMALLEST
 
 
+@pytest.mark.parametrize(("background", "garment"), [(200, 250), (100, 50)])
+def test_garment_on_a_plain_background_is_light_on_black(background, garment):
+    sheet = np.full((120, 100), background, np.uint8)
+    sheet[20:100, 30:70] = garment
+    photo = conversion.convert(Image.fromarray(sheet).convert("RGB"))
+    assert photo.images.shape == (1, 28, 28, 1)
+    assert (photo.images[0, :, 7:21] > 250).all()
+    assert not photo.images[0, :, :7].any() and not photo.images[0, :, 21:].any()
+
+
 def test_garment_that_is_cut_off_is_noted():
     sheet = np.full((200, 200), 255, np.uint8)
     sheet[60:, 90:110] = 30

@@ -145,6 +145,13 @@ def test_unusable_files_are_all_named(tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+@pytest.mark.parametrize(("size", "read"), [((3000, 2400), (200, 160)), ((90, 120), (90, 120))])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_photo_is_made_small_and_never_larger(tmp_path, kind, size, read):
+    (tmp_path / "photo").write_bytes(stored(Image.new("RGB", size, "red"), kind))
+    assert files.read(tmp_path / "photo").size == read
+
+
 @pytest.mark.parametrize(
     "content",
     [
