@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# For a parent of forked children: they end without the cleaning up that Python 3.14's resource tracker asks for.
+QUIET_END = {"PYTHONWARNINGS": "ignore:resource_tracker"}
 SETPRIV = shutil.which("setpriv")  # here: some tests empty the PATH
 sys.path.insert(0, str(ROOT))
 

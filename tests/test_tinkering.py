@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import ROOT, idx, pictures
+from conftest import QUIET_END, ROOT, idx, pictures
 from pyimagesearch.data.idx import FILES
 from pyimagesearch.data.loading import CLASS_NAMES
 
@@ -177,7 +177,8 @@ def tried(request, tmp_path_factory):
     parents = queue.Queue()
     for _ in range(2):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        parents.put(subprocess.Popen([sys.executable, "-c", PARENT], **pipes))
+        environment = os.environ | QUIET_END
+        parents.put(subprocess.Popen([sys.executable, "-c", PARENT], **pipes, env=environment))
 
     def attempt(name):
         folder = tmp_path_factory.mktemp(name.replace(" ", "_"))

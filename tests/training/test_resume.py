@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import ROOT, write_data
+from conftest import QUIET_END, ROOT, write_data
 from pyimagesearch.data import loading, preparation
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES
@@ -69,9 +69,7 @@ class Trainer:
     def __init__(self, folder):
         self.folder, self.training = folder, folder / ".fashion_model.h5.training"
         write_data(folder / "data", train=240, test=10)
-        # A child of fork() ends without the cleaning up that Python 3.14's resource tracker asks for.
-        environment = os.environ | {"PYTHONWARNINGS": "ignore:resource_tracker"}
-        command, pipe = [sys.executable, "-c", PARENT], subprocess.PIPE
+        command, pipe, environment = [sys.executable, "-c", PARENT], subprocess.PIPE, os.environ | QUIET_END
         self.parent = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True, env=environment)
 
     def start(self, *flags, epochs=EPOCHS):
