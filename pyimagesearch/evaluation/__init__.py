@@ -6,7 +6,7 @@ import warnings
 
 import joblib
 
-# scikit-learn asks joblib for the number of physical cores. Where the machine does not say (a small container, a Windows
+# scikit-learn asks joblib for the number of physical cores. Where the machine does not say (a small container, Windows
 # without wmic), joblib prints a warning and a traceback, but only the first time that it is asked.
 with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
     warnings.simplefilter("ignore")
