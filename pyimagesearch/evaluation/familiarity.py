@@ -12,7 +12,10 @@ from pyimagesearch.evaluation import predict
 TRAINING, TEST = 5000, 1000  # images to compare with; more bring little
 FRACTION = 0.9  # of the test images look familiar
 UNSURE = 0.5  # a highest probability below this is low
-ADVICE = "photograph one garment alone, whole, flat, from the front, on a plain background of another color"
+ADVICE = (
+    "photograph one garment alone, whole, flat, from the front (a shoe from the side, toe to the left), on a plain "
+    "background of another color"
+)
 
 
 def comparison(model, data_dir=None, any_data=False):
@@ -52,5 +55,7 @@ def doubts(probabilities, unlike):
     if probabilities.max() < UNSURE:
         reasons.append(f"no class has a probability of {UNSURE:.0%}")
     if unlike:
-        reasons.append(f"it is less like the training images than {FRACTION:.0%} of the test images are")
+        reasons.append(
+            f"what the network sees is less like the training images than {FRACTION:.0%} of the test images are"
+        )
     return reasons

@@ -55,8 +55,10 @@ def convert(image, name="the photo"):
     if (gray := _data_set_image(pixels)) is not None:
         return Photo(pixels, gray > 0, gray, gray[np.newaxis, ..., np.newaxis], ())
     background = segmentation.plain_background(pixels)
-    notes = [] if background is not None else ["the background is not plain: the segmentation may be wrong"]
     mask, gray = _garment(pixels, background)
+    notes = []
+    if background is None:
+        notes.append("the background is not plain: see in photos.png whether the garment was cut out whole")
     if not gray.any():
         raise UserError(f"{name} shows nothing but background")
     if segmentation.border(mask).mean() > 0.05:

@@ -152,6 +152,11 @@ def test_photo_is_made_small_and_never_larger(tmp_path, kind, size, read):
     assert files.read(tmp_path / "photo").size == read
 
 
+def test_large_photo_of_a_camera_is_decoded_at_an_eighth(tmp_path):
+    Image.new("L", (11_000, 11_000), 200).save(tmp_path / "camera.jpg")
+    assert files.read(tmp_path / "camera.jpg").size == (200, 200)
+
+
 @pytest.mark.parametrize(
     "content",
     [
