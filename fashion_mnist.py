@@ -5,7 +5,7 @@
     python fashion_mnist.py --limit 2000        a quick trial on the first 2,000 images
     python fashion_mnist.py --resume            go on with a training that was stopped
 
-The test images are not read here: fashion_mnist_loaded.py uses them once, at the end.
+The test images are not read here: they only measure, in fashion_mnist_loaded.py, and no choice is made on them.
 """
 
 import dataclasses

@@ -125,7 +125,9 @@ def explain(args, class_names, predict, names, images, truths=None, classes=None
     from pyimagesearch.figures import style
 
     explanations = occlusion.explain(predict, names, images, truths, classes)
-    print(f"which place decides, of {occlusion.PATCH}x{occlusion.PATCH} pixels:" if names else "no mistake to explain")
+    size = f"{occlusion.PATCH}x{occlusion.PATCH}"
+    title = f"the {size} pixels that matter most (a small fall: no single place decides):"
+    print(title if names else "no mistake to explain")
     for one in explanations:
         print(f"  {printable(one.describe(class_names))}")
     if explanations:

@@ -80,7 +80,7 @@ def describe_images(train, test, names):
     from pyimagesearch.data import preparation
 
     images, labels = train
-    print("\n1. An image is 28x28 numbers, from 0 (black) to 255 (white); numbers.png shows those of the first")
+    print("\nAn image is 28x28 numbers, from 0 (black) to 255 (white); numbers.png shows those of the first")
     for name, array in zip(
         ("training images", "training labels", "test images", "test labels"), (*train, *test), strict=True
     ):
@@ -98,7 +98,7 @@ def describe_classes(train, test, names):
     from pyimagesearch.evaluation import baselines
 
     images, labels = train
-    print("\n2. Its label is the number of its class")
+    print("\nIts label is the number of its class")
     counts, test_counts = (np.bincount(part, minlength=len(names)) for part in (labels, test[1]))
     balanced = counts.min() == counts.max()
     if balanced and test_counts.min() == test_counts.max():
@@ -125,7 +125,7 @@ def describe_convolution(image):
     feature_map = convolution.convolve(image, kernel)
     row, column = convolution.example_place(image, feature_map)
     pixels = convolution.neighborhood(image, row, column).astype(int)
-    print("\n3. A convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
+    print("\nA convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
     print(f"  {'pixels':<15}    {'filter':<9}    products")
     for line in zip(pixels, kernel, pixels * kernel, strict=True):
         print("  " + "    ".join("".join(f"{n:{w}d}" for n in part) for part, w in zip(line, (5, 3, 6), strict=True)))
@@ -162,7 +162,7 @@ def describe_augmentation(images, labels, names):
     while not 0.2 < area < 0.4:  # a patch that can be seen well
         mixed, targets = batches.cutmix(images[[0, other], ..., None], np.eye(2, dtype=np.float32), rng, 1)
         area = targets[0, 1]
-    print("\n4. Augmentation: in training, images are changed at random (the recipe best)")
+    print("\nAugmentation: in training, images are changed at random (the recipe best)")
     print(
         f"  mirrored in half of the cases, moved by up to {recipe.shift} pixel, stretched by up to {recipe.stretch}%:"
     )
@@ -185,7 +185,7 @@ def describe_baselines(images, labels, near, names):
 
     from pyimagesearch.evaluation import baselines, metrics
 
-    print("\n5. How hard is it? The accuracy of methods that are not networks, on training images")
+    print("\nHow hard is it? The accuracy of methods that are not networks, on training images")
     for name, how, accuracy, predicted, truth in baselines.baselines(images, labels, near.train):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = ", ".join(f"{names[one]} / {names[other]}" for _, one, other in pairs)
@@ -206,18 +206,16 @@ def describe_baselines(images, labels, near, names):
 def describe_map(projected):
     from pyimagesearch.evaluation import neighbors
 
-    print("\n6. A map (map.png): images that look alike lie together (50 principal components, then t-SNE to two)")
+    print("\nA map (map.png): images that look alike lie together (made by t-SNE)")
     places = neighbors.embed(projected)
-    print(
-        "  On the genuine data, trousers, bags and shoes form groups; shirts overlap with T-shirts, pullovers, coats."
-    )
+    print("  In Fashion-MNIST, trousers, bags and shoes form groups; shirts overlap with T-shirts, pullovers, coats.")
     return places
 
 
 def describe_duplicates(train, test, near):
     from pyimagesearch.evaluation import neighbors
 
-    print("\n7. Duplicates")
+    print("\nDuplicates")
     for text, others, found in (
         ("within the training images", train[0], near.train),
         ("between training and test images", test[0], near.test),
@@ -232,7 +230,7 @@ def describe_labels(args, contents, train, test, near, names):
     """Print which labels look wrong; return the training images among them, the worst first, and what is suspected."""
     from pyimagesearch.evaluation import label_errors
 
-    print("\n8. Labels that look wrong: all ten nearest training images belong to one other class")
+    print("\nLabels that look wrong: all ten nearest training images belong to one other class")
     suspects = label_errors.suspects(train[1], test[1], near, len(names))
     for part, total in (("train", len(train[1])), ("test", len(test[1]))):
         unanimous = sum(suspect.score == 1 for suspect in suspects if suspect.part == part)

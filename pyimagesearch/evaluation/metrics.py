@@ -62,7 +62,7 @@ def summary(result, count):
     low, high = result["accuracy_interval"]
     before, after = result["calibration"]["error"], result["calibration_after_scaling"]["error"]
     lines = [
-        f"accuracy {result['accuracy']:.2%} on {count:,} test images (95% confidence interval for other images of this "
+        f"accuracy {result['accuracy']:.2%} on {count:,} test images (95% confidence interval for all images of this "
         f"kind: {low:.2%} to {high:.2%})",
         f"top-2 accuracy {result['top_2_accuracy']:.2%}: the label is one of the two most probable classes",
         f"cross-entropy {result['cross_entropy']:.4f} (0: certain and correct every time; "

@@ -78,8 +78,8 @@ def convolution(image, kernel, place, feature_map, pooled):
         axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="#56B4E9", linewidth=2.5, zorder=3))
     below.colorbar(drawn, ax=maps, label="sum of the products", shrink=0.8, aspect=25, pad=0.01)
     figure.suptitle(
-        "A convolution multiplies, adds and slides: this filter finds edges, orange from dark to light, purple back.\n"
-        "Max pooling keeps the largest of each 2x2 sums. Blue frames: where the numbers above are (9, 2x2 and 1)",
+        "A convolution multiplies, adds and slides. Orange: edges from dark to light; purple: from light to dark.\n"
+        "Max pooling keeps the largest of each 2x2 sums. Blue: the 9 pixels, the 2x2 sums, the one that is kept",
         fontsize=11.5,
     )
     return figure
@@ -91,7 +91,8 @@ def augmentation(versions, cutmix):
 
     versions, cutmix: [(caption, uint8 (height, width))], up to five each.
     """
-    figure = Figure(figsize=(WIDTH, 5.1), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    figure.get_layout_engine().set(hspace=0.08)  # so that a caption is seen to belong to the image below it
     panels = figure.subplots(2, 5)
     for axes in panels.flat:
         axes.set_axis_off()

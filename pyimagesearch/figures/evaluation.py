@@ -180,7 +180,9 @@ def reliability(result):
         axes.plot([0, 1], [0, 1], "--", color=GRAY)
         for few, color, face in (False, BLUE, BLUE), (True, GRAY, "none"):
             chosen = (count < FEW) == few
-            axes.scatter(confidence[chosen], accuracy[chosen], s=45, edgecolor=color, facecolor=face, zorder=3)
+            axes.scatter(
+                confidence[chosen], accuracy[chosen], s=45, edgecolor=color, facecolor=face, zorder=3, clip_on=False
+            )
         axes.text(0.03, 0.94, "underconfident", color=GRAY, fontsize=11)
         axes.text(0.98, 0.04, "overconfident", color=GRAY, fontsize=11, ha="right")
         axes.set_title(f"{title}\nexpected calibration error {bins['error']:.2%}", fontsize=12)

@@ -176,7 +176,7 @@ def feature_maps(image, activations, kernels=None, probabilities=None, class_nam
     if probabilities is not None:
         _bars(figure.add_subplot(grid[-1, :]), np.asarray(probabilities), class_names)
     figure.suptitle(
-        "From an image to a prediction: a feature map is bright where the filter of its number fits.\n"
+        "From an image to a prediction: a feature map is bright where its filter fits.\n"
         + ("Filters (each on its own scale): orange is positive, purple negative. " if with_filters else "")
         + "Deeper maps are coarser",
         fontsize=12,

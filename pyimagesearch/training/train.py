@@ -78,7 +78,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None):
     to_validate = Batches(*validation, classes, batch_size=500 - 500 % share.devices, share=share)
     steps = recipe.epochs * len(batches)
     model = compiled(recipe, training[0], classes, seed, steps)
-    print(f"{model.count_params():,} parameters, {len(batches):,} steps per epoch")
+    print(f"{model.count_params():,} parameters; steps per epoch: {len(batches):,}")
 
     history = checkpoints.restore(model) if checkpoints else {}
     batches.start_epoch(len(history.get("loss", [])))
