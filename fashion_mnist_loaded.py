@@ -213,7 +213,9 @@ def predict_photos(args, contents):
             continue
         views = predict.predict(model, photo.images, input_format)
         possible = photo.classes if genuine else None
-        probabilities = calibration.apply_temperature(predict.combine(views, possible), temperature)
+        probabilities = predict.combine(views, possible)
+        if len(views) == 1:  # of a photo unlike the data, the network would be too sure with the temperature
+            probabilities = calibration.apply_temperature(probabilities, temperature)
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
         doubts = familiarity.doubts(probabilities, unlike is not None and unlike(photo.images))
         print(printable(f"{path}: {', '.join(best)}{' (unsure)' if doubts else ''}"))

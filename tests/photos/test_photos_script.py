@@ -12,7 +12,7 @@ from test_pairs import PAIRS
 from conftest import pictures
 from pyimagesearch import recipes
 from pyimagesearch.data import loading, preparation
-from pyimagesearch.model_files import saving
+from pyimagesearch.model_files import building, reading, saving
 from pyimagesearch.training import train as training
 
 
@@ -70,6 +70,24 @@ def test_pair_may_only_be_shoes_and_is_unlike_the_data(run, tmp_path, small_data
     done = run("fashion_mnist_loaded.py", "--model", model, "--image", "pair.png", *names, check=0)
     (photo,) = json.loads((tmp_path / "result.json").read_text())
     assert all(photo[f"animal {number}"] > 1e-9 for number in range(10))
+
+
+def test_temperature_is_for_images_like_the_data(run, tmp_path, trained):
+    model, images, _ = trained
+    enlarged(images[0]).save(tmp_path / "plain.png")
+    floor = np.random.default_rng(0).integers(100, 256, (420, 380, 3), dtype=np.uint8)
+    floor[80:340, 60:320] = np.kron(images[0] // 4, np.ones((10, 10), np.uint8))[10:270, 10:270, None]
+    Image.fromarray(floor).save(tmp_path / "floor.png")
+    contents = reading.read(model)
+    network, highest = building.build(contents), []
+    for temperature in (1.0, 3.0):
+        saving.save(network, tmp_path / "fashion_model.h5", contents.record | {"temperature": temperature})
+        run("fashion_mnist_loaded.py", "--image", "plain.png", "floor.png", "--json", "result.json", check=0)
+        photos = json.loads((tmp_path / "result.json").read_text())
+        highest.append([max(photo[name] for name in loading.CLASS_NAMES) for photo in photos])
+    (plain, floor), (cooler_plain, same_floor) = highest
+    assert cooler_plain < plain - 0.05
+    assert same_floor == pytest.approx(floor, abs=1e-6)
 
 
 def test_odd_names_are_shown_in_silence(run, tmp_path, trained):
