@@ -96,6 +96,8 @@ def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
     overlap = (photo.mask & shape).sum() / (photo.mask | shape).sum()
     assert overlap > 0.9
     assert photo.images.shape == (2 * (1 + len(conversion.WIDTHS)), 28, 28, 1)  # each also mirrored
+    assert np.array_equal(photo.images[0, :, ::-1], photo.images[len(photo.images) // 2])
+    assert not np.array_equal(photo.images[0, :, ::-1], photo.images[0])
     first = photo.images[0, ..., 0]
     assert (first[:, :3] == 0).all()
     assert (first[:, -3:] == 0).all()
