@@ -15,7 +15,13 @@ from pyimagesearch.minivggnet import MiniVGGNet
 def test_the_overview_shows_the_network():
     text = (ROOT / "pyimagesearch/README.md").read_text()
     row = r"^\| (.+?) +\| (.+?) +\| +([\d,]+|-) \| +([\d,]+|-) \| +(\d+) \|$"
-    rows = layer_table(MiniVGGNet.build(28, 28, 1, 10))
+    rows = []
+    for name, shape, parameters, work, field in layer_table(MiniVGGNet.build(28, 28, 1, 10)):
+        if name in ("BatchNormalization", "ReLU", "Dropout"):  # in one row with the layer before
+            before, before_shape, before_parameters, before_work, before_field = rows.pop()
+            assert (shape, work, field) == (before_shape, 0, before_field)
+            name, parameters, work = f"{before}; {name}", before_parameters + parameters, before_work
+        rows.append((name, shape, parameters, work, field))
     shown = [
         (*cells[:2], *(int(n.replace(",", "").replace("-", "0")) for n in cells[2:]))
         for cells in re.findall(row, text, re.M)
