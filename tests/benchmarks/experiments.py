@@ -217,7 +217,12 @@ ROWS = (
         [("rate 1", "test")],
         "0.2 points lower: no more than two seeds differ by",
     ),
-    ("learning rate ten times smaller", "`--learning-rate 0.01`", [("rate 0.01", "test")], ""),
+    (
+        "learning rate ten times smaller",
+        "`--learning-rate 0.01`",
+        [("rate 0.01", "test")],
+        "the steps are too short to arrive in 3 epochs",
+    ),
     (
         "1,000, 6,000, 60,000 images",
         "`--limit`; as many epochs as give equal steps",
@@ -230,7 +235,12 @@ ROWS = (
         [("no batch normalization", "test")],
         "it learns more slowly",
     ),
-    ("the same", "learning rate 0.01 as well", [("no batch normalization, rate 0.01", "test")], ""),
+    (
+        "the same",
+        "learning rate 0.01 as well",
+        [("no batch normalization, rate 0.01", "test")],
+        "batch normalization makes short steps go further",
+    ),
 )
 
 

@@ -111,10 +111,10 @@ def test_a_change_is_compared_with_the_unchanged_recipe_on_the_same_seeds_and_in
 def test_speed_is_counted_in_epochs_of_classic():
     speeds = [{"rates": {"plain Keras, classic": [1, 1, 1], "fast": [9, 9, 9]}}]
     speeds += [{"rates": {"plain Keras, classic": [100, 200, 100], "fast": [200, 400, 500]}}, {"scaling": []}]
-    results = [training(0, test=0.94), training(0, change={"epochs": 4, "flip": False}, test=0.94)]
+    results = [training(0, test=0.94), training(0, change={"epochs": 3, "flip": False}, test=0.94)]
     table = tables.accuracy_table(results, speeds)
     assert row(table, "`fast`, the default")[5] == f"{2 * 25 / RECIPES['fast'].epochs:.1f}x"
-    assert row(table, "`fast` with `--epochs 4 --no-flip`")[5] == "12.5x"
+    assert row(table, "`fast` with `--epochs 3 --no-flip`")[5] == "16.7x"
 
 
 def test_a_vote_and_the_images_that_all_get_wrong():
