@@ -261,7 +261,7 @@ def describe_labels(args, contents, train, test, near, names):
         label_errors.write_csv(suspects, names, args.csv)
         print(f"  written: {args.csv}")
     other = "the class that the network's features suggest" if contents else "the class of their nearest neighbors"
-    return [suspect for suspect in suspects if suspect.part == "train"][:50], other
+    return [suspect for suspect in suspects if suspect.part == "train"], other
 
 
 if __name__ == "__main__":

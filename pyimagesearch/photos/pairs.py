@@ -14,8 +14,9 @@ def one_of_a_pair(mask):
     A pair is two similar pieces side by side, each taller than wide. Shoes that touch are one piece with two notches,
     at the toes and at the heels; it is cut from notch to notch. rectangle: (center, (width, height), tilt in degrees).
     """
-    pieces = outlines(mask.astype(np.uint8))
-    mask = filled(mask.astype(np.uint8), pieces)
+    mask = mask.astype(np.uint8)
+    pieces = outlines(mask)
+    mask = filled(mask, pieces)
     pairs = [(pieces, np.inf)]
     if len(pieces) == 1:
         for (_, one), (depth, other) in itertools.combinations(_notches(mask, pieces[0]), 2):

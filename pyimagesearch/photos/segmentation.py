@@ -16,8 +16,9 @@ def border(pixels):
 
 def plain_background(pixels):
     """Return the color, float (3,), that nine tenths of the border of `pixels` (height, width, 3) have, or None."""
-    color = np.median(border(pixels), axis=0)
-    return color if (np.abs(border(pixels) - color).max(axis=1) <= PLAIN).mean() >= 0.9 else None
+    edge = border(pixels)
+    color = np.median(edge, axis=0)
+    return color if (np.abs(edge - color).max(axis=1) <= PLAIN).mean() >= 0.9 else None
 
 
 def segment(pixels):
