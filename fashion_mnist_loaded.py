@@ -78,7 +78,7 @@ def evaluate(args, contents):
             )
     model, input_format, class_names, temperature = load(args, contents, labels)
 
-    from pyimagesearch.evaluation import metrics, predict
+    from pyimagesearch.evaluation import metrics, occlusion, predict
     from pyimagesearch.figures import evaluation as figures
     from pyimagesearch.figures import style
 
@@ -108,26 +108,22 @@ def evaluate(args, contents):
         chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()
         names = [f"test image {index}" for index in chosen]
         probabilities_of = functools.partial(predict.predict, model, input_format=input_format)
-        result["explanations"] = explain(args, class_names, probabilities_of, names, images[chosen], labels[chosen])
+        explanations = occlusion.explain(probabilities_of, names, images[chosen], labels[chosen])
+        result["explanations"] = show(args, class_names, explanations)
     else:
         flags = "model", "architecture", "input_range", "data_dir", "any_data", "class_names"
         print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
     return result
 
 
-def explain(args, class_names, predict, names, images, truths=None, classes=None):
-    """Print and draw which places of images the predictions rest on. Returns a list with a dict for each image.
-
-    The arguments from `predict` on are those of occlusion.explain.
-    """
-    from pyimagesearch.evaluation import occlusion
+def show(args, class_names, explanations):
+    """Print and draw explanations: the places that predictions rest on. Returns a list with a dict for each."""
+    from pyimagesearch.evaluation.occlusion import PATCH
     from pyimagesearch.figures import evaluation as figures
     from pyimagesearch.figures import style
 
-    explanations = occlusion.explain(predict, names, images, truths, classes)
-    size = f"{occlusion.PATCH}x{occlusion.PATCH}"
-    title = f"the {size} pixels that matter most (a small fall: no single place decides):"
-    print(title if names else "no mistake to explain")
+    title = f"the {PATCH}x{PATCH} pixels that matter most (a small fall: no single place decides):"
+    print(title if explanations else "no mistake to explain")
     for one in explanations:
         print(f"  {printable(one.describe(class_names))}")
     if explanations:
@@ -185,8 +181,6 @@ def load(args, contents, labels=None):
 
 def predict_photos(args, contents):
     """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
-    import numpy as np
-
     from pyimagesearch.data import loading
     from pyimagesearch.photos import conversion
     from pyimagesearch.photos import files as photo_files
@@ -194,28 +188,28 @@ def predict_photos(args, contents):
     paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
     model, input_format, class_names, temperature = load(args, contents)
 
-    from pyimagesearch.evaluation import calibration, familiarity, predict
+    from pyimagesearch.evaluation import calibration, familiarity, occlusion, predict
     from pyimagesearch.figures import photos as figures
     from pyimagesearch.figures import style
-
-    def calibrated(images):
-        return calibration.apply_temperature(predict.predict(model, images, input_format), temperature)
 
     genuine = tuple(class_names) == loading.CLASS_NAMES
     unlike = None
     if genuine and input_format is predict.OURS:
         unlike = familiarity.comparison(model, args.data_dir, args.any_data)
-    shown, to_explain, result = [], [], []
+    shown, explanations, result = [], [], []
     for path, photo in conversion.convert_files(paths):
         if isinstance(photo, UserError):
             warn(str(photo))
             unusable += 1
             continue
-        views = predict.predict(model, photo.images, input_format)
-        possible = photo.classes if genuine else None
-        probabilities = predict.combine(views, possible)
-        if len(views) == 1:  # of a photo unlike the data, the network would be too sure with the temperature
-            probabilities = calibration.apply_temperature(probabilities, temperature)
+        # Of a photo that is unlike the data, and so has several views, temperature scaling would make it too sure.
+        scale = temperature if len(photo.images) == 1 else 1.0
+
+        def predict_views(images, scale=scale):
+            return calibration.apply_temperature(predict.predict(model, images, input_format), scale)
+
+        views = predict_views(photo.images)
+        probabilities = predict.combine(views, photo.classes if genuine else None)
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
         doubts = familiarity.doubts(probabilities, unlike is not None and unlike(photo.images))
         print(printable(f"{path}: {', '.join(best)}{' (unsure)' if doubts else ''}"))
@@ -225,19 +219,17 @@ def predict_photos(args, contents):
             print(f"  unsure, because {' and '.join(doubts)}; {familiarity.ADVICE}")
         if len(shown) < figures.MOST:
             shown.append((path.name, photo, probabilities))
-        if len(to_explain) < MOST_EXPLAINED:  # of its views, the one that speaks most for the prediction
+        if args.explain is not None and len(explanations) < MOST_EXPLAINED:
             best = int(probabilities.argmax())
-            view = int(views[:, best].argmax())
+            view = int(views[:, best].argmax())  # the one that speaks most for the prediction
             name = f"{path}, view {view + 1} of {len(views)}" if len(views) > 1 else str(path)
-            to_explain.append((name, photo.images[view], best))
+            explanations += occlusion.explain(predict_views, [name], photo.images[[view]], classes=[best])
         result.append({"file": str(path), **dict(zip(class_names, probabilities.tolist(), strict=True))})
     if shown:
         drawn = style.save(args.images, photos=figures.photos(shown, class_names))
         print(f"figure: {drawn[0]}")
-    if args.explain is not None and to_explain:
-        names, images, classes = zip(*to_explain, strict=True)
-        explanations = explain(args, class_names, calibrated, names, np.stack(images), classes=classes)
-        for photo, explanation in zip(result, explanations, strict=False):
+    if explanations:
+        for photo, explanation in zip(result, show(args, class_names, explanations), strict=False):
             photo["explanation"] = explanation
     if unusable:
         if args.json:

@@ -10,6 +10,7 @@ from PIL import Image
 from conftest import pictures
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.model_files import saving
+from pyimagesearch.photos import conversion, files
 
 FLAGS = ("--data-dir", "data", "--any-data", "--json", "result.json")
 
@@ -106,6 +107,11 @@ def test_photos(run, tmp_path, bars):
     assert re.fullmatch(r"noisy.png, view \d+ of \d+", explanation["image"]) and explanation["image"] in done.stdout
     assert explanation["prediction"] == max(photo, key=photo.get)
     assert np.max(explanation["occlusion"]) <= explanation["probabilities"][explanation["prediction"]] + 1e-3
+    # Like what is printed of such a photo, they are without the temperature.
+    view = int(explanation["image"].split()[2]) - 1
+    images = conversion.convert(files.read(tmp_path / "noisy.png")).images
+    expected = np.asarray(network()(images[[view]] / np.float32(255)))[0]
+    assert list(explanation["probabilities"].values()) == pytest.approx(expected, abs=1e-3)
     without = run("fashion_mnist_loaded.py", "--image", "small.png", "--json", "result.json", check=0)
     assert "explain" not in without.stdout
     assert "explanation" not in json.loads((tmp_path / "result.json").read_text())[0]
