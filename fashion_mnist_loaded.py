@@ -202,8 +202,8 @@ def predict_photos(args, contents):
             warn(str(photo))
             unusable += 1
             continue
-        # Of a photo that is unlike the data, and so has several views, temperature scaling would make it too sure.
-        scale = temperature if len(photo.images) == 1 else 1.0
+        # Of a photo that is unlike the data, temperature scaling would make the network too sure.
+        scale = temperature if photo.plain else 1.0
 
         def predict_views(images, scale=scale):
             return calibration.apply_temperature(predict.predict(model, images, input_format), scale)

@@ -3,6 +3,7 @@
 import json
 import re
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -96,25 +97,39 @@ def test_photos(run, tmp_path, bars):
         # Of a photo with a plain background there is one view: the bars show what is printed, with the temperature.
         assert explanation["probabilities"] == pytest.approx({name: photo[name] for name in CLASS_NAMES}, abs=1e-3)
     assert abs(highest(small["explanation"]["occlusion"])[0] - 12.5) < 4
-    # Of a photo with several views, the one that speaks most for the prediction is explained, and the bars are its own.
-    noisy = np.random.default_rng(0).integers(120, 255, (400, 400, 3), dtype=np.uint8)
-    noisy[60:-60, 60:-60] = sheet[..., None]
-    Image.fromarray(noisy).save(tmp_path / "noisy.png")
-    done = run("fashion_mnist_loaded.py", "--image", "noisy.png", "--explain", "--json", "result.json", check=0)
-    (photo,) = json.loads((tmp_path / "result.json").read_text())
-    explanation = photo.pop("explanation")
-    photo.pop("file")
-    assert re.fullmatch(r"noisy.png, view \d+ of \d+", explanation["image"]) and explanation["image"] in done.stdout
-    assert explanation["prediction"] == max(photo, key=photo.get)
-    assert np.max(explanation["occlusion"]) <= explanation["probabilities"][explanation["prediction"]] + 1e-3
-    # Like what is printed of such a photo, they are without the temperature.
-    view = int(explanation["image"].split()[2]) - 1
-    images = conversion.convert(files.read(tmp_path / "noisy.png")).images
-    expected = np.asarray(network()(images[[view]] / np.float32(255)))[0]
-    assert list(explanation["probabilities"].values()) == pytest.approx(expected, abs=1e-3)
     without = run("fashion_mnist_loaded.py", "--image", "small.png", "--json", "result.json", check=0)
     assert "explain" not in without.stdout
     assert "explanation" not in json.loads((tmp_path / "result.json").read_text())[0]
+
+
+def test_photos_unlike_the_data(run, tmp_path, bars):
+    """Without a plain background there is no temperature scaling; of a pair of shoes, one view is explained."""
+    floor = np.random.default_rng(0).integers(120, 255, (300, 300, 3), dtype=np.uint8)
+    garment, pair = floor.copy(), floor.copy()
+    garment[60:-60, 100:-100] = (40, 50, 90)
+    for center in (90, 210):
+        cv2.ellipse(pair, (center, 150), (40, 100), 0, 0, 360, (60, 30, 20), cv2.FILLED)
+    Image.fromarray(garment).save(tmp_path / "garment.png")
+    Image.fromarray(pair).save(tmp_path / "pair.png")
+    flags = ("--image", "garment.png", "pair.png", "--explain", "--json", "result.json")
+    done = run("fashion_mnist_loaded.py", *flags, check=0)
+    for photo in json.loads((tmp_path / "result.json").read_text()):
+        name = photo["file"]
+        explanation = photo["explanation"]
+        images = conversion.convert(files.read(tmp_path / name)).images
+        views = len(images)
+        assert views == (1 if name == "garment.png" else 2 * len(conversion.HEIGHTS))
+        if views > 1:
+            assert re.fullmatch(rf"pair.png, view [1-{views}] of {views}", explanation["image"])
+            images = images[[int(explanation["image"].split()[2]) - 1]]
+        else:
+            assert explanation["image"] == name
+            assert explanation["probabilities"] == pytest.approx({key: photo[key] for key in CLASS_NAMES}, abs=1e-3)
+        expected = np.asarray(network()(images / np.float32(255)))[0]
+        assert list(explanation["probabilities"].values()) == pytest.approx(expected, abs=1e-3)
+        assert explanation["prediction"] == max(CLASS_NAMES, key=photo.get)
+        assert explanation["image"] in done.stdout
+        assert np.max(explanation["occlusion"]) <= explanation["probabilities"][explanation["prediction"]] + 1e-3
 
 
 @pytest.mark.parametrize(

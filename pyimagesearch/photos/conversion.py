@@ -18,9 +18,9 @@ SIDE = 28
 BLACK = 8  # pixels up to this are black background; JPEG's noise is less
 # The median and standard deviation that the garment's pixels get; those of the training images are about 178 and 48.
 GARMENT_MEDIAN, GARMENT_DEVIATION = 140, 48
-# Clothes laid out on a bed spread their sleeves; those of the data set let them hang, and are narrower than tall. So a
-# photo gives an image as it is and three of other widths, at most 1 time the height; their predictions are combined.
-WIDTHS = (1.0, 0.85, 0.7)
+# Of a garment's height, the most that its width may be: clothes laid out on a bed spread their sleeves; those of the
+# data set let them hang.
+WIDEST = 0.85
 # A shoe from above is about as long and wide as the data set's, which are seen from the side; the toe may be at either
 # end. Which of the three it is, the network says.
 HEIGHTS = (0.7, 1.0, 1.4)
@@ -35,8 +35,9 @@ class Photo:
     pixels: np.ndarray  # uint8 (height, width, 3): the photo
     mask: np.ndarray  # bool (height, width): where the garment is
     gray: np.ndarray  # uint8 (height, width): the garment, light on black
-    images: np.ndarray  # uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
+    images: np.ndarray  # uint8 (views, 28, 28, 1): the network's input; several views of a pair of shoes, else one
     notes: tuple  # sentences about what may make the prediction wrong
+    plain: bool  # whether the background is plain, as in the photos that the data set was made from
     classes: tuple | None = None  # the numbers of the only possible classes (of a pair: shoes), or None for all
 
 
@@ -53,11 +54,12 @@ def convert(image, name="the photo"):
     """Convert a PIL image (RGB) into a Photo. Raises UserError if it shows nothing but background."""
     pixels = np.asarray(image)
     if (gray := _data_set_image(pixels)) is not None:
-        return Photo(pixels, gray > 0, gray, gray[np.newaxis, ..., np.newaxis], ())
+        return Photo(pixels, gray > 0, gray, gray[np.newaxis, ..., np.newaxis], (), plain=True)
     background = segmentation.plain_background(pixels)
+    plain = background is not None
     mask, gray = _garment(pixels, background)
     notes = []
-    if background is None:
+    if not plain:
         notes.append("the background is not plain: see in photos.png whether the garment was cut out whole")
     if not gray.any():
         raise UserError(f"{name} shows nothing but background")
@@ -71,15 +73,13 @@ def convert(image, name="the photo"):
         mask, rectangle = shoe
         gray = np.where(mask, gray, 0)
         crop = _lying(gray, rectangle)
-        widths = [crop.shape[1] / factor for factor in HEIGHTS]
+        images = np.stack([_view(crop, crop.shape[1] / factor) for factor in HEIGHTS])
+        images = np.concatenate([images, images[:, :, ::-1]])
     else:
         left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
         crop = gray[top : top + height, left : left + width]
-        widths = [width, *(min(width, height) * factor for factor in WIDTHS if background is None)]
-    images = np.stack([_view(crop, width) for width in widths])[..., np.newaxis]
-    if shoe or background is None:
-        images = np.concatenate([images, images[:, :, ::-1]])
-    return Photo(pixels, mask, gray, images, tuple(notes), SHOES if shoe else None)
+        images = _view(crop, width if plain else min(width, WIDEST * height))[np.newaxis]
+    return Photo(pixels, mask, gray, images[..., np.newaxis], tuple(notes), plain, SHOES if shoe else None)
 
 
 def _data_set_image(pixels):

@@ -28,7 +28,7 @@ HISTORY = {
 HISTORY["learning_rates"] = [0, 0.1, 0]
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
 RELIABILITY = {"calibration": CALIBRATION, "calibration_after_scaling": CALIBRATION, "temperature": 0.7}
-PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], ())
+PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], (), plain=True)
 ROWS = [
     ("Input", "28 x 28 x 1", 0),
     ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288),

@@ -95,15 +95,26 @@ def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
     photo = conversion.convert(image)
     overlap = (photo.mask & shape).sum() / (photo.mask | shape).sum()
     assert overlap > 0.9
-    assert photo.images.shape == (2 * (1 + len(conversion.WIDTHS)), 28, 28, 1)  # each also mirrored
-    assert np.array_equal(photo.images[0, :, ::-1], photo.images[len(photo.images) // 2])
-    assert not np.array_equal(photo.images[0, :, ::-1], photo.images[0])
+    assert photo.images.shape == (1, 28, 28, 1) and not photo.plain
     first = photo.images[0, ..., 0]
     assert (first[:, :3] == 0).all()
     assert (first[:, -3:] == 0).all()
     assert 120 < np.median(first[first > 0]) < 220
     assert first[[0, -1]].any()  # the longer edge fills the image
     assert any("background is not plain" in note for note in photo.notes)
+
+
+@pytest.mark.parametrize("floor", ["planks", "plain"])
+def test_spread_sleeves_are_drawn_in_on_a_floor_and_left_on_a_plain_ground(floor):
+    image, _ = room((40, 50, 110))
+    pixels = np.array(image.crop((0, 40, 240, 260)) if floor == "planks" else Image.new("RGB", (240, 220), "white"))
+    pixels[70:150, 20:220] = (40, 50, 110)  # 2.5 times as wide as tall
+    photo = conversion.convert(Image.fromarray(pixels))
+    height, width = (photo.images[0, ..., 0].any(axis=axis).sum() for axis in (1, 0))
+    if floor == "plain":
+        assert photo.plain and width == 28 and height == 11
+    else:
+        assert not photo.plain and height == 28 and width == round(28 * conversion.WIDEST)
 
 
 def test_segmentation_is_the_same_whatever_was_done_before():
@@ -178,7 +189,7 @@ def test_images_like_those_of_the_data_set_are_unchanged(genuine, tmp_path, form
 
 def test_photo_of_28_pixels_on_a_floor_is_not_taken_for_an_image_of_the_data_set():
     image, _ = room((40, 50, 110))
-    assert len(conversion.convert(image.resize((28, 28)).convert("L").convert("RGB")).images) > 1
+    assert not conversion.convert(image.resize((28, 28)).convert("L").convert("RGB")).plain
 
 
 @pytest.mark.parametrize("pixel", [0, 130, 255])
