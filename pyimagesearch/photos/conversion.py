@@ -18,9 +18,9 @@ SIDE = 28
 BLACK = 8  # pixels up to this are black background; JPEG's noise is less
 # The median and standard deviation that the garment's pixels get; those of the training images are about 178 and 48.
 GARMENT_MEDIAN, GARMENT_DEVIATION = 140, 48
-# Of a garment's height, the most that its width may be: clothes laid out on a bed spread their sleeves; those of the
-# data set let them hang.
-WIDEST = 0.85
+# A garment that lies on a bed is wider than one that is worn: it is flat, and its sleeves are spread. So it is made
+# narrower: at most as wide as tall, and then by this factor.
+NARROWER = 0.85
 # A shoe from above is about as long and wide as the data set's, which are seen from the side; the toe may be at either
 # end. Which of the three it is, the network says.
 HEIGHTS = (0.7, 1.0, 1.4)
@@ -78,7 +78,7 @@ def convert(image, name="the photo"):
     else:
         left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
         crop = gray[top : top + height, left : left + width]
-        images = _view(crop, width if plain else min(width, WIDEST * height))[np.newaxis]
+        images = _view(crop, width if plain else NARROWER * min(width, height))[np.newaxis]
     return Photo(pixels, mask, gray, images[..., np.newaxis], tuple(notes), plain, SHOES if shoe else None)
 
 

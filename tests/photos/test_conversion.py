@@ -105,7 +105,7 @@ def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
 
 
 @pytest.mark.parametrize("floor", ["planks", "plain"])
-def test_spread_sleeves_are_drawn_in_on_a_floor_and_left_on_a_plain_ground(floor):
+def test_garment_is_made_narrower_on_a_floor_and_left_as_it_is_on_a_plain_ground(floor):
     image, _ = room((40, 50, 110))
     pixels = np.array(image.crop((0, 40, 240, 260)) if floor == "planks" else Image.new("RGB", (240, 220), "white"))
     pixels[70:150, 20:220] = (40, 50, 110)  # 2.5 times as wide as tall
@@ -114,7 +114,7 @@ def test_spread_sleeves_are_drawn_in_on_a_floor_and_left_on_a_plain_ground(floor
     if floor == "plain":
         assert photo.plain and width == 28 and height == 11
     else:
-        assert not photo.plain and height == 28 and width == round(28 * conversion.WIDEST)
+        assert not photo.plain and height == 28 and width == round(28 * conversion.NARROWER)
 
 
 def test_segmentation_is_the_same_whatever_was_done_before():
