@@ -15,7 +15,7 @@ class MiniVGGNet:
         depth           channels of the images: 1 for gray, 3 for color
         classes         number of classes
         filters         filters of the two convolutions of each block; there are as many blocks as numbers
-        dense           units of the dense layer; 0: no dense layer, but the mean of each feature map
+        dense           units of the dense layer
         dropout         dropout rate after each block, 0 (off) to below 1
         dense_dropout   dropout rate after the dense layer
 
@@ -40,17 +40,12 @@ class MiniVGGNet:
             model.add(layers.MaxPooling2D(2))
             model.add(layers.Dropout(dropout))
 
-        if dense:
-            # FLATTEN => DENSE => BN => RELU => DROPOUT layer set
-            model.add(layers.Flatten())
-            model.add(layers.Dense(dense, use_bias=False))
-            model.add(layers.BatchNormalization(momentum=0.9))
-            model.add(layers.ReLU())
-            model.add(layers.Dropout(dense_dropout))
-        else:
-            # The mean of each feature map (Lin, Chen and Yan, arXiv:1312.4400, section 3.2): no weights, and how much
-            # of a feature there is counts, not where it is
-            model.add(layers.GlobalAveragePooling2D())
+        # FLATTEN => DENSE => BN => RELU => DROPOUT layer set
+        model.add(layers.Flatten())
+        model.add(layers.Dense(dense, use_bias=False))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.Dropout(dense_dropout))
 
         # Softmax classifier. In float32 even where the other layers compute in 16 bits, which would leave a probability
         # no more than three digits.
