@@ -122,7 +122,10 @@ def show(args, class_names, explanations):
     from pyimagesearch.figures import evaluation as figures
     from pyimagesearch.figures import style
 
-    title = f"the {PATCH}x{PATCH} pixels that matter most (a small fall: no single place decides):"
+    title = (
+        f"the {PATCH}x{PATCH} pixels that matter most, by the row and column of their middle, from 0 (a small fall: no "
+        "single place decides):"
+    )
     print(title if explanations else "no mistake to explain")
     for one in explanations:
         print(f"  {printable(one.describe(class_names))}")

@@ -105,19 +105,28 @@ def parameters(values):
     return MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
 
 
-def epochs_per_classic(speeds, recipe, change):
-    """Return how many times faster a training is than 25 epochs of the classic recipe in plain Keras, or None.
+def last_runs(speeds, *names):
+    """Return the last line of speed.jsonl that has the rates of all `names`, for each processor, in order."""
+    lines = {line.get("processor"): line for line in speeds if set(names) <= line.get("rates", {}).keys()}
+    return sorted(lines.values(), key=speeds.index)
 
-    speeds: the lines of speed.jsonl, of which the last one that measured both counts.
+
+def epochs_per_classic(speeds, recipe, change):
+    """Return how many times faster a training is than 25 epochs of the classic recipe in plain Keras: "9.0x".
+
+    speeds: the lines of speed.jsonl, of which the last one of each processor counts. Of several processors it is the
+    slowest and the fastest: "9.0 to 13.3x". It is "-" for a network that was not measured.
     """
     plain = "plain Keras, classic"
-    for line in reversed(speeds):
-        rates = line.get("rates", {})
-        if change.get("network", {}) in ({}, RECIPES[recipe].network) and {plain, recipe} <= rates.keys():
-            ratio = statistics.median(a / b for a, b in zip(rates[recipe], rates[plain], strict=True))
-            epochs = change.get("epochs", RECIPES[recipe].epochs)
-            return ratio * RECIPES["classic"].epochs / epochs
-    return None
+    if change.get("network", {}) not in ({}, RECIPES[recipe].network):
+        return "-"
+    epochs = change.get("epochs", RECIPES[recipe].epochs) / RECIPES["classic"].epochs
+    factors = []
+    for line in last_runs(speeds, plain, recipe):
+        pairs = zip(line["rates"][recipe], line["rates"][plain], strict=True)
+        factors.append(statistics.median(a / b for a, b in pairs) / epochs)
+    words = [f"{factor:.{2 if factor < 2 else 1}f}" for factor in sorted(factors)]
+    return " to ".join(dict.fromkeys([words[0], words[-1]])) + "x" if words else "-"
 
 
 def accuracy_table(results, speeds):
@@ -129,7 +138,6 @@ def accuracy_table(results, speeds):
         if not found:
             rows.append([words, *"-----"])
             continue
-        faster = epochs_per_classic(speeds, recipe, change)
         rows.append(
             [
                 words,
@@ -137,7 +145,7 @@ def accuracy_table(results, speeds):
                 f"{parameters(found[0]['values']):,}",
                 cell([*of(found, "test").values()]),
                 cell([*of(found, "test_tta").values()]),
-                f"{faster:.{2 if faster < 2 else 1}f}x" if faster else "-",
+                epochs_per_classic(speeds, recipe, change),
             ]
         )
     return markdown(header, rows)
@@ -251,13 +259,14 @@ def others_table(results, speeds):
 
 
 def speed_table(results, speeds):
-    """The last run of speed.py that measured all implementations."""
+    """The last run of speed.py that measured all implementations, on each processor."""
+    lines = last_runs(speeds, "matrix product", "fast", "evaluation", "forward pass only")
+    return "\n".join(_speed_tables(line) for line in lines)
+
+
+def _speed_tables(line):
     import speed
 
-    all_of_them = {"matrix product", "fast", "evaluation", "forward pass only"}
-    line = next((line for line in reversed(speeds) if all_of_them <= line.get("rates", {}).keys()), None)
-    if line is None:
-        return ""
     header = [
         "implementation",
         "images/s",
