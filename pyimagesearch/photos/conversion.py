@@ -18,9 +18,9 @@ SIDE = 28
 BLACK = 8  # pixels up to this are black background; JPEG's noise is less
 # The median and standard deviation that the garment's pixels get; those of the training images are about 178 and 48.
 GARMENT_MEDIAN, GARMENT_DEVIATION = 140, 48
-# A garment that lies on a bed is wider than one that is worn: it is flat, and its sleeves are spread. So it is made
-# narrower: at most as wide as tall, and then by this factor.
-NARROWER = 0.85
+# Clothes laid out on a bed spread their sleeves; those of the data set let them hang, and are narrower than tall. So a
+# photo gives an image as it is and three of other widths, at most 1 time the height; their predictions are combined.
+WIDTHS = (1.0, 0.85, 0.7)
 # A shoe from above is about as long and wide as the data set's, which are seen from the side; the toe may be at either
 # end. Which of the three it is, the network says.
 HEIGHTS = (0.7, 1.0, 1.4)
@@ -35,7 +35,7 @@ class Photo:
     pixels: np.ndarray  # uint8 (height, width, 3): the photo
     mask: np.ndarray  # bool (height, width): where the garment is
     gray: np.ndarray  # uint8 (height, width): the garment, light on black
-    images: np.ndarray  # uint8 (views, 28, 28, 1): the network's input; several views of a pair of shoes, else one
+    images: np.ndarray  # uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
     notes: tuple  # sentences about what may make the prediction wrong
     plain: bool  # whether the background is plain, as in the photos that the data set was made from
     classes: tuple | None = None  # the numbers of the only possible classes (of a pair: shoes), or None for all
@@ -73,12 +73,14 @@ def convert(image, name="the photo"):
         mask, rectangle = shoe
         gray = np.where(mask, gray, 0)
         crop = _lying(gray, rectangle)
-        images = np.stack([_view(crop, crop.shape[1] / factor) for factor in HEIGHTS])
-        images = np.concatenate([images, images[:, :, ::-1]])
+        widths = [crop.shape[1] / factor for factor in HEIGHTS]
     else:
         left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
         crop = gray[top : top + height, left : left + width]
-        images = _view(crop, width if plain else NARROWER * min(width, height))[np.newaxis]
+        widths = [width, *(min(width, height) * factor for factor in WIDTHS if not plain)]
+    images = np.stack([_view(crop, width) for width in widths])
+    if shoe or not plain:
+        images = np.concatenate([images, images[:, :, ::-1]])
     return Photo(pixels, mask, gray, images[..., np.newaxis], tuple(notes), plain, SHOES if shoe else None)
 
 

@@ -95,7 +95,9 @@ def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
     photo = conversion.convert(image)
     overlap = (photo.mask & shape).sum() / (photo.mask | shape).sum()
     assert overlap > 0.9
-    assert photo.images.shape == (1, 28, 28, 1) and not photo.plain
+    assert photo.images.shape == (2 * (1 + len(conversion.WIDTHS)), 28, 28, 1) and not photo.plain  # each also mirrored
+    assert np.array_equal(photo.images[0, :, ::-1], photo.images[len(photo.images) // 2])
+    assert not np.array_equal(photo.images[0, :, ::-1], photo.images[0])
     first = photo.images[0, ..., 0]
     assert (first[:, :3] == 0).all()
     assert (first[:, -3:] == 0).all()
@@ -104,17 +106,19 @@ def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
     assert any("background is not plain" in note for note in photo.notes)
 
 
-@pytest.mark.parametrize("floor", ["planks", "plain"])
-def test_garment_is_made_narrower_on_a_floor_and_left_as_it_is_on_a_plain_ground(floor):
-    image, _ = room((40, 50, 110))
-    pixels = np.array(image.crop((0, 40, 240, 260)) if floor == "planks" else Image.new("RGB", (240, 220), "white"))
-    pixels[70:150, 20:220] = (40, 50, 110)  # 2.5 times as wide as tall
+@pytest.mark.parametrize("floor", ["textured", "plain"])
+def test_garment_is_seen_in_several_widths_on_a_floor_and_as_it_is_on_a_plain_ground(floor):
+    noise = np.random.default_rng(0).integers(-40, 40, (220, 240, 1)) if floor == "textured" else 0
+    pixels = np.broadcast_to(180 + noise, (220, 240, 3)).astype(np.uint8)
+    pixels[80:140, 45:195] = (40, 50, 110)  # 2.5 times as wide as tall
     photo = conversion.convert(Image.fromarray(pixels))
-    height, width = (photo.images[0, ..., 0].any(axis=axis).sum() for axis in (1, 0))
-    if floor == "plain":
-        assert photo.plain and width == 28 and height == 11
-    else:
-        assert not photo.plain and height == 28 and width == round(28 * conversion.NARROWER)
+    sizes = [(image.any(axis=0).sum(), image.any(axis=1).sum()) for image in photo.images[..., 0]]
+    narrower = [] if floor == "plain" else [(round(28 * width), 28) for width in conversion.WIDTHS]
+    views = len(narrower) + 1
+    assert photo.plain == (floor == "plain") and len(sizes) == (1 if photo.plain else 2 * views)
+    for first, *others in (sizes[:views], sizes[-views:]):
+        assert first == (28, pytest.approx(11, abs=1))
+        assert others == narrower
 
 
 def test_segmentation_is_the_same_whatever_was_done_before():
