@@ -195,6 +195,9 @@ def predict_photos(args, contents):
     from pyimagesearch.figures import photos as figures
     from pyimagesearch.figures import style
 
+    def scaled(images, temperature):
+        return calibration.apply_temperature(predict.predict(model, images, input_format), temperature)
+
     genuine = tuple(class_names) == loading.CLASS_NAMES
     unlike = None
     if genuine and input_format is predict.OURS:
@@ -206,11 +209,7 @@ def predict_photos(args, contents):
             unusable += 1
             continue
         # Of a photo that is unlike the data, temperature scaling would make the network too sure.
-        scale = temperature if photo.plain else 1.0
-
-        def predict_views(images, scale=scale):
-            return calibration.apply_temperature(predict.predict(model, images, input_format), scale)
-
+        predict_views = functools.partial(scaled, temperature=temperature if photo.plain else 1.0)
         views = predict_views(photo.images)
         probabilities = predict.combine(views, photo.classes if genuine else None)
         best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]

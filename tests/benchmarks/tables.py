@@ -106,9 +106,8 @@ def parameters(values):
 
 
 def last_runs(speeds, *names):
-    """Return the last line of speed.jsonl that has the rates of all `names`, for each processor, in order."""
-    lines = {line.get("processor"): line for line in speeds if set(names) <= line.get("rates", {}).keys()}
-    return sorted(lines.values(), key=speeds.index)
+    """Return the last line of speed.jsonl that has the rates of all `names`, for each processor."""
+    return {line.get("processor"): line for line in speeds if set(names) <= line.get("rates", {}).keys()}.values()
 
 
 def epochs_per_classic(speeds, recipe, change):
