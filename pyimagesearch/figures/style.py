@@ -34,7 +34,7 @@ def settings():
     """
     installed = {font.name for font in font_manager.fontManager.ttflist}
     own = {key: value for key, value in matplotlib.rcParamsDefault.items() if "backend" not in key}
-    own |= {"text.parse_math": False, "font.family": [name for name in FONTS if name in installed]}
+    own |= {"axes.titley": 1.0, "text.parse_math": False, "font.family": [name for name in FONTS if name in installed]}
     with quiet_matplotlib(), warnings.catch_warnings():
         warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)  # of settings, which are its own
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in letters that no font has
