@@ -14,8 +14,9 @@ class MiniVGGNet:
         width, height   size of the images in pixels; each block halves it
         depth           channels of the images: 1 for gray, 3 for color
         classes         number of classes
-        filters         filters of the two convolutions of each block; there are as many blocks as numbers
-        dense           units of the dense layer
+        filters         filters of the two convolutions of each block; there are as many blocks as numbers. In place of
+                        a number, a block may have a tuple, the filters of each of its convolutions
+        dense           units of the dense layer; 0: no dense layer, but the mean of each feature map
         dropout         dropout rate after each block, 0 (off) to below 1
         dense_dropout   dropout rate after the dense layer
 
@@ -30,8 +31,8 @@ class MiniVGGNet:
 
         # CONV => BN => RELU => CONV => BN => RELU => POOL => DROPOUT layer sets:
         # the first with 32 filters on 28x28 pixels, the second with 64 filters on 14x14
-        for number in filters:
-            for _ in range(2):
+        for block in filters:
+            for number in (block, block) if isinstance(block, int) else block:
                 # No bias: batch normalization subtracts the mean, and with it any bias, and adds one of its own.
                 model.add(layers.Conv2D(number, 3, padding="same", use_bias=False))
                 # Momentum 0.9, not Keras's 0.99: the running averages are right after a short training too.
@@ -40,12 +41,17 @@ class MiniVGGNet:
             model.add(layers.MaxPooling2D(2))
             model.add(layers.Dropout(dropout))
 
-        # FLATTEN => DENSE => BN => RELU => DROPOUT layer set
-        model.add(layers.Flatten())
-        model.add(layers.Dense(dense, use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
-        model.add(layers.ReLU())
-        model.add(layers.Dropout(dense_dropout))
+        if dense:
+            # FLATTEN => DENSE => BN => RELU => DROPOUT layer set
+            model.add(layers.Flatten())
+            model.add(layers.Dense(dense, use_bias=False))
+            model.add(layers.BatchNormalization(momentum=0.9))
+            model.add(layers.ReLU())
+            model.add(layers.Dropout(dense_dropout))
+        else:
+            # The mean of each feature map (Lin, Chen and Yan, arXiv:1312.4400, section 3.2): no weights, and how much
+            # of a feature there is counts, not where it is
+            model.add(layers.GlobalAveragePooling2D())
 
         # Softmax classifier. In float32 even where the other layers compute in 16 bits, which would leave a probability
         # no more than three digits.

@@ -42,7 +42,7 @@ def test_any_size_gives_probabilities(width, height, depth, classes):
         {"filters": (8, 0)},
         {"filters": (8, -8)},
         {"dense": 1.5},
-        {"dense": 0},
+        {"dense": -1},
         {"width": 7, "filters": (8, 8, 8)},
     ],
 )
@@ -60,6 +60,22 @@ def test_wider_and_deeper_networks_are_of_the_same_kind():
     assert [layer.output.shape for layer in model.layers if layer.name.startswith("flatten")] == [(None, 3 * 3 * 24)]
 
 
+def test_a_block_may_have_any_number_of_convolutions():
+    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, (16, 24, 16), [8]), dense=0)
+    maps = [layer.output.shape[1:] for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert maps == [(28, 28, 8), (28, 28, 8), (14, 14, 16), (14, 14, 24), (14, 14, 16), (7, 7, 8)]
+
+
 def test_dropout_rates_are_used():
     model = MiniVGGNet.build(28, 28, 1, 10, dropout=0.1, dense_dropout=0.3)
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.1, 0.1, 0.3]
+
+
+def test_without_a_dense_layer_the_classifier_sees_the_mean_of_each_feature_map():
+    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, 16, 24), dense=0)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("Dense") == 1 and "Flatten" not in kinds
+    images = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
+    maps, features = keras.Model(model.inputs, [model.layers[-3].output, model.layers[-1].input])(images)
+    assert maps.shape == (2, 3, 3, 24)
+    np.testing.assert_allclose(features, np.mean(maps, axis=(1, 2)), rtol=1e-5)
