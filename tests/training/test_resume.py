@@ -146,7 +146,7 @@ def _gone(process):
 
 
 def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer):
-    kills = int(os.environ.get("KILLS", 25))
+    kills = int(os.environ.get("KILLS", 12))
     rng = np.random.default_rng(0)
     seed = 0
     while kills:
@@ -156,7 +156,7 @@ def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer):
         assert not trainer.training.exists()
         expected = trainer.weights()
         (trainer.folder / "fashion_model.h5").unlink()
-        wanted = min(kills, 9)
+        wanted = min(kills, 6)
         left, weights = kill_and_resume(trainer, rng, seed, wanted)
         assert weights == expected
         assert not trainer.training.exists()
