@@ -1,6 +1,7 @@
 """A learner's edits hold: one file of a copy of this project is changed, and the scripts go on with it.
 
-The copies are trained, evaluated and, where the edit concerns it, analyzed by children of two processes that have imported the libraries already.
+The copies are trained, evaluated and, where the edit concerns it, analyzed by children of two processes that have
+imported the libraries already.
 """
 
 import concurrent.futures
