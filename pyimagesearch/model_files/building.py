@@ -1,6 +1,7 @@
 """Build the Keras model that the contents of a model file describe. Needs Keras."""
 
 import contextlib
+import itertools
 import math
 import re
 import tempfile
@@ -230,11 +231,13 @@ def _arrays(contents):
 def _build_minivggnet(contents):
     """Return a MiniVGGNet with the weights of a file that has nothing else. Raises UserError if they do not fit."""
     kernels = [array.shape for array in _arrays(contents) if array.ndim > 1]
-    filters = [shape[-1] for shape in kernels if len(shape) == 4][::2]
+    filters = [shape[-1] for shape in kernels if len(shape) == 4]
     dense = [shape[-1] for shape in kernels if len(shape) == 2]
+    # Where the blocks begin, weights do not say: with a dense layer, two convolutions each; else, where filters change.
+    blocks = filters[::2] if dense[1:] else [tuple(block) for _, block in itertools.groupby(filters)]
     try:
         with _limited(sum(array.size for array in _arrays(contents))):
-            model = MiniVGGNet.build(28, 28, 1, dense[1], filters=tuple(filters), dense=dense[0])
+            model = MiniVGGNet.build(28, 28, 1, dense[-1], filters=tuple(blocks), dense=sum(dense[:-1]))
         _assign(model, contents)
         return model
     except Exception as error:

@@ -262,8 +262,9 @@ def test_the_keras_format_and_its_checks(reference, tmp_path):
             load(tmp_path / "bad.keras")
 
 
-def test_weights_alone_are_used_if_they_fit_minivggnet(tmp_path):
-    model = MiniVGGNet.build(28, 28, 1, 10)
+@pytest.mark.parametrize("network", [{}, {"filters": (16, (24, 24, 24)), "dense": 0}])
+def test_weights_alone_are_used_if_they_fit_minivggnet(tmp_path, network):
+    model = MiniVGGNet.build(28, 28, 1, 10, **network)
     for name in ("old.h5", "new.weights.h5"):
         if name == "old.h5":
             write(tmp_path / name, {}, weights_of(model))
