@@ -91,6 +91,7 @@ def trainings(results, recipe, change, held_out=None):
         if result["recipe"] == recipe
         and result["values"] | {"bfloat16": None} == today
         and result.get("held_out") == held_out
+        and "images" not in result
     ]
 
 
@@ -212,7 +213,7 @@ def changes_table(results, speeds):
     held_out = 10_000
     groups = {}
     for result in results:
-        if result["recipe"] == "fast" and result.get("held_out") == held_out:
+        if result["recipe"] == "fast" and result.get("held_out") == held_out and "images" not in result:
             groups.setdefault(json.dumps(result["values"], sort_keys=True), []).append(result)
     today = json.loads(json.dumps(asdict(RECIPES["fast"])))
     rows = []
