@@ -131,7 +131,7 @@ def epochs_per_classic(speeds, recipe, change):
 
 def accuracy_table(results, speeds):
     """The README's table."""
-    header = ["recipe", "epochs", "parameters", "test accuracy (runs)", "with flips (runs)", "speed"]
+    header = ["recipe", "epochs", "parameters", "test accuracy (runs)", "with `--tta` (runs)", "speed"]
     rows = []
     for words, recipe, change in ROWS:
         found = trainings(results, recipe, change)
