@@ -108,6 +108,24 @@ def test_a_change_is_compared_with_the_unchanged_recipe_on_the_same_seeds_and_in
     assert row(table, "none")[2:] == ["90.00 ± 0.00% (3)", "0.3000 ± 0.1000 (3)", "-"]
 
 
+def test_an_ingredient_is_compared_with_all_of_them_on_the_same_seeds():
+    def part(seed, accuracy, entropy, held_out=10_000, images=15_000, **change):
+        change = {"network": tables.POOLED, "epochs": 30} | change
+        return training(seed, "best", change, validation=[0.1, accuracy], validation_cross_entropy=entropy) | {
+            "held_out": held_out,
+            "images": images,
+        }
+
+    results = [part(0, 0.92, 0.22), part(1, 0.93, 0.21), part(2, 0.1, 9, images=None), part(3, 0.1, 9, held_out=5000)]
+    results += [part(1, 0.91, 0.25, cutmix=0), part(0, 0.91, 0.24, cutmix=0), part(2, 0.5, 9, cutmix=0)]
+    table = tables.ingredients_table(results, [])
+    assert row(table, "none")[1:] == ["289,066", "92.50 ± 0.71% (2)", "-", "0.2150 ± 0.0071 (2)", "-"]
+    cells = row(table, "no CutMix")
+    assert (cells[3], cells[5]) == ("-1.50 ± 0.71% (2)", "0.0300 ± 0.0141 (2)")
+    whole = tables.trainings(results, "best", {"network": tables.POOLED, "epochs": 30}, held_out=10_000)
+    assert [result["seed"] for result in whole] == [2]  # trained on all images that were not held out
+
+
 def test_speed_is_counted_in_epochs_of_classic():
     speeds = [{"rates": {"plain Keras, classic": [1, 1, 1], "fast": [9, 9, 9]}}]
     speeds += [{"rates": {"plain Keras, classic": [100, 200, 100], "fast": [200, 400, 500]}}, {"scaling": []}]
