@@ -10,6 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Each process of pytest-xdist and its children keep to their share of the cores: threads that wait for each other on a
+# core that others use take several times as long. (Before NumPy is imported, which counts the cores.)
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    cores, count = sorted(os.sched_getaffinity(0)), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.sched_setaffinity(0, cores[int(worker[2:]) :: count] or cores)
+
 import numpy as np
 import pytest
 
