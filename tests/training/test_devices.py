@@ -50,7 +50,7 @@ def start_two(folder, data, *arguments):
 
 @needs_jax
 def test_two_processes_or_two_devices_train_the_weights_of_one(small_data, tmp_path):
-    short = ("--epochs", 1, "--batch-size", 50, "--learning-rate", 0.01)
+    short = ("--limit", 300, "--epochs", 1, "--batch-size", 50, "--learning-rate", 0.01)
     one = start(tmp_path / "one", small_data, *short)
     devices = start(tmp_path / "devices", small_data, *short, XLA_FLAGS="--xla_force_host_platform_device_count=2")
     first, second = start_two(tmp_path / "two", small_data, *short)
@@ -75,7 +75,7 @@ def test_two_processes_or_two_devices_train_the_weights_of_one(small_data, tmp_p
 @needs_jax
 @pytest.mark.parametrize("victim", [0, 1])
 def test_when_one_process_is_killed_the_other_ends_too(small_data, tmp_path, victim):
-    processes = start_two(tmp_path / "two", small_data, "--epochs", 10_000, "--batch-size", 50)
+    processes = start_two(tmp_path / "two", small_data, "--limit", 300, "--epochs", 10_000, "--batch-size", 50)
     for line in processes[0].stdout:  # lines stop here once the first epoch is done
         if line.startswith("epoch 1/"):
             break
