@@ -98,6 +98,12 @@ def of(results, key):
     return {seed: value[-1] if isinstance(value, list) else value for seed, value in found.items()}
 
 
+def differences(found, unchanged, key):
+    """Return the figures of the trainings `found` minus those of `unchanged`, seed by seed; none of themselves."""
+    ours, theirs = of(found, key), of(unchanged, key)
+    return [] if found == unchanged else [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+
+
 def trainings(results, recipe, change, held_out=None, images=None):
     """Return the trainings of this recipe and change, as the recipe is today. Precision may differ: see precision()."""
     today = json.loads(json.dumps(asdict(RECIPES[recipe]) | change)) | {"bfloat16": None}
@@ -229,7 +235,7 @@ def changes_table(results, speeds):
     held_out = 10_000
     groups = {}
     for result in results:
-        if result["recipe"] == "fast" and result.get("held_out") == held_out and "images" not in result:
+        if result["recipe"] == "fast" and result.get("held_out") == held_out and result.get("images") is None:
             groups.setdefault(json.dumps(result["values"], sort_keys=True), []).append(result)
     today = json.loads(json.dumps(asdict(RECIPES["fast"])))
     rows = []
@@ -237,28 +243,24 @@ def changes_table(results, speeds):
         values = found[0]["values"]
         changed = [f"{key} {values[key]}" for key in values if key != "bfloat16" and values[key] != today.get(key)]
         same = json.dumps(today | {"bfloat16": values["bfloat16"]}, sort_keys=True)
-        entropy, base = of(found, "validation_cross_entropy"), of(groups.get(same, []), "validation_cross_entropy")
-        differences = [entropy[seed] - base[seed] for seed in entropy if seed in base] if changed else []
+        key = "validation_cross_entropy"
         row = [", ".join(changed) or "none", precision(found), cell([*of(found, "validation").values()])]
-        rows.append([*row, cell([*entropy.values()], "", 4), cell(differences, "", 4)])
+        losses = differences(found, groups.get(same, []), key)
+        rows.append([*row, cell([*of(found, key).values()], "", 4), cell(losses, "", 4)])
     rows.sort(key=lambda row: (row[0] != "none", row[0], row[1]))
     return markdown(header, rows, left=2) if rows else ""
 
 
 def ingredients_table(results, speeds):
     """What one change of `best` is worth: 30 epochs on 15,000 training images, 10,000 to validate, the same seeds."""
-    unchanged = {"network": POOLED, "epochs": 30}
-    rows, base, base_entropy = [], {}, {}
+    recipe, part = {"network": POOLED, "epochs": 30}, {"held_out": 10_000, "images": 15_000}
+    unchanged, rows = trainings(results, "best", recipe, **part), []
     for words, change in INGREDIENTS:
-        found = trainings(results, "best", unchanged | change, held_out=10_000, images=15_000)
-        if not found:
-            continue
-        validation, entropy = of(found, "validation"), of(found, "validation_cross_entropy")
-        base, base_entropy = base or validation, base_entropy or entropy
-        gains = [validation[seed] - base[seed] for seed in validation if seed in base] if change else []
-        losses = [entropy[seed] - base_entropy[seed] for seed in entropy if seed in base_entropy] if change else []
-        row = [words, f"{parameters(found[0]['values']):,}", cell([*validation.values()]), cell(gains)]
-        rows.append([*row, cell([*entropy.values()], "", 4), cell(losses, "", 4)])
+        if found := trainings(results, "best", recipe | change, **part):
+            row = [words, f"{parameters(found[0]['values']):,}"]
+            for key, form in (("validation", ()), ("validation_cross_entropy", ("", 4))):
+                row += [cell([*of(found, key).values()], *form), cell(differences(found, unchanged, key), *form)]
+            rows.append(row)
     accuracy, entropy = "validation accuracy (n)", "cross-entropy (n)"
     header = ["change", "parameters", accuracy, "minus unchanged (n)", entropy, "minus unchanged (n)"]
     return markdown(header, rows) if rows else ""
