@@ -3,7 +3,6 @@
 python tests/benchmarks/accuracy.py --recipes fast classic --seeds 5
 python tests/benchmarks/accuracy.py --recipes fast --seeds 3 --change '{"flip": false}' --validation 10000
 python tests/benchmarks/accuracy.py --recipes fast --seeds 3 --change '{"epochs": 4}' --test
-python tests/benchmarks/accuracy.py --recipes best --seeds 3 --change '{"cutmix": 0}' --validation 10000 --images 15000
 python tests/benchmarks/accuracy.py --seeds 0    prints the table, trains nothing
 
 A recipe as it is reads the test images once, after its training. With --change they are not read: choices are made on
@@ -49,7 +48,6 @@ def one_training(recipe, seed, args, test, kept):
     images, labels = loading.load_part("train", args.data_dir)
     held_out = args.validation or preparation.VALIDATION_FRACTION
     training, validation = preparation.split(preparation.reshape(images), labels, seed, held_out)
-    training = tuple(array[: args.images] for array in training)
     model, history = train(recipe, training, validation, len(loading.CLASS_NAMES), seed, kept)
     probabilities, flipped = with_flips(model, validation[0])
     figures = {
@@ -166,10 +164,10 @@ def summary(results):
     """Print a line for each recipe and change, each mean with its n, then McNemar's test against `classic`."""
     groups = {}
     for result in results:
-        name = (result["recipe"], json.dumps(result["change"]), result.get("held_out"), result.get("images"))
+        name = (result["recipe"], json.dumps(result["change"]), result.get("held_out"))
         groups.setdefault(name, []).append(result)
     print(f"\n{'recipe':<8} {' '.join(f'{title}, n'.rjust(18) for title in COLUMNS.values())} {'shirts':>6}  change")
-    for (name, change, held_out, images), group in groups.items():
+    for (name, change, held_out), group in groups.items():
         columns = []
         for key in COLUMNS:
             values = [np.ravel(result[key])[-1] for result in group if key in result]  # validation: one per epoch
@@ -177,10 +175,10 @@ def summary(results):
             columns.append(f"{cell if values else '-':>18}")
         fractions = [shirts(result) for result in group if "mistakes" in result]
         fraction = f"{statistics.mean(fractions):.0%}" if fractions else "-"
-        note = f" ({images or 'all other'} training images, {held_out:,} to validate)" if held_out else ""
+        note = f" ({held_out:,} validation images)" if held_out else ""
         print(f"{name:<8} {' '.join(columns)} {fraction:>6}  {change}{note}")
-    for classic in groups.get(("classic", "{}", None, None), []):
-        for (name, change, *_), group in groups.items():
+    for classic in groups.get(("classic", "{}", None), []):
+        for (name, change, _), group in groups.items():
             for result in group:
                 if name != "classic" and result["seed"] == classic["seed"] and {"mistakes"} <= result.keys() & classic:
                     only, only_classic, p = mcnemar(result, classic)
@@ -197,7 +195,6 @@ def main(arguments=()):
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
     parser.add_argument("--validation", type=int, metavar="N", help="validation images (default: a twelfth)")
-    parser.add_argument("--images", type=int, metavar="N", help="train on N of the images that are not held out")
     parser.add_argument("--test", action="store_true", help="read the test images even with --change")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
@@ -210,10 +207,9 @@ def main(arguments=()):
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             # The values are part of the key: a recipe that was changed since is another recipe.
             key = {"recipe": name, "change": args.change, "values": json.loads(json.dumps(dataclasses.asdict(recipe)))}
-            sizes = {"held_out": args.validation, "images": args.images}
-            key |= {"seed": seed} | {name: size for name, size in sizes.items() if size}
+            key |= {"seed": seed} | ({"held_out": args.validation} if args.validation else {})
             work = functools.partial(one_training, recipe, seed, args, args.test or not args.change)
-            measure_once(args.results, results, key, work, optional=["held_out", "images"])
+            measure_once(args.results, results, key, work, optional=["held_out"])
     summary(results)
 
 

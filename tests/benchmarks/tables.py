@@ -7,6 +7,7 @@ A table stands between the lines "<!-- table: NAME -->" and "<!-- end of table -
 """
 
 import argparse
+import functools
 import json
 import re
 import statistics
@@ -44,22 +45,6 @@ MORE_ROWS = (
     ("`fast` with `--epochs 4 --no-flip`", "fast", {"epochs": 4, "flip": False}),
     ("`fast` with `--epochs 4`", "fast", {"epochs": 4}),
     ("`best`, with filters 32, 64, 128, 40 epochs", "best", THREE_BLOCKS | {"epochs": 40}),
-)
-
-
-# What one change of the recipe `best` is worth, on three blocks with global average pooling, which train fast: what the
-# table says, change. Measured with few training images, so that accuracies are far apart.
-POOLED = {"filters": [32, 64, 128], "dense": 0, "dropout": 0, "dense_dropout": 0}
-INGREDIENTS = (
-    ("none", {}),
-    ("no CutMix", {"cutmix": 0}),
-    ("no stretching", {"stretch": 0}),
-    ("no mirroring", {"flip": False}),
-    ("no shifts", {"shift": 0}),
-    ("no label smoothing", {"label_smoothing": 0}),
-    ("a dense layer of 512 units in place of pooling", {"network": POOLED | {"dense": 512}}),
-    ("filters 48, 96, 192: wider", {"network": POOLED | {"filters": [48, 96, 192]}}),
-    ("three convolutions in each block: deeper", {"network": POOLED | {"filters": [[32] * 3, [64] * 3, [128] * 3]}}),
 )
 
 
@@ -106,7 +91,7 @@ def differences(found, unchanged, key):
     return [] if found == unchanged else [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
 
 
-def trainings(results, recipe, change, held_out=None, images=None):
+def trainings(results, recipe, change, held_out=None):
     """Return the trainings of this recipe and change, as the recipe is today. Precision may differ: see precision()."""
     today = json.loads(json.dumps(asdict(RECIPES[recipe]) | change)) | {"bfloat16": None}
     return [
@@ -115,7 +100,6 @@ def trainings(results, recipe, change, held_out=None, images=None):
         if result["recipe"] == recipe
         and result["values"] | {"bfloat16": None} == today
         and result.get("held_out") == held_out
-        and result.get("images") == images
     ]
 
 
@@ -231,41 +215,29 @@ def votes_table(results, speeds):
     return markdown(["networks", "n", "accuracy of the vote", "wrong with all", "wrong with any"], rows) if rows else ""
 
 
-def changes_table(results, speeds):
-    """Changes of `fast` that were measured on 10,000 validation images, beside `fast` of the same precision."""
-    header = ["change", "precision", "validation accuracy (n)", "cross-entropy (n)", "minus unchanged, same seeds (n)"]
-    held_out = 10_000
+def changes_table(results, speeds, recipe="fast", **base):
+    """Changes of a recipe measured on 10,000 validation images, beside the unchanged one of the same precision.
+
+    base: a change that all of them have, the unchanged recipe as well.
+    """
     groups = {}
     for result in results:
-        if result["recipe"] == "fast" and result.get("held_out") == held_out and result.get("images") is None:
+        if result["recipe"] == recipe and result.get("held_out") == 10_000 and result["values"].items() >= base.items():
             groups.setdefault(json.dumps(result["values"], sort_keys=True), []).append(result)
-    today = json.loads(json.dumps(asdict(RECIPES["fast"])))
+    today = json.loads(json.dumps(asdict(RECIPES[recipe]) | base))
     rows = []
     for found in groups.values():
         values = found[0]["values"]
         changed = [f"{key} {values[key]}" for key in values if key != "bfloat16" and values[key] != today.get(key)]
-        same = json.dumps(today | {"bfloat16": values["bfloat16"]}, sort_keys=True)
-        key = "validation_cross_entropy"
-        row = [", ".join(changed) or "none", precision(found), cell([*of(found, "validation").values()])]
-        losses = differences(found, groups.get(same, []), key)
-        rows.append([*row, cell([*of(found, key).values()], "", 4), cell(losses, "", 4)])
+        same = groups.get(json.dumps(today | {"bfloat16": values["bfloat16"]}, sort_keys=True), [])
+        row = [", ".join(changed) or "none", precision(found)]
+        for key, form in (("validation", ()), ("validation_cross_entropy", ("", 4))):
+            row += [cell([*of(found, key).values()], *form), cell(differences(found, same, key), *form)]
+        rows.append(row)
     rows.sort(key=lambda row: (row[0] != "none", row[0], row[1]))
+    difference = "minus unchanged, same seeds (n)"
+    header = ["change", "precision", "validation accuracy (n)", difference, "cross-entropy (n)", difference]
     return markdown(header, rows, left=2) if rows else ""
-
-
-def ingredients_table(results, speeds):
-    """What one change of `best` is worth: 30 epochs on 15,000 training images, 10,000 to validate, the same seeds."""
-    recipe, part = {"network": POOLED, "epochs": 30}, {"held_out": 10_000, "images": 15_000}
-    unchanged, rows = trainings(results, "best", recipe, **part), []
-    for words, change in INGREDIENTS:
-        if found := trainings(results, "best", recipe | change, **part):
-            row = [words, f"{parameters(found[0]['values']):,}"]
-            for key, form in (("validation", ()), ("validation_cross_entropy", ("", 4))):
-                row += [cell([*of(found, key).values()], *form), cell(differences(found, unchanged, key), *form)]
-            rows.append(row)
-    accuracy, entropy = "validation accuracy (n)", "cross-entropy (n)"
-    header = ["change", "parameters", accuracy, "minus unchanged (n)", entropy, "minus unchanged (n)"]
-    return markdown(header, rows) if rows else ""
 
 
 # Published results on the data of after 2017-08-31, when the authors replaced the images: network, source, parameters,
@@ -374,7 +346,7 @@ TABLES = {
     "mistakes": mistakes_table,
     "votes": votes_table,
     "changes": changes_table,
-    "ingredients": ingredients_table,
+    "ingredients": functools.partial(changes_table, recipe="best", epochs=15),
     "others": others_table,
     "speed": speed_table,
     "until": until_table,
