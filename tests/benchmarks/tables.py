@@ -183,17 +183,23 @@ def shirts(mistakes):
 
 
 def mistakes_table(results, speeds):
-    """Test images that a recipe gets wrong and `classic` does not, and the reverse: McNemar's test, seed by seed."""
-    classic = {result["seed"]: result for result in trainings(results, "classic", {}) if "mistakes" in result}
+    """Test images that a recipe gets wrong and another one does not, and the reverse: McNemar's test, seed by seed.
+
+    All are compared with `classic`, and other networks trained by `best` with `best`.
+    """
     rows = []
-    for words, recipe, change in MORE_ROWS[1:]:
-        for result in trainings(results, recipe, change):
-            if "mistakes" in result and result["seed"] in classic:
-                one, other = set(result["mistakes"]), set(classic[result["seed"]]["mistakes"])
-                p = binomtest(len(one - other), len(one ^ other)).pvalue
-                rows.append([words, result["seed"], len(one - other), len(other - one), f"{p:.0e}"])
-    header = ["recipe (n = 1)", "seed", "only it is wrong", "only `classic` is wrong", "McNemar's p"]
-    return markdown(header, rows) if rows else ""
+    for other in ("classic", "best"):
+        theirs = {result["seed"]: result for result in trainings(results, other, {}) if "mistakes" in result}
+        for words, recipe, change in MORE_ROWS:
+            if (recipe, change) == (other, {}) or other == "best" != recipe:
+                continue
+            for result in sorted(trainings(results, recipe, change), key=lambda result: result["seed"]):
+                if "mistakes" in result and result["seed"] in theirs:
+                    a, b = set(result["mistakes"]), set(theirs[result["seed"]]["mistakes"])
+                    p = binomtest(len(a - b), len(a ^ b)).pvalue
+                    rows.append([words, f"`{other}`", result["seed"], len(a - b), len(b - a), f"{p:.0e}"])
+    header = ["recipe (n = 1)", "other", "seed", "only it is wrong", "only the other is wrong", "McNemar's p"]
+    return markdown(header, rows, left=2) if rows else ""
 
 
 def votes_table(results, speeds):
