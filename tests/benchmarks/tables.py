@@ -38,7 +38,7 @@ ROWS = (
     ("`best`, the most accurate recipe", "best", {}),
     ("`best`, with filters 32, 64, 128", "best", THREE_BLOCKS),
     ("`best`, with filters 48, 96, 192", "best", WIDE | {"epochs": 40}),
-    ("`best`, eight convolutions, pooled", "best", DEEP),
+    ("`best`, with eight convolutions", "best", DEEP),
 )
 MORE_ROWS = (
     *ROWS,
@@ -218,7 +218,11 @@ def votes_table(results, speeds):
                 missed += max(sorted(votes), key=votes.get) != pairs[0][0]  # a tie goes to the class of lower number
             everyone = sum(count == len(found) for count in wrong.values())
             rows.append([words, len(found), f"{1 - missed / 10_000:.2%}", everyone, len(wrong)])
-    return markdown(["networks", "n", "accuracy of the vote", "wrong with all", "wrong with any"], rows) if rows else ""
+    return (
+        markdown(["networks", "n", "accuracy of the vote", "images all get wrong", "images any gets wrong"], rows)
+        if rows
+        else ""
+    )
 
 
 def changes_table(results, speeds, recipe="fast", **base):
