@@ -45,6 +45,7 @@ MORE_ROWS = (
     ("`fast` with `--epochs 4 --no-flip`", "fast", {"epochs": 4, "flip": False}),
     ("`fast` with `--epochs 4`", "fast", {"epochs": 4}),
     ("`best`, with filters 32, 64, 128, 40 epochs", "best", THREE_BLOCKS | {"epochs": 40}),
+    ("`best`, without CutMix", "best", {"cutmix": 0}),
 )
 
 
@@ -203,12 +204,18 @@ def mistakes_table(results, speeds):
 
 
 def votes_table(results, speeds):
-    """The accuracy of a vote of all trainings of a recipe on the test images, and how many all of them get wrong."""
-    rows = []
-    best = [row for row in MORE_ROWS if row[1] == "best" and row[2] not in (WIDE | {"epochs": 40}, DEEP)]
-    for words, chosen in [*((words, [row]) for words, *row in best), ("all of these", [row[1:] for row in best])]:
-        found = [result["mistakes"] for row in chosen for result in trainings(results, *row) if "mistakes" in result]
-        if len(found) > 1:
+    """The accuracy of a vote of all trainings of a recipe on the test images, and how many all of them get wrong.
+
+    Of `best` and its changes, those with at least three trainings.
+    """
+    rows, groups = [], {}
+    for words, recipe, change in MORE_ROWS:
+        found = [result["mistakes"] for result in trainings(results, recipe, change) if "mistakes" in result]
+        if recipe == "best" and len(found) > 2:
+            groups[words] = found
+    groups["all of these"] = [mistakes for found in groups.values() for mistakes in found]
+    for words, found in groups.items():
+        if found:
             wrong = Counter(number for mistakes in found for number in mistakes)
             missed = 0
             for number in wrong:
