@@ -23,8 +23,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.metrics import log_loss
+from tables import mcnemar, read, shirts
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
@@ -101,11 +101,6 @@ def _quoted(argument):
     return f"'{argument}'" if set(argument) & set(' "{}[]') else argument
 
 
-def read(path):
-    """Return the results, a list of dicts, that a file holds: one on each line; [] if there is no file yet."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def measure_once(path, results, key, measure, optional=()):
     """Add key | measure(kept) | circumstances() to the list of results and to the file; nothing if it is there.
 
@@ -138,19 +133,6 @@ def mean_and_deviation(values, unit=100):
     return f"{unit * statistics.mean(values):.{digits}f}{spread}"
 
 
-def shirts(result):
-    """Return the fraction of the mistakes between shirt and T-shirt, pullover or coat."""
-    shirt, alike = 6, {0, 2, 4, 6}
-    pairs = [set(pair) for pair in result["mistakes"].values()]
-    return sum(shirt in pair and pair <= alike for pair in pairs) / len(pairs)
-
-
-def mcnemar(result, other):
-    """Return how many images only `result` gets wrong, only `other`, and the exact p-value (McNemar, 1947)."""
-    only, only_other = (len(set(a["mistakes"]) - set(b["mistakes"])) for a, b in ((result, other), (other, result)))
-    return only, only_other, binomtest(only, only + only_other).pvalue
-
-
 COLUMNS = {
     "validation": "validation %",
     "validation_tta": "with flips",
@@ -173,7 +155,7 @@ def summary(results):
             values = [np.ravel(result[key])[-1] for result in group if key in result]  # validation: one per epoch
             cell = f"{mean_and_deviation(values, 1 if key.endswith('entropy') else 100)}, {len(values)}"
             columns.append(f"{cell if values else '-':>18}")
-        fractions = [shirts(result) for result in group if "mistakes" in result]
+        fractions = [shirts(result["mistakes"]) for result in group if "mistakes" in result]
         fraction = f"{statistics.mean(fractions):.0%}" if fractions else "-"
         note = f" ({held_out:,} validation images)" if held_out else ""
         print(f"{name:<8} {' '.join(columns)} {fraction:>6}  {change}{note}")
@@ -181,7 +163,7 @@ def summary(results):
         for (name, change, _), group in groups.items():
             for result in group:
                 if name != "classic" and result["seed"] == classic["seed"] and {"mistakes"} <= result.keys() & classic:
-                    only, only_classic, p = mcnemar(result, classic)
+                    only, only_classic, p = mcnemar(result["mistakes"], classic["mistakes"])
                     print(
                         f"seed {result['seed']}, {name} {change}: {only} test images that only it gets wrong, "
                         f"{only_classic} that only classic does, McNemar's p = {p:.2g}"

@@ -50,7 +50,7 @@ MORE_ROWS = (
 
 
 def read(name):
-    """Return the stored measurements of a file in this folder, one dict for each line."""
+    """Return the measurements that a file (a name in this folder, or a path) holds, a dict for each line."""
     path = HERE / name
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -92,15 +92,18 @@ def differences(found, unchanged, key):
     return [] if found == unchanged else [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
 
 
-def trainings(results, recipe, change, held_out=None):
-    """Return the trainings of this recipe and change, as the recipe is today. Precision may differ: see precision()."""
+def trainings(results, recipe, change):
+    """Return the trainings of this recipe and change, as the recipe is today, with the usual validation images.
+
+    Precision may differ: see precision().
+    """
     today = json.loads(json.dumps(asdict(RECIPES[recipe]) | change)) | {"bfloat16": None}
     return [
         result
         for result in results
         if result["recipe"] == recipe
         and result["values"] | {"bfloat16": None} == today
-        and result.get("held_out") == held_out
+        and result.get("held_out") is None
     ]
 
 
@@ -183,6 +186,12 @@ def shirts(mistakes):
     return statistics.mean(shirt in pair and set(pair) <= alike for pair in mistakes.values())
 
 
+def mcnemar(mistakes, others):
+    """Return how many images only `mistakes` has, how many only `others`, and the exact p-value (McNemar, 1947)."""
+    only, only_other = len(mistakes.keys() - others.keys()), len(others.keys() - mistakes.keys())
+    return only, only_other, binomtest(only, only + only_other).pvalue
+
+
 def mistakes_table(results, speeds):
     """Test images that a recipe gets wrong and another one does not, and the reverse: McNemar's test, seed by seed.
 
@@ -192,13 +201,12 @@ def mistakes_table(results, speeds):
     for other in ("classic", "best"):
         theirs = {result["seed"]: result for result in trainings(results, other, {}) if "mistakes" in result}
         for words, recipe, change in MORE_ROWS:
-            if (recipe, change) == (other, {}) or other == "best" != recipe:
+            if (recipe, change) == (other, {}) or (other == "best" and recipe != "best"):
                 continue
             for result in sorted(trainings(results, recipe, change), key=lambda result: result["seed"]):
                 if "mistakes" in result and result["seed"] in theirs:
-                    a, b = set(result["mistakes"]), set(theirs[result["seed"]]["mistakes"])
-                    p = binomtest(len(a - b), len(a ^ b)).pvalue
-                    rows.append([words, f"`{other}`", result["seed"], len(a - b), len(b - a), f"{p:.0e}"])
+                    only, only_other, p = mcnemar(result["mistakes"], theirs[result["seed"]]["mistakes"])
+                    rows.append([words, f"`{other}`", result["seed"], only, only_other, f"{p:.0e}"])
     header = ["recipe (n = 1)", "other", "seed", "only it is wrong", "only the other is wrong", "McNemar's p"]
     return markdown(header, rows, left=2) if rows else ""
 
@@ -225,11 +233,8 @@ def votes_table(results, speeds):
                 missed += max(sorted(votes), key=votes.get) != pairs[0][0]  # a tie goes to the class of lower number
             everyone = sum(count == len(found) for count in wrong.values())
             rows.append([words, len(found), f"{1 - missed / 10_000:.2%}", everyone, len(wrong)])
-    return (
-        markdown(["networks", "n", "accuracy of the vote", "images all get wrong", "images any gets wrong"], rows)
-        if rows
-        else ""
-    )
+    header = ["networks", "n", "accuracy of the vote", "images all get wrong", "images any gets wrong"]
+    return markdown(header, rows) if rows else ""
 
 
 def changes_table(results, speeds, recipe="fast", **base):

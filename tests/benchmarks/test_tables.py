@@ -139,14 +139,18 @@ def test_speed_is_counted_in_epochs_of_classic():
 def test_a_vote_and_the_images_that_all_get_wrong():
     mistakes = [{"7": [1, 0], "8": [1, 2], "9": [1, 2]}, {"7": [1, 0], "8": [1, 2]}, {"7": [1, 0]}]
     results = [training(seed, "best", mistakes=found) for seed, found in enumerate(mistakes)]
-    assert row(tables.votes_table(results, []), "`best`")[1:] == ["3", "99.98%", "1", "3"]
+    results += [training(seed, "best", tables.THREE_BLOCKS, mistakes=mistakes[0]) for seed in (0, 1)]  # too few
+    table = tables.votes_table(results, [])
+    assert row(table, "`best`")[1:] == row(table, "all of these")[1:] == ["3", "99.98%", "1", "3"]
+    assert len(table.splitlines()) == 4
     results = [training(0, "best", mistakes=mistakes[0]), training(0, "classic", mistakes={"7": [1, 0], "1": [6, 0]})]
-    results += [training(0, "best", tables.THREE_BLOCKS, mistakes={"7": [1, 0]})]
+    results += [training(0, "best", tables.THREE_BLOCKS, mistakes={"7": [1, 0]}), training(0, mistakes=mistakes[0])]
     table = tables.mistakes_table(results, [])
     assert row(table, "`best`, the")[1:] == ["`classic`", "0", "2", "1", "1e+00"]
     compared = [line.split("|")[2:6] for line in table.splitlines() if "filters 32, 64, 128 " in line]
     cells = [[cell.strip() for cell in line] for line in compared]
     assert cells == [["`classic`", "0", "0", "1"], ["`best`", "0", "0", "2"]]
+    assert table.count("`fast`") == 1  # beside `classic` alone
     assert tables.shirts({"1": [6, 0], "2": [4, 6], "3": [6, 9], "4": [2, 4]}) == 0.5
 
 
