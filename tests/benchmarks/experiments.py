@@ -165,7 +165,7 @@ ROWS = (
         "test images moved by 1, 2, 4 pixels",
         "trained with shifts of up to 1, as `fast` is",
         [("none", "moved_1"), ("none", "moved_2"), ("none", "moved_4")],
-        "pooling tolerates a pixel, not four",
+        "it tolerates the pixel it was trained on, not four",
     ),
     (
         "the same",
