@@ -44,7 +44,7 @@ def main(arguments=()):
     from pyimagesearch.figures import style
 
     train, test = loading.load(args.data_dir, args.any_data)
-    names = loading.class_names(args.class_names, train[1], test[1])
+    names = loading.class_names(args.class_names, train[1], test[1], any_data=args.any_data)
     describe_images(train, test, names)
     means = describe_classes(train, test, names)
     example = describe_convolution(train[0][0])

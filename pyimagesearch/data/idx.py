@@ -30,7 +30,7 @@ DIGITS = {  # MNIST, the handwritten digits: its files have the same names and s
 }
 
 SIZE = (28, 28)
-MAX_IMAGES = 300_000  # a header that promises more is damaged
+MAX_IMAGES = 1_000_000  # a header that promises more is taken for damage; EMNIST's largest part has 697,932
 MAX_CLASSES = 100  # labels are 0 to 99; Fashion-MNIST's are 0 to 9
 
 
@@ -59,8 +59,10 @@ def read(file, name):
         magic, *shape = np.frombuffer(header, ">u4").tolist()
         if magic != 0x800 + ndim:
             raise BadFile(f"not an IDX file of uint8 {'images' if ndim == 3 else 'labels'}")
-        if not 0 < shape[0] <= MAX_IMAGES or tuple(shape[1:]) != SIZE[: ndim - 1]:
-            raise BadFile(f"its header promises the shape {tuple(shape)}")
+        if ndim == 3 and tuple(shape[1:]) != SIZE:
+            raise BadFile(f"its images are {shape[1]}x{shape[2]}, and 28x28 gray images are needed")
+        if not 0 < shape[0] <= MAX_IMAGES:
+            raise BadFile(f"its header promises {shape[0]:,} images or labels, and 1 to {MAX_IMAGES:,} can be read")
         promised = int(np.prod(shape))
         body = file.read(promised)
         if len(body) < promised:

@@ -40,13 +40,13 @@ def read(file):
             if len(line) == MAX_LINE:
                 raise BadFile(f"line {number} is too long for an image of 784 pixels")
             if number > 1 + idx.MAX_IMAGES:
-                raise BadFile(f"it has more than {idx.MAX_IMAGES:,} images")
+                raise BadFile(f"it has more than {idx.MAX_IMAGES:,} images, the most that can be read")
             yield line.decode("latin-1")
 
     try:
         header = file.readline(MAX_LINE).removeprefix(codecs.BOM_UTF8).replace(b'"', b"").split(b",")
         if len(header) != COLUMNS or header[0].strip().lower() != b"label":
-            raise BadFile("its first line is not 'label,pixel1,...,pixel784'")
+            raise BadFile("its first line is not 'label,pixel1,...,pixel784', the header for 28x28 gray images")
         with warnings.catch_warnings():
             warnings.simplefilter("error", DeprecationWarning)  # older versions of NumPy read 2.5 as 2, with a warning
             warnings.simplefilter("error", UserWarning)  # no lines

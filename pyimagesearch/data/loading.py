@@ -35,18 +35,19 @@ def load_part(part, data_dir=None, any_data=False):
     return _load((part,), data_dir, any_data)[0]
 
 
-def class_names(file, *labels):
+def class_names(file, *labels, any_data=False):
     """Return the names of the classes, a tuple of str: name k belongs to label k.
 
-    file      text file with a name on each line (--class-names), at least as many as the labels need. None: the names
-              of Fashion-MNIST if no label is above 9, otherwise "class 0", "class 1", ...
-    labels    arrays of all labels that the names are for
+    file        text file with a name on each line (--class-names), at least as many as the labels need. None: the names
+                of Fashion-MNIST, or those of any other data: "class 0", "class 1", ...
+    labels      arrays of all labels that the names are for
+    any_data    whether the data is not known to be Fashion-MNIST
 
     Raises UserError if the file cannot be read, or if its names do not fit the labels.
     """
     classes = 1 + max(int(array.max()) for array in labels)
     if file is None:
-        return CLASS_NAMES if classes <= len(CLASS_NAMES) else tuple(f"class {k}" for k in range(classes))
+        return CLASS_NAMES if not any_data else tuple(f"class {k}" for k in range(classes))
     try:
         names = _read_names(file)
         if len(names) < classes:
@@ -168,8 +169,8 @@ def _read_given(folder, part, any_data):
         hint = "give yourself permission to read it" if isinstance(error, PermissionError) else "choose another folder"
         raise UserError(f"cannot read {what}: {reason(error)}; {hint}") from error
     except BadFile as bad:
-        hint = "" if any_data else ", or add --any-data to use other data"
-        raise UserError(f"{path}: {bad}; put the genuine file there{hint}") from bad
+        hint = "put the genuine file there, or add --any-data to use other data"
+        raise UserError(f"{path}: {bad}; {'put a sound file there' if any_data else hint}") from bad
     if len(images) != len(labels):
         raise UserError(f"{folder} has {len(images)} {part} images but {len(labels)} labels; use files of one set")
     if part == "train" and labels.min() == labels.max():

@@ -34,10 +34,10 @@ DAMAGED = {
     "long": (GOOD + b"x", "more bytes than its header promises"),
     "magic": (b"\0\0\x0d\x03" + GOOD[4:], "not an IDX file"),
     "html": (b"<html>sign in to this network</html>", "not an IDX file"),
-    "other shape": (idx_file(np.zeros((600, 32, 32), np.uint8)), r"the shape \(600, 32, 32\)"),
-    "no images": (idx_file(np.zeros((0, 28, 28), np.uint8)), r"the shape \(0, 28, 28\)"),
-    "too many": (GOOD[:4] + (300_001).to_bytes(4, "big") + GOOD[8:], r"the shape \(300001, 28, 28\)"),
-    "absurd count": (GOOD[:4] + b"\xff" * 4 + GOOD[8:], r"the shape \(4294967295, 28, 28\)"),
+    "other shape": (idx_file(np.zeros((600, 32, 32), np.uint8)), "images are 32x32, and 28x28 gray images are needed"),
+    "no images": (idx_file(np.zeros((0, 28, 28), np.uint8)), "promises 0 images"),
+    "too many": (GOOD[:4] + (1_000_001).to_bytes(4, "big") + GOOD[8:], "promises 1,000,001 images"),
+    "absurd count": (GOOD[:4] + b"\xff" * 4 + GOOD[8:], "promises 4,294,967,295 images"),
     "cut gzip": (gzip.compress(GOOD)[:-20], "cannot be decompressed"),
     "bad gzip": (gzip.compress(GOOD)[:200] + b"\0" * 200, "cannot be decompressed"),
     "gzip bomb": (gzip.compress(GOOD[:16] + bytes(10**8)), "more bytes than its header promises"),
@@ -48,8 +48,9 @@ DAMAGED = {
 def test_damaged_files_are_named_with_the_reason(tmp_path, content, message):
     folder = write_data(tmp_path / "data")
     (folder / f"{IMAGES}.gz").write_bytes(content)
-    with pytest.raises(UserError, match=f"{IMAGES}.gz: .*{message}"):
+    with pytest.raises(UserError, match=f"{IMAGES}.gz: .*{message}") as caught:
         loading.load(folder, any_data=True)
+    assert "genuine" not in str(caught.value)  # that is not asked for
 
 
 def mutations(rng, content):
