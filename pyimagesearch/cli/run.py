@@ -17,7 +17,7 @@ from pyimagesearch.training.processes import first_process, several_processes
 MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 # The libraries that may be missing: the name to import, and that to install.
-LIBRARIES = {name: name for name in ("h5py", "jax", "keras", "matplotlib", "numpy", "scipy", "tensorflow")}
+LIBRARIES = {name: name for name in ("h5py", "jax", "keras", "matplotlib", "numpy", "rich", "scipy", "tensorflow")}
 LIBRARIES |= {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "joblib": "scikit-learn"}
 
 

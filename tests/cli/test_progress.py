@@ -1,0 +1,116 @@
+"""progress.py on a real pseudo-terminal, as a person sees it, and where there is none."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+DEMO = """
+import sys, time
+from pyimagesearch.cli import progress
+progress.DELAY = 0
+progress.say("  what " + "is long " * 30 + "ends")
+for number in progress.track(range(4), "predicting"):
+    time.sleep(0.05)
+    print(f"image [{number}]")
+    for _ in progress.track([1], "another one"):
+        pass
+    if number == 2 and "HOLD" in sys.argv:
+        time.sleep(0.3)
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+print("done")
+"""
+
+
+def screen(columns, command, cwd=ROOT, **variables):
+    """Run a command on a terminal with 24 rows. Returns the lines that have been seen at its end, and its status."""
+    pyte = pytest.importorskip("pyte")
+    fcntl, pty, struct, termios = map(pytest.importorskip, ("fcntl", "pty", "struct", "termios"))
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
+    process = subprocess.Popen(
+        list(map(str, command)),
+        cwd=cwd,
+        env=environment | {"TERM": "xterm", "LANG": "C.UTF-8"} | variables,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    written = b""
+    try:
+        while part := os.read(leader, 65536):
+            written += part
+    except OSError:  # how Linux reports that nobody writes any more
+        pass
+    shown = pyte.HistoryScreen(columns, 24, history=10_000)
+    pyte.ByteStream(shown).feed(written)
+    rows = ["".join(row[column].data for column in range(columns)) for row in shown.history.top] + shown.display
+    return [row.rstrip() for row in rows if row.strip()], process.wait()
+
+
+@pytest.mark.parametrize("columns", [80, 60, 25])
+def test_the_bar_stays_below_the_lines_and_leaves_none(columns):
+    lines, _ = screen(columns, [sys.executable, "-c", DEMO, "HOLD"])
+    start = lines.index("image [0]")
+    assert all(line.split()[-1] in ("long", "ends", "is", "what") for line in lines[:start])  # wrapped at spaces
+    assert lines[start : start + 3] == ["image [0]", "image [1]", "image [2]"]
+    (bar,) = lines[start + 3 :]
+    assert bar.startswith("predicting ") and "50%" in bar
+
+    lines, status = screen(columns, [sys.executable, "-c", DEMO])
+    assert (lines[lines.index("image [0]") :], status) == ([f"image [{k}]" for k in range(4)] + ["done"], 0)
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}])
+def test_other_terminals(variables):
+    lines, status = screen(60, [sys.executable, "-c", DEMO], **variables)
+    assert (lines[-5:], status) == ([f"image [{k}]" for k in range(4)] + ["done"], 0)
+
+
+def test_a_pipe_gets_the_lines_alone():
+    command = [sys.executable, "-c", DEMO]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"FORCE_COLOR": "1"}, capture_output=True, check=True, text=True
+    )
+    assert done.stdout.splitlines()[-5:] == [f"image [{k}]" for k in range(4)] + ["done"]
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+class Logger:
+    """What some services put in the place of sys.stdout."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("stream", [None, Logger()])
+def test_any_stdout_will_do(monkeypatch, stream):
+    from pyimagesearch.cli import progress
+
+    monkeypatch.setattr(progress, "DELAY", 0)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert list(progress.track(range(3), "predicting")) == [0, 1, 2]
+    progress.say("a line")
+    with progress.bar("predicting"):
+        pass
+    assert stream is None or stream.text == "a line\n"
+
+
+def test_durations_have_a_unit():
+    from pyimagesearch.cli.progress import duration
+
+    assert [duration(s) for s in (0, 89, 90.5, 5000, 20_000)] == ["0 s", "89 s", "2 min", "83 min", "6 h"]
