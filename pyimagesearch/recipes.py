@@ -25,7 +25,7 @@ class Recipe:
     shift: int = 0  # augmentation: move each training image by up to this many pixels
     stretch: int = 0  # augmentation: scale height and width, each by up to this many percent
     cutmix: float = 0.0  # augmentation: fraction of the images that get a patch of another one (arXiv:1905.04899)
-    whitening: bool = False  # compute the first convolution from the data instead of training it; see whitening.py
+    whitening: bool = False  # start the first convolution from the data, not at random; see whitening.py
     bfloat16: bool = False  # compute in 16 bits where that is faster; weights stay float32 (arXiv:1710.03740)
     network: dict = field(default_factory=dict)  # arguments of MiniVGGNet.build that differ from its defaults
 

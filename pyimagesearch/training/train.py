@@ -93,7 +93,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None):
             callbacks=[callbacks.AfterEachEpoch(history, checkpoints), callbacks.Progress(history), stop],
         )
 
-    # What is returned is a plain network: in float32, with nothing frozen, on one device.
+    # What is returned is a plain network: in float32, on one device.
     weights = model.get_weights()
     devices.stop_sharing()
     model = build(recipe, classes)

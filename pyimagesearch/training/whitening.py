@@ -1,4 +1,4 @@
-"""Whitening: compute a network's first convolution from the data instead of training it."""
+"""Whitening: start the training of a network's first convolution from the data instead of at random."""
 
 import keras
 import numpy as np
@@ -10,16 +10,16 @@ IMAGES = 1000  # enough to know how neighboring pixels vary: 784,000 patches
 
 
 def whiten(model, images, seed):
-    """Set the first convolution so that its outputs are uncorrelated, and freeze it with the normalization after it.
+    """Set the first convolution so that its outputs are uncorrelated, and the normalization after it accordingly.
 
     model: one that does not misfit(); another is left as it is, and a line says so. images: uint8 (N, height, width,
     1), the training images.
 
     Neighboring pixels are nearly equal, so that an untrained filter responds to little but brightness. The principal
     components of the 3x3 patches, each scaled to variance 1, respond to edges as strongly. Half of such filters are the
-    other half's negatives, since ReLU cuts off what is below zero; the filters left over are random mixtures. The
-    network learns in fewer epochs, and a step needs no gradient of these layers. (Page, "How to Train Your ResNet",
-    2019; Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv:2404.00498, section 3.2.)
+    other half's negatives, since ReLU cuts off what is below zero; the filters left over are random mixtures. From
+    there, training needs fewer epochs. (Page, "How to Train Your ResNet", 2019; Jordan, "94% on CIFAR-10 in 3.29
+    Seconds on a Single GPU", arXiv:2404.00498, section 3.2. They do not train these filters further.)
     """
     if why := misfit(model):
         print(f"no whitening: {why}")
@@ -38,7 +38,6 @@ def whiten(model, images, seed):
     outputs = patches @ kernel
     convolution.set_weights([kernel.reshape(convolution.kernel.shape)])
     normalization.set_weights([np.ones(filters), np.zeros(filters), outputs.mean(axis=0), outputs.var(axis=0)])
-    convolution.trainable = normalization.trainable = False
 
 
 def misfit(model):

@@ -41,11 +41,9 @@ class Training:
         layers += [nn.Flatten(), nn.Linear(3136, 512, bias=False), normalization(nn.BatchNorm1d, 512), nn.ReLU()]
         self.model = nn.Sequential(*layers, nn.Linear(512, 10)).to(memory_format=torch.channels_last)
         copy_weights(network, self.model)
-        self.frozen = self.model[:2].requires_grad_(False)
 
-        self.kernels = [layer.weight for layer in self.model[2:] if isinstance(layer, nn.Conv2d | nn.Linear)]
-        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.SGD(trained, 0.1, self.recipe.momentum, nesterov=True)
+        self.kernels = [layer.weight for layer in self.model if isinstance(layer, nn.Conv2d | nn.Linear)]
+        self.optimizer = torch.optim.SGD(self.model.parameters(), 0.1, self.recipe.momentum, nesterov=True)
         self.loss = nn.CrossEntropyLoss(label_smoothing=self.recipe.label_smoothing)
         self.forward = torch.compile(self.model) if compile else self.model
 
@@ -54,7 +52,6 @@ class Training:
         batches = Batches(self.images[:count], self.labels[:count], 10, self.recipe.batch_size, self.seed, self.recipe)
         batches.start_epoch(number)
         self.model.train()
-        self.frozen.eval()
         for index in range(len(batches)):
             images, targets = batches[index]
             self.step(images, targets)

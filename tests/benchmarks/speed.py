@@ -37,16 +37,13 @@ from pyimagesearch.recipes import RECIPES
 MULTIPLY_ADDS = (28**2 * 9 * 32, 28**2 * 9 * 32 * 32, 14**2 * 9 * 32 * 64, 14**2 * 9 * 64 * 64, 3136 * 512, 5120)
 
 
-def training_flop(recipe):
+def training_flop(frozen=False):
     """Return the floating-point operations that a training step executes per image, in the matrix products alone.
 
     Each layer takes its multiply-adds once forward, once for the gradient of its weights and once for that of its
-    inputs. The first layer needs no gradient of its inputs; if whitening freezes it, it needs none at all, and the
-    second layer needs none of its inputs.
+    inputs, which the first layer does not need. frozen: the first convolution is not trained, as in earlier versions.
     """
-    times = [2, 3, 3, 3, 3, 3]
-    if recipe.whitening:
-        times[:2] = 1, 2
+    times = [1, 2, 3, 3, 3, 3] if frozen else [2, 3, 3, 3, 3, 3]
     return 2 * sum(count * number for count, number in zip(times, MULTIPLY_ADDS, strict=True))
 
 
@@ -297,8 +294,8 @@ def trainings(result):
     for name, rates in result["rates"].items():
         if name.split(",")[0] not in ("plain Keras", "classic", "fast", "fast on JAX", "best", "PyTorch"):
             continue
-        recipe = RECIPES["classic" if "classic" in name else "fast"]
-        flop = statistics.median(rates) * training_flop(recipe)
+        frozen = result.get("first convolution") == "frozen" and "classic" not in name
+        flop = statistics.median(rates) * training_flop(frozen)
         fraction = flop / max(result["rates"][limit_of(name, result)])
         rows.append((name, statistics.median(rates), min(rates), max(rates), flop, fraction, result["memory"][name]))
     return rows

@@ -27,25 +27,28 @@ from pyimagesearch.recipes import RECIPES
 READMES = (ROOT / "README.md", HERE / "README.md")
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
-THREE_BLOCKS = {"network": {"filters": [32, 64, 128], "dropout": 0, "dense_dropout": 0}}
-WIDE = {"network": {"filters": [48, 96, 192], "dropout": 0, "dense_dropout": 0}}
-DEEP = {"network": {"filters": [[32] * 2, [96] * 3, [192] * 3], "dense": 0, "dropout": 0, "dense_dropout": 0}}
+FROZEN = {"whitening": "frozen"}  # earlier versions did not train the first convolution
+THREE_BLOCKS = FROZEN | {"network": {"filters": [32, 64, 128], "dropout": 0, "dense_dropout": 0}}
+WIDE = FROZEN | {"network": {"filters": [48, 96, 192], "dropout": 0, "dense_dropout": 0}}
+DEEP = FROZEN | {"network": {"filters": [[32] * 2, [96] * 3, [192] * 3], "dense": 0, "dropout": 0, "dense_dropout": 0}}
 # The rows of the README's table: what it says, recipe, change.
 ROWS = (
     ("`classic`, as the tutorials train", "classic", {}),
-    ("`fast` with `--epochs 3 --no-flip`", "fast", {"epochs": 3, "flip": False}),
     ("`fast`, the default", "fast", {}),
     ("`best`, the most accurate recipe", "best", {}),
-    ("`best`, with filters 32, 64, 128", "best", THREE_BLOCKS),
-    ("`best`, with filters 48, 96, 192", "best", WIDE | {"epochs": 40}),
-    ("`best`, with eight convolutions", "best", DEEP),
+    ("`fast`, first convolution frozen, `--epochs 3 --no-flip`", "fast", FROZEN | {"epochs": 3, "flip": False}),
+    ("`fast`, first convolution frozen", "fast", FROZEN | {"epochs": 8}),
+    ("`best`, first convolution frozen", "best", FROZEN),
+    ("the same with filters 32, 64, 128", "best", THREE_BLOCKS),
+    ("the same with filters 48, 96, 192", "best", WIDE | {"epochs": 40}),
+    ("the same with eight convolutions", "best", DEEP),
 )
 MORE_ROWS = (
     *ROWS,
-    ("`fast` with `--epochs 4 --no-flip`", "fast", {"epochs": 4, "flip": False}),
-    ("`fast` with `--epochs 4`", "fast", {"epochs": 4}),
-    ("`best`, with filters 32, 64, 128, 40 epochs", "best", THREE_BLOCKS | {"epochs": 40}),
-    ("`best`, without CutMix", "best", {"cutmix": 0}),
+    ("`fast`, first convolution frozen, `--epochs 4 --no-flip`", "fast", FROZEN | {"epochs": 4, "flip": False}),
+    ("`fast`, first convolution frozen, `--epochs 4`", "fast", FROZEN | {"epochs": 4}),
+    ("`best`, frozen, filters 32, 64, 128, 40 epochs", "best", THREE_BLOCKS | {"epochs": 40}),
+    ("`best`, frozen, without CutMix", "best", FROZEN | {"cutmix": 0}),
 )
 
 
@@ -127,13 +130,15 @@ def epochs_per_classic(speeds, recipe, change):
     """Return how many times faster a training is than 25 epochs of the classic recipe in plain Keras: "9.0x".
 
     speeds: the lines of speed.jsonl, of which the last one of each processor counts. Of several processors it is the
-    slowest and the fastest: "9.0 to 13.3x". It is "-" for a network that was not measured.
+    slowest and the fastest: "9.0 to 13.3x". It is "-" for what was not measured.
     """
     plain = "plain Keras, classic"
     if change.get("network", {}) not in ({}, RECIPES[recipe].network):
         return "-"
     epochs = change.get("epochs", RECIPES[recipe].epochs) / RECIPES["classic"].epochs
     factors = []
+    if recipe != "classic":
+        speeds = [line for line in speeds if line.get("first convolution") == change.get("whitening")]
     for line in last_runs(speeds, plain, recipe):
         pairs = zip(line["rates"][recipe], line["rates"][plain], strict=True)
         factors.append(statistics.median(a / b for a, b in pairs) / epochs)
@@ -237,16 +242,16 @@ def votes_table(results, speeds):
     return markdown(header, rows) if rows else ""
 
 
-def changes_table(results, speeds, recipe="fast", **base):
+def changes_table(results, speeds, recipe="fast", unchanged=FROZEN | {"epochs": 8}, **base):
     """Changes of a recipe measured on 10,000 validation images, beside the unchanged one of the same precision.
 
-    base: a change that all of them have, the unchanged recipe as well.
+    unchanged: how that one differs from the recipe of today. base: a change that all have, the unchanged one as well.
     """
     groups = {}
     for result in results:
         if result["recipe"] == recipe and result.get("held_out") == 10_000 and result["values"].items() >= base.items():
             groups.setdefault(json.dumps(result["values"], sort_keys=True), []).append(result)
-    today = json.loads(json.dumps(asdict(RECIPES[recipe]) | base))
+    today = json.loads(json.dumps(asdict(RECIPES[recipe]) | unchanged | base))
     rows = []
     for found in groups.values():
         values = found[0]["values"]
@@ -368,7 +373,7 @@ TABLES = {
     "mistakes": mistakes_table,
     "votes": votes_table,
     "changes": changes_table,
-    "ingredients": functools.partial(changes_table, recipe="best", epochs=15),
+    "ingredients": functools.partial(changes_table, recipe="best", unchanged=FROZEN, epochs=15),
     "others": others_table,
     "speed": speed_table,
     "until": until_table,
