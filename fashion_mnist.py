@@ -135,12 +135,10 @@ def train_and_save(args, folder):
     }
     maps, filters = layers.activations(model, scale(validation[0][0])), layers.first_filters(model)
     if filters is not None:
-        figures["filters"] = drawings.filters(filters, computed=recipe.whitening)
+        figures["filters"] = drawings.filters(filters)
     if maps:
         probabilities = predict.predict(model, validation[0][:1])[0]
-        figures["feature_maps"] = drawings.feature_maps(
-            validation[0][0], maps, filters, probabilities, class_names, computed=recipe.whitening
-        )
+        figures["feature_maps"] = drawings.feature_maps(validation[0][0], maps, filters, probabilities, class_names)
     drawn = style.save(args.images, **figures)
     print(f"figures: {', '.join(map(str, drawn))}")
     if missing := {"filters", "feature_maps"} - figures.keys():

@@ -2,17 +2,18 @@
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, GRAY, RED, WIDTH, Figure, class_colors, no_ticks, own_style, short
+from pyimagesearch.figures import style
+from pyimagesearch.figures.style import BLUE, GRAY, RED, WIDTH, Figure, draw_image, no_ticks, own_style, short
 
 
 @own_style
 def numbers(image, name):
     """Draw an image, uint8 (height, width), as the numbers that it is, each on its own gray. name: of its class."""
     height, width = image.shape
-    figure = Figure(figsize=(WIDTH, WIDTH * height / width + 0.4))
-    axes = figure.add_axes((0, 0, 1, WIDTH * height / width / (WIDTH * height / width + 0.4)))
+    drawn = WIDTH * height / width  # inches
+    figure = Figure(figsize=(WIDTH, drawn + 0.4))
+    axes = figure.add_axes((0, 0, 1, drawn / (drawn + 0.4)))
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, aspect="auto")
     axes.set_axis_off()
     for (row, column), value in np.ndenumerate(image):
@@ -38,42 +39,37 @@ def convolution(image, kernel, place, feature_map, pooled):
     products, block = pixels * kernel, feature_map[top : top + 2, left : left + 2]
     figure = Figure(figsize=(WIDTH, 6), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.6))
-    panels = above.subplots(1, 8, width_ratios=(1, 0.15, 1, 0.15, 1, 0.5, 0.67, 0.5))
+    cells = above.subplots(1, 8, width_ratios=(1, 0.15, 1, 0.15, 1, 0.5, 0.67, 0.5))
+    maps = below.subplots(1, 3)
     scale = max(1.0, float(np.abs(feature_map).max()))
     grays = {"cmap": "gray", "vmin": 0, "vmax": 255}
     sums = {"cmap": "PuOr_r", "vmin": -scale, "vmax": scale}
     for axes, title, values, colors in (
-        (panels[0], "9 pixels", pixels, grays),
-        (panels[2], "9 weights: the filter", kernel, sums | {"vmin": -3, "vmax": 3}),
-        (panels[4], "9 products", products, sums | {"vmin": -510, "vmax": 510}),
-        (panels[6], "2x2 sums", block, sums),
+        (cells[0], "9 pixels", pixels, grays),
+        (cells[2], "9 weights: the filter", kernel, sums | {"vmin": -3, "vmax": 3}),
+        (cells[4], "9 products", products, sums | {"vmin": -510, "vmax": 510}),
+        (cells[6], "2x2 sums", block, sums),
+        (maps[0], "image, {} x {}", image, grays),
+        (maps[1], "feature map: the sums, {} x {}", feature_map, sums),
+        (maps[2], "max pooling, {} x {}", pooled, sums),
     ):
-        axes.imshow(values, **colors)
-        axes.set_title(title, fontsize=11)
+        drawn = axes.imshow(values, **colors)
+        axes.set_title(title.format(*values.shape), fontsize=11)
         no_ticks(axes)
-        for (i, j), value in np.ndenumerate(values):
+        for (i, j), value in np.ndenumerate(values if axes in cells else np.empty((0, 0))):
             dark = value < 128 if colors is grays else abs(value) > 0.7 * colors["vmax"]
             color = "white" if dark else "black"
             axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=11, color=color)
-    for axes, text in zip(panels[1::2], ("x", "=", "add:", "keep the\nlargest:"), strict=True):
+    for axes, text in zip(cells[1::2], ("x", "=", "add:", "keep the\nlargest:"), strict=True):
         axes.text(0.5, 0.5, text, ha="center", va="bottom" if ":" in text else "center", transform=axes.transAxes)
         axes.set_axis_off()
-    for axes, number in (panels[5], products.sum()), (panels[7], block.max()):
+    for axes, number in (cells[5], products.sum()), (cells[7], block.max()):
         axes.text(0.5, 0.4, f"{number:.0f}", ha="center", va="center", fontsize=15, color=BLUE, weight="bold")
-    maps = below.subplots(1, 3)
-    maps[0].imshow(image, **grays)
-    drawn = maps[1].imshow(feature_map, **sums)
-    maps[2].imshow(pooled, **sums)
-    sizes = [" x ".join(map(str, values.shape)) for values in (image, feature_map, pooled)]
-    titles = "image", "feature map: the sums", "max pooling"
-    for axes, title, size in zip(maps, titles, sizes, strict=True):
-        axes.set_title(f"{title}, {size}", fontsize=11)
-        no_ticks(axes)
     for axes, corner, side in (
         (maps[0], (column - 1.5, row - 1.5), 3),
         (maps[1], (left - 0.5, top - 0.5), 2),
         (maps[2], (column // 2 - 0.5, row // 2 - 0.5), 1),
-        (panels[6], (column - left - 0.5, row - top - 0.5), 1),
+        (cells[6], (column - left - 0.5, row - top - 0.5), 1),
     ):
         axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="#56B4E9", linewidth=2.5, zorder=3))
     below.colorbar(drawn, ax=maps, label="sum of the products", shrink=0.8, aspect=25, pad=0.01)
@@ -91,15 +87,10 @@ def augmentation(versions, cutmix):
 
     versions, cutmix: [(caption, uint8 (height, width))], up to five each.
     """
-    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    figure, grid = style.panels(2, 5, 5.4)
     figure.get_layout_engine().set(hspace=0.08)  # so that a caption is seen to belong to the image below it
-    panels = figure.subplots(2, 5)
-    for axes in panels.flat:
-        axes.set_axis_off()
-    for row, images in enumerate((versions, cutmix)):
-        for axes, (caption, image) in zip(panels[row][row:], images, strict=False):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            axes.set_title(caption, fontsize=10)
+    for axes, (caption, image) in zip([*grid[0], *grid[1, 1:]], [*versions, *cutmix], strict=False):
+        draw_image(axes, image, caption, fontsize=10)
     figure.suptitle(
         "Augmentation: the label stays, the pixels change, so the network rarely sees the same image twice.\n"
         "CutMix (below, only in the recipe best): a patch of another image, and labels mixed by area\n",
@@ -114,18 +105,14 @@ def quiz(images, labels, class_names, note):
 
     images: uint8 (N, 28, 28), up to ten; labels: (N,); note: a sentence below the answers.
     """
-    choices = ", ".join(short(class_names[number], 14) for number in np.unique(labels))
-    figure = Figure(figsize=(WIDTH, 5.1), layout="constrained")
-    above, foot = figure.subfigures(2, 1, height_ratios=(1, 0.16))
-    for axes in (panels := above.subplots(2, 5)).flat:
-        axes.set_axis_off()
-    for number, (axes, image) in enumerate(zip(panels.flat, images, strict=False), start=1):
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-        axes.set_title(str(number), fontsize=11)
-    answers = "  ".join(f"{number} {short(class_names[k], 14)}" for number, k in enumerate(labels, start=1))
-    half = answers.index("  6 ") if "  6 " in answers else len(answers)
-    text = f"{answers[:half]}\n{answers[half:].strip()}\n{note}"
-    foot.text(0.5, 0.5, text, ha="center", va="center", fontsize=9.5, color=GRAY, rotation=180)
+    names = [short(name, 14) for name in class_names]
+    figure, grid = style.panels(2, 5, 5.1)
+    for number, (axes, image) in enumerate(zip(grid.flat, images, strict=False), start=1):
+        draw_image(axes, image, str(number), fontsize=11)
+    answers = [f"{number} {names[label]}" for number, label in enumerate(labels, start=1)]
+    text = "\n".join(["  ".join(answers[:5]), "  ".join(answers[5:]), note])
+    figure.supxlabel(text, fontsize=9.5, color=GRAY, rotation=180)
+    choices = ", ".join(names[number] for number in np.unique(labels))
     question = f"Which is which: {choices}?" if len(choices) < 60 else "Which class is which?"
     figure.suptitle(f"{question} The answers are below, upside down", fontsize=12)
     return figure
@@ -159,40 +146,19 @@ def class_means(means, nearest, deviations, class_names, columns=10):
     """
     blocks = -(-len(class_names) // columns)
     columns = min(columns, len(class_names))
-    figure = Figure(figsize=(WIDTH, 0.7 + blocks * min(30 / columns, 5)), layout="constrained")
-    panels = figure.subplots(3 * blocks, columns, squeeze=False)
-    for axes in panels.flat:
-        no_ticks(axes)
-    for row, (title, images) in enumerate(
-        (("mean", means), ("nearest\nto the mean", nearest), ("standard\ndeviation", deviations))
+    figure, grid = style.panels(3 * blocks, columns, 0.7 + blocks * min(30 / columns, 5))
+    titles = "mean", "nearest\nto the mean", "standard\ndeviation"
+    for row, (title, images, white) in enumerate(
+        zip(titles, (means, nearest, deviations), (255, 255, 128), strict=True)
     ):
         for number, image in enumerate(images):
-            axes = panels[3 * (number // columns) + row, number % columns]
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255 if row < 2 else 128)
-            if row == 0:
-                axes.set_title(short(class_names[number], 11), fontsize=10)
-        for block in range(blocks):
-            panels[3 * block + row, 0].set_ylabel(title, fontsize=11)
+            axes = grid[3 * (number // columns) + row, number % columns]
+            draw_image(axes, image, "" if row else short(class_names[number], 11), white, fontsize=10)
+            axes.set_ylabel("" if number % columns else title, fontsize=11)
     figure.suptitle(
         "Classes with nearly the same mean image are hard to tell apart. Below the mean, the one image that\n"
         "differs least from it, and the standard deviation: bright where the images of the class differ",
         fontsize=12,
-    )
-    return figure
-
-
-@own_style
-def pixels(images):
-    """Draw a histogram of all pixel values. images: uint8 (N, 28, 28)."""
-    counts = np.bincount(images.ravel(), minlength=256) / images.size
-    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
-    axes = figure.subplots()
-    axes.bar(range(1, 256), counts[1:], width=1, color=BLUE)
-    axes.set(xlabel="pixel value (1: nearly black, 255: white)", ylabel="fraction of all pixels", xlim=(0, 256))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(
-        f"{counts[0]:.0%} of all pixels are 0, the black background (not shown); the others are of all grays"
     )
     return figure
 
@@ -205,7 +171,7 @@ def map_of_images(places, images, labels, class_names, thumbnails=120):
     """
     figure = Figure(figsize=(WIDTH, 8), layout="constrained")
     axes = figure.subplots()
-    colors = class_colors(len(class_names))
+    colors = style.class_colors(len(class_names))
     for number, name in enumerate(class_names):
         chosen = labels == number
         axes.scatter(*places[chosen].T, s=9, color=colors[number], label=short(name), linewidths=0)
@@ -238,12 +204,9 @@ def suspicious_labels(images, suspects, class_names, other="the class of the nei
     images: uint8 (N, 28, 28); suspects: label_errors.Suspect each, of which index, label and other are used; other:
     what Suspect.other is.
     """
-    figure = Figure(figsize=(WIDTH, 1.3 * rows + 0.6), layout="constrained")
-    for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
-        no_ticks(axes)
-    for axes, suspect in zip(panels.flat, suspects, strict=False):
-        axes.imshow(images[suspect.index], cmap="gray", vmin=0, vmax=255)
-        axes.set_title(short(class_names[suspect.label], 12), fontsize=10, pad=3)
+    figure, grid = style.panels(rows, columns, 1.3 * rows + 0.6)
+    for axes, suspect in zip(grid.flat, suspects, strict=False):
+        draw_image(axes, images[suspect.index], short(class_names[suspect.label], 12), fontsize=10, pad=3)
         axes.set_xlabel(short(class_names[suspect.other], 12), fontsize=10, color=RED, weight="bold", labelpad=3)
     figure.suptitle(
         f"Training images whose label looks wrong\nAbove: the label. Below, red and bold: {other}", fontsize=12

@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from pyimagesearch.evaluation.calibration import BINS
 from pyimagesearch.evaluation.metrics import confident_mistakes
 from pyimagesearch.evaluation.occlusion import PATCH
+from pyimagesearch.figures import style
 from pyimagesearch.figures.style import BLUE, GRAY, GREEN, ORANGE, RED, WIDTH, Figure, open_frame, own_style, short
 
 MOST_CLASSES = 16  # in a confusion matrix, so that its numbers can be read
@@ -69,18 +70,15 @@ def predictions(images, labels, probabilities, class_names, rows=5, columns=8):
     probabilities: (N, classes).
     """
     chosen = np.unique(np.linspace(0, len(labels) - 1, rows * columns).astype(int))
-    figure = Figure(figsize=(WIDTH, 7.4), layout="constrained")
+    figure, grid = style.panels(rows, columns, 7.4)
     predicted = probabilities.argmax(axis=1)
     wrong = int((predicted[chosen] != labels[chosen]).sum())
-    for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
-        axes.set_axis_off()
-    for axes, index in zip(panels.flat, chosen, strict=False):
-        axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
+    for axes, index in zip(grid.flat, chosen, strict=False):
         guess, truth = short(class_names[predicted[index]], 13), short(class_names[labels[index]], 13)
-        if predicted[index] == labels[index]:
-            axes.set_title(f"\n{guess}", color=GREEN, fontsize=10)
-        else:
-            axes.set_title(f"{guess}\n({truth})", color=RED, fontsize=10, weight="bold")
+        title, color, weight = f"\n{guess}", GREEN, "normal"
+        if predicted[index] != labels[index]:
+            title, color, weight = f"{guess}\n({truth})", RED, "bold"
+        style.draw_image(axes, images[index, :, :, 0], title, color=color, weight=weight, fontsize=10)
     figure.suptitle(
         f"{len(chosen)} test images and their predicted classes: {len(chosen) - wrong} right (green), {wrong} wrong\n"
         "(red and bold, with the true class in brackets)",

@@ -4,11 +4,9 @@ import matplotlib
 import numpy as np
 from matplotlib.patches import Polygon, Rectangle
 
-from pyimagesearch.figures.style import BLUE, GRAY, ORANGE, WIDTH, Figure, own_style, short
+from pyimagesearch.figures.style import BLUE, GRAY, ORANGE, WIDTH, Figure, draw_image, own_style, panels, short
 
 COLORS = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
-COMPUTED = ",\ncomputed from patches of the training images, not trained"
-FIXED = "filters: not\ntrained, but\nfrom patches"
 
 
 @own_style
@@ -88,31 +86,28 @@ def _cuboid(axes, center, length, side, color):
 
 
 @own_style
-def filters(kernels, computed=False, columns=8, most=32):
+def filters(kernels, columns=8, most=32):
     """Draw the filters of a first convolution with their weights, all on one scale of colors.
 
     kernels: float (rows, columns, channels, filters), the first channel and the first `most` filters are drawn.
-    Weights are written into the cells of filters of up to 3x3. computed: by whitening, not trained.
+    Weights are written into the cells of filters of up to 3x3.
     """
     height, width, channels, count = kernels.shape
     shown = np.moveaxis(kernels[:, :, 0, :most], -1, 0)
     scale = float(np.abs(shown).max()) or 1.0
     lines = -(-len(shown) // columns)
-    figure = Figure(figsize=(WIDTH, 0.9 + 1.3 * lines), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.set_axis_off()
-    for number, (axes, kernel) in enumerate(zip(panels.flat, shown, strict=False)):
+    figure, grid = panels(lines, columns, 0.9 + 1.3 * lines)
+    for number, (axes, kernel) in enumerate(zip(grid.flat, shown, strict=False), start=1):
         drawn = axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
-        axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
+        axes.set_title(f"filter {number}", fontsize=9.5, pad=3)
         for (row, column), weight in np.ndenumerate(kernel if max(height, width) <= 3 else np.empty((0, 0))):
             color = "white" if abs(weight) > 0.7 * scale else "black"
             axes.text(column, row, _weight(weight), ha="center", va="center", fontsize=9.5, color=color)
-    figure.colorbar(drawn, ax=panels, label="weight", shrink=0.9, aspect=30, pad=0.01)
+    figure.colorbar(drawn, ax=grid, label="weight", shrink=0.9, aspect=30, pad=0.01)
     size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
     part = f"The {count}" if len(shown) == count else f"The first {len(shown)} of {count}"
     figure.suptitle(
-        f"{part} filters of the first convolution ({size}){COMPUTED if computed else ''}.\n"
+        f"{part} filters of the first convolution ({size}).\n"
         "Orange adds a pixel, purple subtracts it: opposite colors side by side respond to an edge between them",
         fontsize=12,
     )
@@ -128,56 +123,49 @@ def _weight(weight):
 
 
 @own_style
-def feature_maps(image, activations, kernels=None, probabilities=None, class_names=None, computed=False, shown=8):
+def feature_maps(image, activations, kernels, probabilities, class_names, shown=8):
     """Draw the way of an image through a network: filters, feature maps of each convolution, and the prediction.
 
     image          (28, 28) or (28, 28, 1), 0 to 255
     activations    [(name, float (height, width, filters))] of each convolution in their order, as of layers.activations
-    kernels        float (rows, columns, channels, filters) of the first convolution, drawn above its feature maps
-    probabilities  float (classes,), the prediction, with class_names; drawn below as bars
-    computed       True: the filters were computed by whitening, not trained
+    kernels        float (rows, columns, channels, filters) of the first convolution, drawn above its feature maps; None
+                   if its filters do not belong to one feature map each
+    probabilities  float (classes,), the prediction, drawn as bars
 
     Of each convolution, the `shown` feature maps are drawn that vary most within the image, in the order of their
     filters; each row has one scale of colors, from 0 to its largest value. A filter has a scale of its own: how large
     its weights are matters little before a batch normalization.
     """
-    with_filters = kernels is not None and len(activations) > 0
-    rows = [1.0] * (len(activations) + with_filters or 1) + ([1.5] if probabilities is not None else [])
+    chosen = [np.sort(np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:shown]) for _, maps in activations]
+    filters = [(number, kernels[:, :, 0, number]) for number in chosen[0]] if kernels is not None else []
+    rows = [1.0] * (len(activations) + bool(filters) or 1) + [1.5]
     figure = Figure(figsize=(WIDTH, 0.65 + 1.13 * sum(rows)), layout="constrained")
     grid = figure.add_gridspec(len(rows), shown + 1, height_ratios=rows, width_ratios=[1.45] + [1] * shown)
-    axes = figure.add_subplot(grid[0, 0])
-    axes.imshow(np.reshape(image, np.shape(image)[:2]), cmap="gray", vmin=0, vmax=255)
-    axes.set_axis_off()
-    first = "" if with_filters or not activations else f", then\n{activations[0][0].partition(':')[0]}"
-    axes.set_title(f"image{first}", fontsize=10, pad=3)
-    for place, (name, maps) in enumerate(activations):
-        row = place + with_filters
-        chosen = np.sort(np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:shown])
-        if place == 0 and with_filters:
-            for column, number in enumerate(chosen):
-                axes = figure.add_subplot(grid[0, column + 1])
-                kernel = kernels[:, :, 0, number]
-                scale = float(np.abs(kernel).max()) or 1.0
-                axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
-                axes.set_axis_off()
-                axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
+
+    def panel(row, column):
+        axes = figure.add_subplot(grid[row, column])
+        axes.set_axis_off()
+        return axes
+
+    first = "" if filters or not activations else f", then\n{activations[0][0].partition(':')[0]}"
+    draw_image(panel(0, 0), np.squeeze(image), f"image{first}", fontsize=10, pad=3)
+    for column, (number, kernel) in enumerate(filters, start=1):
+        axes, scale = panel(0, column), float(np.abs(kernel).max()) or 1.0
+        axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
+        axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
+    for row, ((name, maps), numbers) in enumerate(zip(activations, chosen, strict=True), start=bool(filters)):
         if row:
-            title, _, shape = name.partition(": ")
-            axes = figure.add_subplot(grid[row, 0])
-            axes.set_axis_off()
-            text = "\n".join(filter(None, (title, shape, FIXED if computed and row == 1 else "")))
-            axes.text(0, 0.5, text, va="center", fontsize=10, transform=axes.transAxes)
-        low, high = float(maps[..., chosen].min()), float(maps[..., chosen].max())
-        for column, number in enumerate(chosen):
-            axes = figure.add_subplot(grid[row, column + 1])
+            axes = panel(row, 0)
+            axes.text(0, 0.5, name.replace(": ", "\n"), va="center", fontsize=10, transform=axes.transAxes)
+        low, high = float(maps[..., numbers].min()), float(maps[..., numbers].max())
+        for column, number in enumerate(numbers, start=1):
+            axes = panel(row, column)
             axes.imshow(maps[..., number], cmap="viridis", vmin=min(0.0, low), vmax=high or 1.0)
-            axes.set_axis_off()
             axes.set_title(f"map {number + 1}", fontsize=9.5, pad=3)
-    if probabilities is not None:
-        _bars(figure.add_subplot(grid[-1, :]), np.asarray(probabilities), class_names)
+    _bars(figure.add_subplot(grid[-1, :]), np.asarray(probabilities), class_names)
     figure.suptitle(
         "From an image to a prediction: a feature map is bright where its filter fits.\n"
-        + ("Filters (each on its own scale): orange is positive, purple negative. " if with_filters else "")
+        + ("Filters (each on its own scale): orange is positive, purple negative. " if filters else "")
         + "Deeper maps are coarser",
         fontsize=12,
     )

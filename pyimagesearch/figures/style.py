@@ -85,6 +85,21 @@ def class_colors(count):
     return [matplotlib.colors.to_hex(colormap(number / (count - 1))) for number in range(count)]
 
 
+def panels(rows, columns, height):
+    """Return a Figure of this height in inches and its axes, a grid (rows, columns) without ticks and frames."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        no_ticks(axes)
+    return figure, grid
+
+
+def draw_image(axes, image, title="", white=255, **options):
+    """Draw an image (height, width) in gray, 0 black and `white` white, below a title with these options."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=white)
+    axes.set_title(title, **options)
+
+
 def no_ticks(axes):
     """Take ticks and frame from an axes that shows an image; its labels stay."""
     axes.set_xticks([])

@@ -28,17 +28,11 @@ def curves(history, recipe, classes=10):
     epochs, span = np.arange(1, last + 1), max(last - 1, 1)
     ticks = MaxNLocator(integer=True, min_n_ticks=1).tick_values(1, last)
     mixed = " of mixed images (CutMix)" if recipe.cutmix else ""
-    panels = (
-        (
-            "cross_entropy",
-            "Cross-entropy: lower is better",
-            f"cross-entropy ({math.log(classes):.2f}: guessing)",
-            "{:.3f}",
-        ),
-        ("accuracy", "Accuracy: higher is better", f"accuracy ({1 / classes:.0%}: guessing)", "{:.1%}"),
-    )
-    for column, (key, title, unit, form) in enumerate(panels):
-        axes = figure.add_subplot(grid[0, column])
+    guess, chance = f"cross-entropy ({math.log(classes):.2f}: guessing)", f"accuracy ({1 / classes:.0%}: guessing)"
+    for axes, key, title, unit, form in (
+        (figure.add_subplot(grid[0, 0]), "cross_entropy", "Cross-entropy: lower is better", guess, "{:.3f}"),
+        (figure.add_subplot(grid[0, 1]), "accuracy", "Accuracy: higher is better", chance, "{:.1%}"),
+    ):
         trained, validated = history[key], history[f"val_{key}"]
         axes.plot(epochs, trained, "o-", color=BLUE, markersize=4, label=f"training: mean over the epoch{mixed}")
         axes.plot(epochs, validated, "s--", color=ORANGE, markersize=4, label="validation: after the epoch")

@@ -73,7 +73,6 @@ FIGURES = {
         reshape(IMAGES[:3]), LABELS[:3], np.eye(10)[LABELS[:3]], CLASS_NAMES
     ),
     "class_means": lambda: data.class_means(*[IMAGES[:10]] * 3, CLASS_NAMES),
-    "pixels": lambda: data.pixels(IMAGES),
     "map": lambda: data.map_of_images(PLACES, IMAGES, LABELS, CLASS_NAMES),
     "suspicious_labels": lambda: data.suspicious_labels(
         IMAGES, [Suspect("train", k, 9, 0, 1.0) for k in range(50)], CLASS_NAMES
@@ -87,10 +86,7 @@ FIGURES = {
     "reliability": lambda: evaluation.reliability(RELIABILITY),
     "filters": lambda: network.filters(KERNELS[..., :32]),
     "filters of color images": lambda: network.filters(np.zeros((5, 5, 3, 4))),
-    "feature_maps": lambda: network.feature_maps(IMAGES[0], MAPS),
-    "feature_maps with filters and prediction": lambda: network.feature_maps(
-        IMAGES[0, ..., None], MAPS, KERNELS, np.eye(10)[3], CLASS_NAMES
-    ),
+    "feature_maps": lambda: network.feature_maps(IMAGES[0, ..., None], MAPS, KERNELS, np.eye(10)[3], CLASS_NAMES),
     "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], [], None, np.eye(10)[3], CLASS_NAMES),
     "photos": lambda: photos.photos([("a photo with a long name.jpg", PHOTO, np.eye(10)[1])] * 2, CLASS_NAMES),
     "network": lambda: network.diagram(ROWS),
@@ -266,12 +262,9 @@ def test_feature_maps_are_tied_to_their_filters_and_end_with_the_prediction():
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles[:5] == ["image", "filter 18", "filter 151", "map 18", "map 151"]
     assert figure.axes[1].images[0].get_clim() == (-abs(KERNELS[:, :, 0, 17]).max(), abs(KERNELS[:, :, 0, 17]).max())
-    assert "orange is positive, purple negative" in texts(figure) and "trained" not in texts(figure)
+    assert "orange is positive, purple negative" in texts(figure)
     np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), KERNELS[:, :, 0, 150])
     assert titles[-1] == "prediction: Bag, confidence 100%"
-    computed = network.feature_maps(IMAGES[0], MAPS, KERNELS, np.eye(10)[8], CLASS_NAMES, True)
-    assert "filters: not trained, but from patches" in " ".join(texts(computed).split())
-    assert "computed from patches of the training images, not trained" in texts(network.filters(KERNELS, True))
 
 
 def test_diagram_names_the_layer_with_most_parameters():
