@@ -61,7 +61,6 @@ def main(arguments=()):
         args.images,
         numbers=figures.numbers(train[0][0], names[train[1][0]]),
         samples=figures.samples(*train, names),
-        pixels=figures.pixels(train[0]),
         class_means=figures.class_means(*means, names),
         convolution=figures.convolution(*example),
         augmentation=figures.augmentation(*augmented),
