@@ -81,6 +81,8 @@ def evaluate(args, contents):
     from pyimagesearch.evaluation import metrics, occlusion, predict
     from pyimagesearch.figures import evaluation as figures
     from pyimagesearch.figures import style
+    from pyimagesearch.model_files import saving
+    from pyimagesearch.playground import page
 
     # Predict: for each image, a probability for each class.
     probabilities = predict.predict(model, images, input_format)
@@ -104,6 +106,12 @@ def evaluate(args, contents):
         reliability=figures.reliability(result),
     )
     print(f"figures: {', '.join(map(str, drawn))}")
+
+    # Write a page in which the network runs, to play with.
+    path, about = args.images / "playground.html", f"{args.model.name}, {saving.describe(contents.record)}"
+    problem = page.write(path, about, model, input_format, images, labels, probabilities, class_names, temperature)
+    print(f"no interactive page: {problem}" if problem else f"interactive page: {path} (open it in a browser)")
+
     if args.explain is not None:
         chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()
         names = [f"test image {index}" for index in chosen]

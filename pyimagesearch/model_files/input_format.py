@@ -45,7 +45,7 @@ class InputFormat:
 
     def describe(self, outputs):
         """Return the format in words; outputs: how many the network has."""
-        (height, width), channels, _ = _layout(self.shape)
+        (height, width), channels, _ = layout(self.shape)
         size = f"28x28 images {self.fit} to {height}x{width}" if self.fit != "unchanged" else "28x28 images"
         kind = self.outputs.replace("sigmoid logits", "sigmoids")
         if self.classes:
@@ -57,7 +57,7 @@ class InputFormat:
 
     def inputs(self, images):
         """Return uint8 images (N, 28, 28, 1) as the float32 array that the network expects, (N, *shape)."""
-        (height, width), channels, first = _layout(self.shape)
+        (height, width), channels, first = layout(self.shape)
         pixels = _fit(images[..., 0], (height, width), self.fit).astype("float32")
         if self.range == "unit-norm":
             length = (pixels**2).sum(axis=(1, 2), keepdims=True) ** 0.5
@@ -101,20 +101,20 @@ def shapes(shape):
     fits.
     """
     if None not in shape:
-        return [tuple(shape)] if _layout(shape) else []
+        return [tuple(shape)] if layout(shape) else []
     filled = []
     for side in (SIDE, *OTHER_SIDES):
         sizes = [side if size is None else size for size in shape]
         if len(shape) == 3 and shape[-1] is None:
             sizes[-1] = 1
-        if _layout(sizes) and tuple(sizes) not in filled:
+        if layout(sizes) and tuple(sizes) not in filled:
             filled.append(tuple(sizes))
     return filled
 
 
 def fits(shape):
     """Return the ways to turn 28x28 pixels into images of this shape."""
-    height, width = _layout(shape)[0]
+    height, width = layout(shape)[0]
     if (height, width) == (SIDE, SIDE):
         return ["unchanged"]
     return ["padded" if min(height, width) >= SIDE else "cropped", "resized"]
@@ -129,7 +129,7 @@ def output_kind(outputs):
     return "probabilities" if (abs(outputs.sum(axis=1) - 1) < 1e-2).all() else "scores"
 
 
-def _layout(shape):
+def layout(shape):
     """Return ((height, width), channels, whether the channels come first) for the shape of one image, or None."""
     sizes = [size for size in shape if size != 1]
     first = len(sizes) == 3 and sizes[0] == 3
