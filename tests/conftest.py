@@ -18,10 +18,13 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
 
 import numpy as np
 import pytest
+import warm
 
 ROOT = Path(__file__).resolve().parent.parent
 # For a parent of forked children: they end without the cleaning up that Python 3.14's resource tracker asks for.
 QUIET_END = {"PYTHONWARNINGS": "ignore:resource_tracker"}
+# Variables that warm.py's children cannot be given.
+READ_AT_IMPORT = ("CUDA", "JAX", "KERAS_HOME", "LANG", "LC_", "MPL", "OMP", "PYTHONIO", "TF_", "TMPDIR", "XLA")
 SETPRIV = shutil.which("setpriv")  # here: some tests empty the PATH
 sys.path.insert(0, str(ROOT))
 
@@ -135,24 +138,42 @@ def assert_small_data(loaded):
         np.testing.assert_array_equal(array, expected)
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A function: the name of a Keras backend -> the warm.Server that runs scripts on it."""
+    servers = {}
+
+    def started(backend):
+        if backend not in servers:
+            servers[backend] = warm.Server(backend, tmp_path_factory.mktemp("home"))
+        return servers[backend]
+
+    yield started
+    for one in servers.values():
+        one.close()
+
+
 @pytest.fixture
-def run(tmp_path):
-    """Run a script of the project in an empty home: run("fashion_mnist.py", "--help") -> CompletedProcess."""
+def run(tmp_path, server):
+    """Run a script of the project in an empty home: run("fashion_mnist.py", "--help") -> CompletedProcess.
+
+    The libraries are loaded already (see warm.py), except with cold=True, options of Python, or variables that are read
+    when a library is imported.
+    """
     home = tmp_path / "home"
     home.mkdir()
     environment = {key: os.environ[key] for key in ("PATH", "KERAS_BACKEND", "SYSTEMROOT") if key in os.environ}
     environment |= {"HOME": str(home), "LANG": "C.UTF-8"}
 
-    def script(name, *arguments, options=(), check=None, **variables):
-        done = subprocess.run(
-            [sys.executable, *options, str(ROOT / name), *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment | variables,
-            stdin=subprocess.DEVNULL,
-            timeout=600,
-        )
+    def script(name, *arguments, options=(), check=None, cold=False, cwd=tmp_path, **variables):
+        command, given = [str(ROOT / name), *map(str, arguments)], environment | variables
+        backend = given["KERAS_BACKEND"]
+        possible = warm.POSSIBLE and backend in libraries.BACKENDS and importlib.util.find_spec(backend)
+        if cold or options or not possible or any(variable.startswith(READ_AT_IMPORT) for variable in variables):
+            pipes = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+            done = subprocess.run([sys.executable, *options, *command], cwd=cwd, env=given, timeout=600, **pipes)
+        else:
+            done = server(backend).run(command, cwd, given)
         if check is not None:
             assert done.returncode == check, done.stdout + done.stderr
         return done

@@ -172,14 +172,15 @@ def test_settings_of_keras_json_change_nothing(run, small_data, tmp_path):
     arguments = ("--data-dir", small_data, "--any-data", "--epochs", 1, "--limit", 240)
     run("fashion_mnist.py", *arguments, "--model", "plain.h5", check=0)
     settings = {"backend": "theano", "floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
+    (tmp_path / "home/.keras").mkdir()
     (tmp_path / "home/.keras/keras.json").write_text(json.dumps(settings))
-    done = run("fashion_mnist.py", *arguments, "--model", "odd.h5", check=0)
+    done = run("fashion_mnist.py", *arguments, "--model", "odd.h5", check=0, cold=True)
     assert done.stderr == ""
     plain, odd = (reading.read(tmp_path / name) for name in ("plain.h5", "odd.h5"))
     assert plain.config == odd.config
     for name in plain.weights:
         np.testing.assert_equal(plain.weights[name], odd.weights[name])
-    run("fashion_mnist_loaded.py", *arguments[:3], "--model", "odd.h5", check=0)
+    run("fashion_mnist_loaded.py", *arguments[:3], "--model", "odd.h5", check=0, cold=True)
 
 
 def test_another_backend_is_a_sentence(run, small_data):
