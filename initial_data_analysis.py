@@ -8,8 +8,9 @@ python initial_data_analysis.py --model fashion_model.h5  judge the labels by th
 from pathlib import Path
 
 from pyimagesearch import files
-from pyimagesearch.cli import libraries
+from pyimagesearch.cli import libraries, progress
 from pyimagesearch.cli.arguments import Parser, command
+from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError
 
@@ -45,18 +46,25 @@ def main(arguments=()):
 
     train, test = loading.load(args.data_dir, args.any_data)
     names = loading.class_names(args.class_names, train[1], test[1], any_data=args.any_data)
-    describe_images(train, test, names)
+    if len(train[1]) <= neighbors.NEIGHBORS or (train[0] == train[0][0]).all():
+        raise UserError(f"the {len(train[1])} training images are too few or all alike; use more than ten that differ")
+    known, highest = len(saving.class_names(contents.record)) if contents else 0, max(train[1].max(), test[1].max())
+    if contents and highest >= (known or len(loading.CLASS_NAMES)):
+        raise UserError(
+            f"{args.model} knows {known} classes, but the labels of this data go up to {highest}; use the data that it "
+            "was trained on"
+        )
+
+    describe_images(*train, *test)
     means = describe_classes(train, test, names)
     example = describe_convolution(train[0][0])
     augmented = describe_augmentation(*train, names)
-    projected, test_projected = neighbors.project(train[0], test[0])
-    near = neighbors.nearest_neighbors(projected, test_projected)
-    questions = describe_baselines(*train, near, names)
-    places = describe_map(projected)
+    with progress.bar("comparing each image with all training images"):
+        near = neighbors.nearest_neighbors(*neighbors.project(train[0], test[0]))
+    questions = describe_baselines(*train, near[0], names)
     describe_duplicates(train, test, near)
     suspects, other = describe_labels(args, contents, train, test, near, names)
 
-    shown = len(places)
     drawn = style.save(
         args.images,
         numbers=figures.numbers(train[0][0], names[train[1][0]]),
@@ -65,7 +73,6 @@ def main(arguments=()):
         convolution=figures.convolution(*example),
         augmentation=figures.augmentation(*augmented),
         quiz=figures.quiz(*questions),
-        map=figures.map_of_images(places, train[0][:shown], train[1][:shown], names),
         suspicious_labels=figures.suspicious_labels(train[0], suspects, names, other),
     )
     print(f"\nfigures: {', '.join(map(str, drawn))}")
@@ -75,44 +82,53 @@ def main(arguments=()):
         print(f"next, train a network: {command('fashion_mnist.py', args, *flags)}")
 
 
-def describe_images(train, test, names):
+def title(text):
+    print()
+    say(text)
+
+
+def describe_images(images, labels, test_images, test_labels):
     from pyimagesearch.data import preparation
 
-    images, labels = train
-    print("\nAn image is 28x28 numbers, from 0 (black) to 255 (white); numbers.png shows those of the first")
-    for name, array in zip(
-        ("training images", "training labels", "test images", "test labels"), (*train, *test), strict=True
-    ):
-        print(preparation.describe(name, array))
-    print(f"  fraction of zero pixels: {(images == 0).mean():.1%}; they are the background, so a photo with a white")
-    print("  background is unlike any training image.")
-    print(f"  training pixels: mean {images.mean():.2f}, standard deviation {images.std():.2f}")
-    print("  Networks learn best from small numbers of similar size: pixels are divided by 255, to 0.0 to 1.0,")
-    print(f"  where the mean is {images.mean() / 255:.4f} and the standard deviation {images.std() / 255:.4f}.")
+    title("An image is 28x28 numbers, from 0 (black) to 255 (white); numbers.png shows those of the first")
+    print(preparation.describe("training images", images))
+    print(preparation.describe("training labels", labels))
+    print(preparation.describe("test images", test_images))
+    print(preparation.describe("test labels", test_labels))
+    black, mean, deviation = (images == 0).mean(), images.mean(), images.std()
+    say(f"  fraction of zero pixels: {black:.1%}; they are the background, so a photo on white is unlike all of them")
+    say(f"  training pixels: mean {mean:.2f}, standard deviation {deviation:.2f}")
+    say(
+        "  Networks learn best from small numbers of similar size: pixels are divided by 255, to 0.0 to 1.0, where the "
+        f"mean is {mean / 255:.4f} and the standard deviation {deviation / 255:.4f}."
+    )
 
 
 def describe_classes(train, test, names):
+    """Print how many images each class has; return the mean, most typical image and deviations of each class."""
     import numpy as np
 
     from pyimagesearch.evaluation import baselines
 
     images, labels = train
-    print("\nIts label is the number of its class")
+    title("Its label is the number of its class")
     counts, test_counts = (np.bincount(part, minlength=len(names)) for part in (labels, test[1]))
     balanced = counts.min() == counts.max()
     if balanced and test_counts.min() == test_counts.max():
-        print("  " + ", ".join(f"{number} {name}" for number, name in enumerate(names)))
-        print(f"  Each class has {counts[0]:,} training and {test_counts[0]:,} test images: guessing has an accuracy")
-        print(f"  (fraction of correct predictions) of {1 / len(names):.0%}.")
+        say("  " + ", ".join(f"{number} {name}" for number, name in enumerate(names)))
+        say(
+            f"  Each class has {counts[0]:,} training and {test_counts[0]:,} test images: guessing has an accuracy "
+            f"(fraction of correct predictions) of {1 / len(names):.0%}."
+        )
     else:
         print(f"  {'class':<17} {'training':>9} {'test':>7}")
         for number, name in enumerate(names):
             print(f"  {number:>2} {name:<14} {counts[number]:>9,} {test_counts[number]:>7,}")
     if not balanced:
-        print("  The classes are not balanced: a high accuracy may hide a class that is never predicted.")
+        say("  The classes are not balanced: a high accuracy may hide a class that is never predicted.")
     means, typical, deviations = baselines.class_statistics(images, labels, len(names))
     spread = {names[k]: float(np.sqrt((deviations[k] ** 2).mean())) for k in np.unique(labels)}
-    print(f"  The images of {max(spread, key=spread.get)} vary most, those of {min(spread, key=spread.get)} least.")
+    say(f"  The images of {max(spread, key=spread.get)} vary most, those of {min(spread, key=spread.get)} least.")
     return means, typical, deviations
 
 
@@ -124,13 +140,15 @@ def describe_convolution(image):
     feature_map = convolution.convolve(image, kernel)
     row, column = convolution.example_place(image, feature_map)
     pixels = convolution.neighborhood(image, row, column).astype(int)
-    print("\nA convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
+    title("A convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
     print(f"  {'pixels':<15}    {'filter':<9}    products")
     for line in zip(pixels, kernel, pixels * kernel, strict=True):
         print("  " + "    ".join("".join(f"{n:{w}d}" for n in part) for part, w in zip(line, (5, 3, 6), strict=True)))
-    print(f"  sum: {int(feature_map[row, column])}, the number of the feature map at row {row}, column {column}")
-    print("  It is the largest of its 2x2 numbers, so max pooling keeps it.")
-    print("  This filter is made by hand and finds edges, from dark to light; a network learns the weights of its own.")
+    say(f"  sum: {int(feature_map[row, column])}, the number of the feature map at row {row}, column {column}")
+    say(
+        "  It is the largest of its 2x2 numbers, so max pooling keeps it. This filter is made by hand and finds edges, "
+        "from dark to light; a network learns the weights of its own."
+    )
     return image, kernel, (row, column), feature_map, convolution.max_pool(feature_map)
 
 
@@ -157,25 +175,24 @@ def describe_augmentation(images, labels, names):
         f"stretched by {recipe.stretch}%\n(only recipe best)": batches.stretch(image, Most, recipe.stretch),
         "all three at once": batches.stretch(batches.flip(shifted, Most), Most, recipe.stretch),
     }
+    changed = [(version != image).mean() for version in versions.values()]
     area = 0
     while not 0.2 < area < 0.4:  # a patch that can be seen well
         mixed, targets = batches.cutmix(images[[0, other], ..., None], np.eye(2, dtype=np.float32), rng, 1)
         area = targets[0, 1]
-    print("\nAugmentation: in training, images are changed at random (the recipe best)")
-    print(
-        f"  mirrored in half of the cases, moved by up to {recipe.shift} pixel, stretched by up to {recipe.stretch}%:"
+    title("Augmentation: in training, images are changed at random (the recipe best)")
+    say(
+        f"  mirrored in half of the cases, moved by up to {recipe.shift} pixel, stretched by up to {recipe.stretch}%: "
+        f"{min(changed):.0%} to {max(changed):.0%} of the pixels of 4 versions differ; the label stays {own}"
     )
-    changed = [(version != image).mean() for version in versions.values()]
-    print(f"  {min(changed):.0%} to {max(changed):.0%} of the pixels of 4 versions differ; the label stays {own}")
-    print(f"  CutMix, a patch of another image: the label becomes {1 - area:.2f} {own} + {area:.2f} {added}")
+    say(f"  CutMix, a patch of another image: the label becomes {1 - area:.2f} {own} + {area:.2f} {added}")
     captioned = [
         (f"{caption}\n{fraction:.0%} of pixels differ", version[0, ..., 0])
         for (caption, version), fraction in zip(versions.items(), changed, strict=True)
     ]
-    captioned.insert(0, (f"the image\nlabel: {own}", images[0]))
     both = f"CutMix of both, label:\n{1 - area:.2f} {own}\n+ {area:.2f} {added}"
     cutmix = (f"label: {own}", images[0]), (f"label: {added}", images[other]), (both, mixed[0, ..., 0])
-    return captioned, cutmix
+    return [(f"the image\nlabel: {own}", images[0]), *captioned], cutmix
 
 
 def describe_baselines(images, labels, near, names):
@@ -184,57 +201,46 @@ def describe_baselines(images, labels, near, names):
 
     from pyimagesearch.evaluation import baselines, metrics
 
-    print("\nHow hard is it? The accuracy of methods that are not networks, on training images")
-    for name, how, accuracy, predicted, truth in baselines.baselines(images, labels, near.train):
+    title("How hard is it? The accuracy of methods that are not networks, on training images")
+    with progress.bar("fitting methods that are not networks"):
+        results = list(baselines.baselines(images, labels, near))
+    for name, how, accuracy, predicted, truth in results:
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = ", ".join(f"{names[one]} / {names[other]}" for _, one, other in pairs)
-        print(f"  {name:<37} {accuracy:>6.1%} {how:<28} most confused: {confused or 'none'}")
-    print("  Of Fashion-MNIST people name 83.5% (the data set's own page); quiz.png: name ten images yourself.")
+        say(f"  {name}: {accuracy:.1%} {how}; most confused: {confused or 'none'}")
+    say("  Of Fashion-MNIST people name 83.5% (the data set's own page); quiz.png: name ten images yourself.")
     # The last method predicted all images; the classes that it confuses are those of the quiz.
     hard = {number for pair in pairs for number in pair[1:]} or set(labels.tolist())
     asked = np.random.default_rng(0).permutation(np.flatnonzero(np.isin(labels, list(hard))))[:10]
     right = int((predicted[asked] == labels[asked]).sum())
-    return (
-        images[asked],
-        labels[asked],
-        names,
-        f"the five nearest neighbors of each name {right} of {len(asked)} correctly",
-    )
-
-
-def describe_map(projected):
-    from pyimagesearch.evaluation import neighbors
-
-    print("\nA map (map.png): images that look alike lie together (made by t-SNE)")
-    places = neighbors.embed(projected)
-    print("  In Fashion-MNIST, trousers, bags and shoes form groups; shirts overlap with T-shirts, pullovers, coats.")
-    return places
+    note = f"the five nearest neighbors of each name {right} of {len(asked)} correctly"
+    return images[asked], labels[asked], names, note
 
 
 def describe_duplicates(train, test, near):
     from pyimagesearch.evaluation import neighbors
 
-    print("\nDuplicates")
+    title("Duplicates")
     for text, others, found in (
-        ("within the training images", train[0], near.train),
-        ("between training and test images", test[0], near.test),
+        ("within the training images", train[0], near[0]),
+        ("between training and test images", test[0], near[1]),
     ):
         exact, close = neighbors.duplicates(train[0], others, found)
-        print(f"  {text}: {len(exact):,} equal pairs, {len(close):,} nearly equal")
+        say(f"  {text}: {len(exact):,} equal pairs, {len(close):,} nearly equal")
     known = len({index for pairs in (exact, close) for _, index in pairs})
-    print(f"  A network may have memorized {known} of the {len(test[1]):,} test images from their twins.")
+    say(f"  A network may have memorized {known} of the {len(test[1]):,} test images from their twins.")
 
 
 def describe_labels(args, contents, train, test, near, names):
     """Print which labels look wrong; return the training images among them, the worst first, and what is suspected."""
     from pyimagesearch.evaluation import label_errors
 
-    print("\nLabels that look wrong: all ten nearest training images belong to one other class")
+    title("Labels that look wrong: all ten nearest training images belong to one other class")
     suspects = label_errors.suspects(train[1], test[1], near, len(names))
     for part, total in (("train", len(train[1])), ("test", len(test[1]))):
         unanimous = sum(suspect.score == 1 for suspect in suspects if suspect.part == part)
-        print(f"  {part}: {unanimous:,} of {total:,} images")
-    print("  Not all of these labels are wrong, some images are only unusual; but nobody should expect 100%.")
+        say(f"  {part}: {unanimous:,} of {total:,} images")
+    say("  Not all of these labels are wrong, some images are only unusual; but nobody should expect 100%.")
     if contents:
         from pyimagesearch.data import preparation
 
@@ -242,19 +248,22 @@ def describe_labels(args, contents, train, test, near, names):
             from pyimagesearch.evaluation import predict
             from pyimagesearch.model_files import building
         model = building.build(contents)
-        features = predict.features(model, preparation.reshape(train[0]))
-        predicted = predict.predict(model, preparation.reshape(test[0]))
+        with progress.bar("looking at the images with the network"):
+            features = predict.features(model, preparation.reshape(train[0]))
+            predicted = predict.predict(model, preparation.reshape(test[0]))
+            learned = label_errors.network_probabilities(features, train[1], len(names))
         left = label_errors.without_disputed(suspects, predicted.argmax(axis=1), test[1])
-        print(f"  {args.model}: test accuracy {left['accuracy']:.2%}, {left['mistakes']:,} mistakes, of which")
-        print(f"  {left['mistakes_disputed']} on these {left['disputed']} images (for {left['as_neighbors']}", end=" ")
-        print("it predicts the class of the neighbors).")
-        print(
-            f"  Accuracy without these images: {left['accuracy_without']:.2%}. The network helped to choose none",
-            end=" ",
+        say(
+            f"  {args.model}: test accuracy {left['accuracy']:.2%}, {left['mistakes']:,} mistakes, of which "
+            f"{left['mistakes_disputed']} on these {left['disputed']} images (for {left['as_neighbors']} it predicts "
+            "the class of the neighbors)."
         )
-        print("of them, neighbors by")
-        print("  pixels did. But what misleads neighbors may mislead a network too: not all of these labels are wrong.")
-        probabilities = label_errors.network_probabilities(features, train[1], len(names)), predicted
+        say(
+            f"  Accuracy without these images: {left['accuracy_without']:.2%}. The network helped to choose none of "
+            "them, neighbors by pixels did. But what misleads neighbors may mislead a network too: not all of these "
+            "labels are wrong."
+        )
+        probabilities = learned, predicted[:, : len(names)]
         suspects = label_errors.suspects(train[1], test[1], near, len(names), probabilities)
     if args.csv:
         label_errors.write_csv(suspects, names, args.csv)

@@ -36,15 +36,15 @@ def comparison(model, data_dir=None, any_data=False):
     except (OSError, UserError):
         return None
     import keras
-    from sklearn.neighbors import NearestNeighbors
+
+    from pyimagesearch.evaluation import neighbors
 
     hidden = keras.Model(model.inputs[0], model.layers[-1].input)
-    search = NearestNeighbors(n_neighbors=1, algorithm="brute")
+    search = neighbors.search(predict.outputs(hidden, training[:TRAINING, ..., np.newaxis]), 1)
 
     def distances(images):
         return search.kneighbors(predict.outputs(hidden, images))[0][:, 0]
 
-    search.fit(predict.outputs(hidden, training[:TRAINING, ..., np.newaxis]))
     limit = np.quantile(distances(test[:TEST, ..., np.newaxis]), FRACTION)
     return lambda images: bool(distances(images).min() > limit)
 

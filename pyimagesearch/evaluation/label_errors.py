@@ -29,16 +29,14 @@ class Suspect:
 def suspects(labels, test_labels, neighbors, classes, probabilities=None, count=100):
     """Return the Suspects among training and test labels, the worst first: all with score 1, at least `count` each.
 
-    neighbors: a Neighbors; an image is never its own neighbor, so its label does not speak for itself.
-    probabilities: (N, classes) and (M, classes), to be used instead of the fractions among the neighbors; see
-    network_probabilities().
+    neighbors: as of neighbors.nearest_neighbors(). probabilities: (N, classes) of the training images and (M, classes)
+    of the test images, for example network_probabilities(); by default the fractions among the neighbors.
     """
     if probabilities is None:
-        probabilities = [class_fractions(labels[part[0]], classes) for part in (neighbors.train, neighbors.test)]
+        probabilities = [class_fractions(labels[indices], classes) for indices, _ in neighbors]
     found = []
-    for part, own, given, (_, distances) in (
-        ("train", labels, probabilities[0], neighbors.train),
-        ("test", test_labels, probabilities[1], neighbors.test),
+    for part, own, given, (_, distances) in zip(
+        ("train", "test"), (labels, test_labels), probabilities, neighbors, strict=True
     ):
         scores, others = margins(given, own)
         order = np.lexsort((distances.mean(axis=1), -scores))  # of equal scores, the closer neighbors first
@@ -78,13 +76,10 @@ def network_probabilities(features, labels, classes):
 
 
 def without_disputed(found, predicted, labels):
-    """Return what is left of a network's accuracy on test images without those that all neighbors dispute.
+    """Return a dict: what is left of a network's mistakes on test images without those that all neighbors dispute.
 
-    found: Suspects by neighbors, as of suspects(); predicted, labels: (N,), of the test images. Returns a dict:
-    disputed      number of test images whose ten neighbors are of one other class
-    mistakes      number of the network's mistakes; mistakes_disputed: of these, on disputed images
-    as_neighbors  number of disputed images for which the network predicts the class of the neighbors
-    accuracy      on all images; accuracy_without: on the images that are not disputed
+    found: Suspects by neighbors; disputed are those whose ten neighbors are of one other class. predicted, labels:
+    (N,). mistakes_disputed: mistakes on disputed images; as_neighbors: predictions of these that agree with neighbors.
     """
     disputed = [suspect for suspect in found if suspect.part == "test" and suspect.score == 1]
     indices = np.array([suspect.index for suspect in disputed], int)

@@ -1,27 +1,17 @@
-"""The nearest training images of each image: what they say about duplicates, and a map of the data."""
+"""The nearest training images of each image: what they say about duplicates."""
 
-from dataclasses import dataclass
+import contextlib
+import io
+import warnings
 
+import joblib
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 COMPONENTS = 50
 NEIGHBORS = 10
 CLOSE = 1.0  # Euclidean distance, pixels from 0 to 1, below which people see the same article
-
-
-@dataclass(frozen=True)
-class Neighbors:
-    """The nearest training images of every image, the nearest first; never the image itself.
-
-    train   (indices int (N, 10), distances float (N, 10)) for the training images
-    test    the same for the test images
-    """
-
-    train: tuple
-    test: tuple
 
 
 def flatten(images):
@@ -39,17 +29,31 @@ def project(images, others):
     return pca.transform(pixels), pca.transform(flatten(others))
 
 
+def search(rows, count):
+    """Return scikit-learn's search for the `count` nearest of these rows, float (N, any)."""
+    # It asks joblib for the number of physical cores. Where the machine does not say (a small container, Windows
+    # without wmic), joblib prints a warning and a traceback, but only the first time that it is asked.
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        joblib.cpu_count(only_physical_cores=True)
+    return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(rows)
+
+
 def nearest_neighbors(train, test):
-    """Return the Neighbors of projected images, (N, 50) and (M, 50)."""
-    search = NearestNeighbors(n_neighbors=NEIGHBORS + 1, algorithm="brute").fit(train)
-    distances, indices = search.kneighbors(train)
+    """Return the ten nearest training images of each training image, never itself, and those of each test image.
+
+    train, test: projected images, (N, 50) and (M, 50). Of both: (indices int (N, 10), distances float (N, 10)), the
+    nearest first.
+    """
+    nearest = search(train, NEIGHBORS + 1)
+    distances, indices = nearest.kneighbors(train)
     # The image itself is among its neighbors, mostly first; of exact duplicates any may be.
     itself = indices == np.arange(len(train))[:, None]
     itself[~itself.any(axis=1), -1] = True
     shape = (len(train), NEIGHBORS)
     of_train = indices[~itself].reshape(shape), distances[~itself].reshape(shape)
-    distances, indices = search.kneighbors(test, NEIGHBORS)
-    return Neighbors(of_train, (indices, distances))
+    distances, indices = nearest.kneighbors(test, NEIGHBORS)
+    return of_train, (indices, distances)
 
 
 def class_fractions(neighbor_labels, classes):
@@ -77,12 +81,3 @@ def duplicates(images, others, neighbors):
         if distance < CLOSE:
             (close if distance else exact).append((i, int(j)))
     return exact, close
-
-
-def embed(projected, count=2000):
-    """Return positions of the first `count` projected images in two dimensions, float (count, 2), by t-SNE.
-
-    Van der Maaten and Hinton, JMLR 2008. Neighbors stay neighbors; distances between groups mean nothing.
-    """
-    sample = projected[:count]
-    return TSNE(2, perplexity=min(30, len(sample) / 4), init="pca", random_state=0, max_iter=500).fit_transform(sample)

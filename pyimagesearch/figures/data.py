@@ -164,40 +164,6 @@ def class_means(means, nearest, deviations, class_names, columns=10):
 
 
 @own_style
-def map_of_images(places, images, labels, class_names, thumbnails=120):
-    """Draw images as dots at `places` (N, 2), colored by class, some of them as the images themselves.
-
-    images: uint8 (N, 28, 28); labels: (N,).
-    """
-    figure = Figure(figsize=(WIDTH, 8), layout="constrained")
-    axes = figure.subplots()
-    colors = style.class_colors(len(class_names))
-    for number, name in enumerate(class_names):
-        chosen = labels == number
-        axes.scatter(*places[chosen].T, s=9, color=colors[number], label=short(name), linewidths=0)
-    low, high = places.min(axis=0), places.max(axis=0)
-    size = 0.03 * (high - low)
-    drawn = np.empty((0, 2))
-    for place, image, label in zip(places, images, labels, strict=True):
-        if len(drawn) == thumbnails:
-            break
-        if (np.abs(drawn - place) < 1.25 * size).all(axis=1).any():
-            continue  # it would cover another one
-        drawn = np.vstack([drawn, place])
-        (left, bottom), (right, top) = place - size / 2, place + size / 2
-        axes.imshow(image, cmap="gray", extent=(left, right, bottom, top), zorder=3, vmin=0, vmax=255)
-        axes.add_patch(Rectangle((left, bottom), *size, fill=False, edgecolor=colors[label], linewidth=2, zorder=4))
-    axes.set(xlim=(low[0] - size[0], high[0] + size[0]), ylim=(low[1] - size[1], high[1] + size[1]), aspect="auto")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color("#C0C0C0")
-    if len(class_names) <= 20:
-        figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=11, markerscale=3)
-    axes.set_title(f"{len(labels):,} training images: those that look alike lie together (t-SNE)", fontsize=13)
-    return figure
-
-
-@own_style
 def suspicious_labels(images, suspects, class_names, other="the class of the neighbors", rows=3, columns=10):
     """Draw a contact sheet of images whose label looks wrong: the label above, and below what it might be.
 

@@ -14,11 +14,6 @@ from pyimagesearch.files import replacing
 
 # Colors that color-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
 BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#007A5A", "#C23B00", "#606060"
-# One for each class, the same in every figure: Okabe and Ito's, a gray and a brown.
-CLASS_COLORS = (
-    *("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"),
-    *("#0072B2", "#D55E00", "#CC79A7", "#808080", "#7A4A12"),
-)
 WIDTH = 9  # inches; at 110 dots per inch about the width of a README
 DPI = 110
 # DejaVu Sans comes with matplotlib. Of the others, those that are installed draw the letters that it lacks.
@@ -75,14 +70,6 @@ def short(name, longest=20):
     """
     name = printable(str(name))
     return name if len(name) <= longest else f"{name[: (longest - 2) // 2]}...{name[-((longest - 3) // 2) :]}"
-
-
-def class_colors(count):
-    """Return a color for each of `count` classes; up to ten of them can be told apart by color-blind readers."""
-    if count <= len(CLASS_COLORS):
-        return CLASS_COLORS[:count]
-    colormap = matplotlib.colormaps["turbo"]
-    return [matplotlib.colors.to_hex(colormap(number / (count - 1))) for number in range(count)]
 
 
 def panels(rows, columns, height):

@@ -9,7 +9,7 @@ from pyimagesearch.evaluation import baselines, neighbors
 def test_baselines_learn_what_is_easy():
     images, labels = pictures(600, seed=1)
     near = neighbors.nearest_neighbors(*neighbors.project(images, images[:10]))
-    results = list(baselines.baselines(images, labels, near.train))
+    results = list(baselines.baselines(images, labels, near[0]))
     assert len(results) == 3
     assert all(accuracy > 0.95 for _, _, accuracy, *_ in results)
 
@@ -19,7 +19,7 @@ def test_baselines_are_measured_on_images_that_they_were_not_fitted_to():
     images, _ = pictures(600, seed=1)
     labels = np.random.default_rng(0).integers(0, 10, 600)
     near = neighbors.nearest_neighbors(*neighbors.project(images, images[:10]))
-    for name, how, accuracy, predicted, true in baselines.baselines(images, labels, near.train):
+    for name, how, accuracy, predicted, true in baselines.baselines(images, labels, near[0]):
         assert accuracy < 0.3, name
         assert accuracy == (predicted == true).mean()
         np.testing.assert_array_equal(true, labels if how == "leave-one-out" else labels[540:])

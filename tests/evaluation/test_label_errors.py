@@ -87,7 +87,7 @@ def test_all_certain_suspects_are_kept_the_ones_with_the_closest_neighbors_first
     labels = np.array([0, 0, 0, 0, 1, 1])
     distances = np.array([[3.0], [1.0], [2.0], [9.0], [9.0], [9.0]]).repeat(10, axis=1)
     indices = np.array([4, 4, 4, 1, 5, 4])[:, None].repeat(10, axis=1)  # the first three look like class 1
-    near = neighbors.Neighbors((indices, distances), (indices[:1], distances[:1]))
+    near = (indices, distances), (indices[:1], distances[:1])
     found = label_errors.suspects(labels, labels[:1], near, 2, count=1)
     assert [(suspect.part, suspect.index, suspect.other, suspect.score) for suspect in found] == [
         ("train", 1, 1, 1.0),

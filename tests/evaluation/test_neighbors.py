@@ -18,15 +18,15 @@ def test_duplicates_are_found_once_each_within_and_between():
     images[201, 14, 14] ^= 8  # one pixel by 8/255: nearly the same
     test_images[5] = images[33]
     near = look(images, test_images)
-    assert neighbors.duplicates(images, images, near.train) == ([(10, 200)], [(20, 201)])
-    assert neighbors.duplicates(images, test_images, near.test) == ([(33, 5)], [])
+    assert neighbors.duplicates(images, images, near[0]) == ([(10, 200)], [(20, 201)])
+    assert neighbors.duplicates(images, test_images, near[1]) == ([(33, 5)], [])
 
 
 def test_no_image_is_its_own_neighbor():
     images, labels = pictures(120)
     images[1:15] = images[0]  # more copies than neighbors are asked for
     near = look(images, images[:10])
-    indices, distances = near.train
+    indices, distances = near[0]
     assert indices.shape == distances.shape == (120, 10)
     assert (indices != np.arange(120)[:, None]).all()
     assert (np.diff(distances) >= 0).all()

@@ -53,7 +53,6 @@ def explained(count, classes=10, truth=1, scale=0.4):
 # Other data: 2 or 100 classes, one without images, and names that are long, in other scripts, formulas, not UTF-8.
 FEW = ["a", "a$x^$b"]
 MANY = [f"class {number} with a long name" for number in range(97)] + ["$_$ {", "\u978b \U0001f600", "\udcff\n"]
-PLACES = np.random.default_rng(0).normal(size=(200, 2))
 VERSIONS = [("stretched by 10%\n(only recipe best)\n60% of pixels differ", image) for image in IMAGES[:5]]
 FIGURES = {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),
@@ -73,7 +72,6 @@ FIGURES = {
         reshape(IMAGES[:3]), LABELS[:3], np.eye(10)[LABELS[:3]], CLASS_NAMES
     ),
     "class_means": lambda: data.class_means(*[IMAGES[:10]] * 3, CLASS_NAMES),
-    "map": lambda: data.map_of_images(PLACES, IMAGES, LABELS, CLASS_NAMES),
     "suspicious_labels": lambda: data.suspicious_labels(
         IMAGES, [Suspect("train", k, 9, 0, 1.0) for k in range(50)], CLASS_NAMES
     ),
@@ -104,7 +102,6 @@ for count, names in ((2, FEW), (100, MANY)):
             "quiz": lambda labels=labels, names=names: data.quiz(IMAGES[:10], labels[-10:], names, "a note"),
             "samples": lambda labels=labels, names=names: data.samples(IMAGES, labels, names),
             "class_means": lambda names=names: data.class_means(*[IMAGES[: len(names)]] * 3, names),
-            "map": lambda labels=labels, names=names: data.map_of_images(PLACES, IMAGES, labels, names),
             "confusion_matrix": lambda names=names: evaluation.confusion_matrix(np.ones([len(names)] * 2, int), names),
             "mistakes": lambda labels=labels, names=names: evaluation.mistakes(
                 reshape(IMAGES), labels, np.eye(len(names))[labels - 1], names
@@ -238,11 +235,6 @@ def test_a_calibration_curve_shows_how_many_images_and_which_are_too_few():
     assert len(few.get_facecolor()) == 0 < len(enough.get_facecolor())
     assert [text.get_text() for text in figure.axes[2].texts] == ["19", "20"]
     assert [bar.get_height() for bar in figure.axes[2].patches] == [19, 20]
-
-
-def test_map_shows_images_as_they_are():
-    drawn = data.map_of_images(PLACES, IMAGES, LABELS, CLASS_NAMES).axes[0].images[0]
-    np.testing.assert_array_equal(drawn.get_array(), IMAGES[0])
 
 
 def test_filters_have_their_weights_in_the_cells_and_one_scale():
