@@ -62,7 +62,9 @@ def train_and_save(args, folder):
     # Load the data: 60,000 gray images of 28x28 pixels, and the number of the class of each.
     images, labels = loading.load_part("train", args.data_dir, args.any_data)
     class_names = loading.class_names(args.class_names, labels, any_data=args.any_data)
-    images, labels = images[: args.limit], labels[: args.limit]
+    if args.limit:
+        chosen = preparation.sample(labels, args.limit)
+        images, labels = images[chosen], labels[chosen]
     print("preparing the data:")
     print(preparation.describe("images", images))
 

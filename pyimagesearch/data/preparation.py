@@ -1,4 +1,4 @@
-"""Prepare the images: reshape, split, describe. They stay uint8 until a batch needs floats."""
+"""Prepare the images: choose, reshape, split, describe. They stay uint8 until a batch needs floats."""
 
 import numpy as np
 
@@ -6,6 +6,16 @@ from pyimagesearch.data import randomness
 from pyimagesearch.errors import UserError
 
 VALIDATION_FRACTION = 1 / 12  # 5,000 of the 60,000 training images
+
+
+def sample(labels, count):
+    """Return the indices of `count` images, int (count,): the first, or a random sample if they are sorted by class.
+
+    labels: (N,). Data with long runs of one class counts as sorted. The same labels give the same sample.
+    """
+    if np.count_nonzero(labels[1:] != labels[:-1]) > len(labels) / 10:
+        return np.arange(len(labels))[:count]
+    return np.random.default_rng(0).permutation(len(labels))[:count]
 
 
 def reshape(images):
@@ -16,9 +26,8 @@ def reshape(images):
 def split(images, labels, seed, validation=VALIDATION_FRACTION):
     """Hold out a part of the training images for validation, stratified by class.
 
-    images: (N, ...), any dtype; labels: (N,), integers; validation: a fraction, or a number of images. Returns
-    (images, labels) to train on and (images, labels) to validate on. The same seed gives the same split. Raises
-    UserError if a class has a single image, or if a twelfth of the images would be fewer than the classes.
+    images: (N, ...); labels: (N,); validation: a fraction, or a number of images. Returns (images, labels) to train on
+    and (images, labels) to validate on; the same seed gives the same split. Raises UserError if there are too few.
     """
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 

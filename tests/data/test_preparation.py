@@ -1,4 +1,4 @@
-"""preparation.py: shapes, ranges, a stratified split."""
+"""preparation.py: shapes, ranges, a stratified split, a sample that has all classes."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,23 @@ def test_reshape_and_scale():
     images, _ = pictures(20)
     images[0, 0, :2] = 0, 255
     shaped = preparation.reshape(images)
-    assert shaped.shape == (20, 28, 28, 1)
-    assert shaped.dtype == np.uint8
+    assert (shaped.shape, shaped.dtype) == ((20, 28, 28, 1), np.uint8)
     assert np.shares_memory(shaped, images)
     scaled = scale(shaped)
     assert scaled.dtype == np.float32
     assert (scaled.min(), scaled.max()) == (0.0, 1.0)
     np.testing.assert_allclose(scaled[..., 0] * 255, images, atol=1e-4)
+
+
+def test_a_sample_is_the_first_images_unless_they_are_sorted_by_class():
+    mixed = np.random.default_rng(0).integers(0, 10, 5000)
+    assert preparation.sample(mixed, 240).tolist() == list(range(240))
+    assert preparation.sample(mixed, 9999).tolist() == list(range(5000))
+    for labels in (np.sort(mixed), np.sort(mixed)[::-1], np.repeat([3, 0, 2, 1], 500)):
+        chosen = preparation.sample(labels, 240)
+        assert len(set(chosen)) == 240
+        assert np.bincount(labels[chosen]).min() > 5
+        assert chosen.tolist() == preparation.sample(labels, 240).tolist()
 
 
 def test_split_is_stratified_seeded_and_loses_nothing():
@@ -42,7 +52,6 @@ def test_describe_names_shape_dtype_and_range():
 @pytest.mark.parametrize(
     "labels, fits",
     [
-        (np.arange(240) % 2, True),
         (np.arange(240) % 9 + 1, True),  # class 0 is missing
         (np.arange(1200) % 100, True),
         (np.arange(13) % 2, True),
