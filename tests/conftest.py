@@ -12,9 +12,9 @@ from pathlib import Path
 
 # Each process of pytest-xdist and its children keep to their share of the cores: threads that wait for each other on a
 # core that others use take several times as long. (Before NumPy is imported, which counts the cores.)
-if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+if (WORKER := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
     cores, count = sorted(os.sched_getaffinity(0)), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.sched_setaffinity(0, cores[int(worker[2:]) :: count] or cores)
+    os.sched_setaffinity(0, cores[int(WORKER[2:]) :: count] or cores)
 
 import numpy as np
 import pytest
@@ -32,19 +32,21 @@ from pyimagesearch.cli import libraries  # noqa: E402
 from pyimagesearch.data import download  # noqa: E402
 from pyimagesearch.data.idx import FILES, SHA256  # noqa: E402
 
-with libraries.quiet():
-    import keras  # noqa: F401
-
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts jobs in the background so, and the scripts would inherit it: no test of Ctrl-C could pass.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config):
+    if WORKER or not config.getoption("numprocesses"):  # not the process that only hands out tests
+        with libraries.quiet():
+            import keras  # noqa: F401
+
+
 def _not_installed(item):
-    """Return the packages that a test is marked to need and that are not installed."""
+    """Return the packages and programs that a test is marked to need and that are not installed."""
     needed = [marker.args[0] for marker in item.iter_markers("needs")]
-    return [package for package in needed if not importlib.util.find_spec(package)]
+    return [name for name in needed if not importlib.util.find_spec(name) and not shutil.which(name)]
 
 
 def pytest_runtest_setup(item):
