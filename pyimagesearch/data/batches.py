@@ -1,5 +1,6 @@
 """The batches of a training: images in a new order each epoch, augmented, scaled to floats when they are needed."""
 
+import multiprocessing
 from dataclasses import dataclass
 
 import keras
@@ -74,6 +75,15 @@ class Share:
     devices: int = 1  # of all processes
 
 
+def _threads_work():
+    """Return whether Keras's threads can be used: they need a semaphore, and Linux keeps those in /dev/shm."""
+    try:
+        multiprocessing.Lock()
+    except (ImportError, OSError):
+        return False
+    return True
+
+
 class Batches(keras.utils.PyDataset):
     """What Keras asks for batches: (images, targets), float32 (N, height, width, 1) and (N, classes).
 
@@ -86,7 +96,7 @@ class Batches(keras.utils.PyDataset):
         # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
         # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first
         # batch before the training, and with threads what they have made by then would come again in the next epoch.
-        super().__init__(workers=2 if keras.backend.backend() == "tensorflow" else 1)
+        super().__init__(workers=2 if keras.backend.backend() == "tensorflow" and _threads_work() else 1)
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.recipe, self.share = batch_size, seed, recipe, share
         self.start_epoch(0)
