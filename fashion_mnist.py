@@ -14,6 +14,7 @@ from pathlib import Path
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser, command, number
+from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training.processes import first_process, several_processes
@@ -65,7 +66,7 @@ def train_and_save(args, folder):
     if args.limit:
         chosen = preparation.sample(labels, args.limit)
         images, labels = images[chosen], labels[chosen]
-    print("preparing the data:")
+    print("preparing the data (shape, type and range of the arrays):")
     print(preparation.describe("images", images))
 
     # Reshape: a convolution expects a channel axis, which gray images lack.
@@ -85,28 +86,35 @@ def train_and_save(args, folder):
         from pyimagesearch.figures import style
         from pyimagesearch.figures import training as curves
         from pyimagesearch.model_files import saving
-        from pyimagesearch.training import checkpoints, devices, network, train
+        from pyimagesearch.training import checkpoints, devices, network, settings, train
 
         device_names = devices.use_all()
-    changes = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
-    changes |= {"flip": False} if args.no_flip else {}
-    recipe = dataclasses.replace(RECIPES[args.recipe], **changes)
+    flags = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
+    flags |= {"flip": False} if args.no_flip else {}
+    recipe = dataclasses.replace(RECIPES[args.recipe], **flags)
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
     print(preparation.describe("one batch, scaled", scale(training[0][: recipe.batch_size])))
-    print(
-        f"training with the recipe {args.recipe!r} (epochs: {recipe.epochs}, batch size: {recipe.batch_size}) on "
-        f"{device_names}{', in bfloat16' if recipe.bfloat16 else ''}"
-    )
-    recipe = network.adapt(recipe, len(class_names))  # says where the recipe and minivggnet.py do not agree
-    if recipe.cutmix:
-        print("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
+    say(f"training with the recipe {args.recipe!r} on {device_names}")
 
-    # Build and train the network.
-    made_by = {"recipe": args.recipe, **train.settings(recipe), "seed": args.seed, **saving.environment()}
-    layers_used = network.fingerprint(recipe, len(class_names))
-    settings = {"data": checkpoints.fingerprint(images, labels), "layers": layers_used, **made_by}
-    kept = checkpoints.Checkpoints(folder, settings, args.resume)
-    model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept)
+    # Build the network, and say what is trained.
+    model, recipe = network.adapt(recipe, len(class_names), args.seed)  # says where recipe and minivggnet.py disagree
+    values = settings.settings(recipe)
+    changed = settings.changes(args.recipe, values)
+    for line in settings.describe(values):
+        say(line)
+    if changed:
+        say(f"  changed from the published recipe: {changed}")
+    if recipe.cutmix:
+        say("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
+
+    # Train it, unless that was done before.
+    made_by = {"recipe": args.recipe, **values, "seed": args.seed, **saving.environment()}
+    made_by |= {"data": checkpoints.fingerprint(images, labels), "layers": network.fingerprint(model)}
+    if args.resume and not checkpoints.stored(folder) and (trained := settings.trained(args.model, made_by)):
+        print(f"this training has ended, and its network is in {args.model}: nothing to resume")
+        return trained, {}
+    kept = checkpoints.Checkpoints(folder, made_by, args.resume)
+    model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept, model)
     if not first_process():
         return model, history
 
@@ -114,6 +122,7 @@ def train_and_save(args, folder):
     accuracy = history["val_accuracy"][-1]
     record = {
         **made_by,
+        "changed": changed,
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
         "genuine_data": not args.any_data,
@@ -130,7 +139,7 @@ def train_and_save(args, folder):
 
     # Plot what happened, and what the network is like inside.
     figures = {
-        "plot": curves.curves(history, dataclasses.replace(recipe, schedule=made_by["schedule"]), len(class_names)),
+        "plot": curves.curves(history, dataclasses.replace(recipe, schedule=values["schedule"]), len(class_names)),
         "minivggnet": drawings.diagram(layers.layer_table(model)),
     }
     maps, filters = layers.activations(model, scale(validation[0][0])), layers.first_filters(model)
@@ -140,11 +149,11 @@ def train_and_save(args, folder):
         probabilities = predict.predict(model, validation[0][:1])[0]
         figures["feature_maps"] = drawings.feature_maps(validation[0][0], maps, filters, probabilities, class_names)
     drawn = style.save(args.images, **figures)
-    print(f"figures: {', '.join(map(str, drawn))}")
+    say(f"figures: {', '.join(map(str, drawn))}")
     if missing := {"filters", "feature_maps"} - figures.keys():
-        print(f"  no figure of {' and '.join(sorted(missing))}: the network does not start with a convolution")
-    flags = "model", "data_dir", "any_data"
-    print(f"next, evaluate it on the test images: {command('fashion_mnist_loaded.py', args, *flags)}")
+        print(f"  no figure of {' and '.join(sorted(missing))}: the first layer is not a convolution")
+    print("next, evaluate it on the test images:")
+    print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data')}")
     return model, history
 
 

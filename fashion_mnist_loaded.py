@@ -14,6 +14,7 @@ from pathlib import Path
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser, command, number
+from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.model_files.input_format import RANGES
@@ -171,7 +172,7 @@ def load(args, contents, labels=None):
         from pyimagesearch.evaluation import input_search, predict
         from pyimagesearch.model_files import building
     model = building.build(contents)
-    print(f"{args.model}: {printable(saving.describe(record))}")
+    say(f"{args.model}: {printable(saving.describe(record))}")
     if contents.architecture:
         print(f"  its network: {contents.architecture}")
     try:

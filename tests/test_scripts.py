@@ -46,7 +46,8 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
 
     done = run("fashion_mnist_loaded.py", *data, "--json", "result.json", check=0)
     assert done.stderr == ""
-    assert "recipe 'fast' for 4 epochs on 550 images, seed 42" in done.stdout
+    changed = "recipe 'fast', changed: epochs 4, batch size 32; on 550 images, seed 42"
+    assert changed in " ".join(done.stdout.split())
     assert "Ankle boot" in done.stdout
     assert "most confused pairs" in done.stdout
     result = json.loads((tmp_path / "result.json").read_text())

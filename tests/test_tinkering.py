@@ -58,9 +58,9 @@ SOFTMAX = "layers.Dense(classes, activation='softmax')"
 INPUT = "model.add(keras.Input((height, width, depth)))"
 SGD = "SGD(rates, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay)"
 NAMES = {"five classes": ("cat", "dog", "$x^2$", "a fish", "鳥"), "ten classes": tuple("零一二三四五六七八九")}
-NO_WHITENING = "no whitening: the network does not start with a convolution and a batch normalization"
-LEFT_OUT = "the recipe's dropout=0 is left out: MiniVGGNet.build has no argument dropout"
-NO_FIGURES = "no figure of feature_maps and filters: the network does not start with a convolution"
+NO_WHITENING = "no whitening: the network does not start with Conv2D and BatchNormalization"
+LEFT_OUT = "left out: the recipe's dropout=0, which MiniVGGNet.build does not take"
+NO_FIGURES = "no figure of feature_maps and filters: the first layer is not a convolution"
 
 
 def network(*added):

@@ -48,4 +48,4 @@ def split(images, labels, seed, validation=VALIDATION_FRACTION):
 
 def describe(name, array):
     """Return one line about an array: its name, shape, dtype and range of values."""
-    return f"  {name:<28} shape {str(array.shape):<20} {array.dtype!s:<8} {array.min():g} to {array.max():g}"
+    return f"  {name:<19} {array.shape!s:<18} {array.dtype!s:<7} {array.min():.3g} to {array.max():.3g}"

@@ -76,10 +76,8 @@ def describe(record):
     """Return what made a model, from its record, as one sentence without a subject or a full stop."""
     if not record:
         return "a model without a record of its training"
-    optimizer = record.get("optimizer", "SGD")
+    changed = f", changed: {record['changed']};" if record.get("changed") else ""
     return (
-        f"trained with the recipe {record['recipe']!r} for {record['epochs']} epochs on "
-        f"{record['training_images']:,} images, seed {record['seed']}, "
-        f"{'' if optimizer == 'SGD' else f'optimizer {optimizer}, '}"
-        f"Keras {record['versions'].get('keras')} on {record['versions'].get('backend')}"
+        f"trained with the recipe {record['recipe']!r}{changed} on {record['training_images']:,} images, "
+        f"seed {record['seed']}, Keras {record['versions'].get('keras')} on {record['versions'].get('backend')}"
     )

@@ -4,12 +4,12 @@ import contextlib
 import math
 import signal
 import statistics
-import sys
 import threading
 import time
 
 import keras
 
+from pyimagesearch.cli.progress import duration
 from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError
 
 
@@ -35,97 +35,92 @@ class AfterEachEpoch(keras.callbacks.Callback):
             self.checkpoints.save(self.model, self.history)
 
 
-def progress_bar():
-    """Return Keras's `verbose`: a progress bar on a terminal (1), none in a log file, where it would be long (0)."""
-    return 1 if sys.stdout.isatty() else 0
-
-
 class Progress(keras.callbacks.Callback):
-    """Print one line after each epoch or, where Keras's progress bar does, the time left before each epoch."""
+    """Print a table, a line after each epoch; while an epoch runs, show below it on `update`'s bar how far it is.
 
-    def __init__(self, history):
+    history: what AfterEachEpoch fills, before this callback is called.
+    """
+
+    def __init__(self, history, update):
         super().__init__()
-        self.history = history
+        self.history, self.update = history, update
+
+    def on_train_begin(self, logs=None):
+        self.width = len(self._name(self.params["epochs"]))
+        print(f"{'':{self.width}} {'accuracy':^19}  {'cross-entropy':^19}".rstrip())
+        print(f"{'':{self.width}} training validation  training validation  left")
 
     def on_epoch_begin(self, epoch, logs=None):
-        if progress_bar() and self.history:
-            print(time_left(self.history["seconds"], self.params["epochs"]))
+        self.name, self.start = self._name(epoch + 1), time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        done, elapsed = batch + 1, time.perf_counter() - self.start
+        left = self._left(elapsed, elapsed * self.params["steps"] / done)
+        self.update(done, f"accuracy {logs['accuracy']:.2%}, {left} left", self.name)
 
     def on_epoch_end(self, epoch, logs=None):
-        if progress_bar():
-            return
-        done, epochs = epoch + 1, self.params["epochs"]
-        print(
-            f"epoch {done}/{epochs}: "
-            f"training cross-entropy {logs['cross_entropy']:.4f}, accuracy {logs['accuracy']:.2%}; "
-            f"validation cross-entropy {logs['val_cross_entropy']:.4f}, accuracy {logs['val_accuracy']:.2%}"
-            + ("" if done == epochs else f"; {time_left(self.history['seconds'], epochs)}")
+        values = (
+            f"{logs['accuracy']:>8.2%} {logs['val_accuracy']:>10.2%}  "
+            f"{logs['cross_entropy']:>8.4f} {logs['val_cross_entropy']:>10.4f}"
         )
+        left = self._left() if epoch + 1 < self.params["epochs"] else ""
+        print(f"{self.name:{self.width}} {values}  {left}".rstrip())
 
+    def _name(self, number):
+        return f"epoch {number}/{self.params['epochs']}"
 
-def time_left(seconds, epochs):
-    """Return the time that the rest of `epochs` will take, after epochs that took `seconds` (a list), as text."""
-    # The median of the last three: the first epoch takes longer, and the machine may have been busy for a while.
-    left = statistics.median(seconds[-3:]) * (epochs - len(seconds))
-    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
+    def _left(self, elapsed=0.0, guess=0.0):
+        """Return the time left after `elapsed` seconds of an epoch, as text; `guess`: seconds of the first one."""
+        # The median of the last three: the first epoch takes longer, and the machine may have been busy for a while.
+        seconds = self.history.get("seconds", [])
+        each = statistics.median(seconds[-3:]) if seconds else guess
+        return duration(max(each * (self.params["epochs"] - len(seconds)) - elapsed, 0))
 
 
 @contextlib.contextmanager
-def stop_between_batches(checkpoints=None):
+def stop_between_batches(epochs, checkpoints=None):
     """Yield a callback that lets Ctrl-C and STOP_SIGNALS wait for the end of the batch; a second one does not wait.
 
     (JAX loses an exception that a signal handler raises deep inside of it, and the training would go on.) The exception
     that then ends the training says how to resume it, if there is a checkpoint.
     """
-    stop = StopBetweenBatches()
+    stop, handlers = StopBetweenBatches(), {}
+    if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
+        for number in (signal.SIGINT, *STOP_SIGNALS):
+            if callable(handler := signal.getsignal(number)):
+                handlers[number] = handler
     try:
-        with stop.listening():
-            yield stop
+        for number, handler in handlers.items():
+            signal.signal(number, stop.waiting_for(handler))
+        yield stop
+        stop.check()
     except (KeyboardInterrupt, Terminated) as stopped:
-        epoch = checkpoints.finished() if checkpoints else 0
-        if not epoch:
-            raise
-        epochs = stop.params["epochs"]
-        stopped.args = (f"stopped after epoch {epoch} of {epochs}; to go on, add --resume to the same command",)
+        if checkpoints and (epoch := checkpoints.finished()):
+            stopped.args = (f"stopped after epoch {epoch} of {epochs}; to go on, add --resume to the same command",)
         raise
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 class StopBetweenBatches(keras.callbacks.Callback):
     """See stop_between_batches."""
 
-    def __init__(self):
-        super().__init__()
-        self.handlers, self.waiting = {}, None
+    pending = None
 
-    @contextlib.contextmanager
-    def listening(self):
-        """Catch the signals within this block."""
-        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
-            for number in (signal.SIGINT, *STOP_SIGNALS):
-                if callable(handler := signal.getsignal(number)):
-                    self.handlers[number] = handler
-                    signal.signal(number, self._wait)
-        try:
-            yield
-        finally:
-            for number, handler in self.handlers.items():
-                signal.signal(number, handler)
-        self._stop()
+    def waiting_for(self, handler):
+        """Return a signal handler that calls this one at the next check, or at once if another signal is pending."""
 
-    def _wait(self, number, frame):
-        if self.waiting:
-            self.handlers[number](number, frame)
-        self.waiting = number
+        def wait(number, frame):
+            if self.pending:
+                handler(number, frame)
+            self.pending = lambda: handler(number, frame)
 
-    def _stop(self):
-        if self.waiting:
-            self.handlers[self.waiting](self.waiting, None)
+        return wait
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._stop()
+    def check(self, *arguments, **logs):
+        """Call the handler of the signal that is pending, if any."""
+        if self.pending:
+            self.pending()
 
-    def on_test_batch_end(self, batch, logs=None):
-        self._stop()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._stop()
+    on_train_batch_end = on_test_batch_end = on_epoch_end = check

@@ -6,7 +6,6 @@ the same script on the same data; each trains on its share of every batch, and t
 
 import contextlib
 import os
-import re
 from pathlib import Path
 
 import keras
@@ -16,7 +15,10 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.training.processes import OTHERS_ENDED, several_processes
 
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow"}
-LOST = re.compile("gloo|nccl|coordination|connection|socket closed", re.IGNORECASE)
+OUT_OF_MEMORY = (
+    "not enough memory: a training needs about 1 GB, most of it for one batch; close other programs, or try a smaller "
+    "--batch-size"
+)
 
 
 def meet():
@@ -35,7 +37,10 @@ def meet():
 
 def use_all():
     """Let the next training use all devices of all processes. Returns their names: "2 x NVIDIA H200 with JAX"."""
-    backend, available = keras.backend.backend(), keras.distribution.list_devices()
+    backend = keras.backend.backend()
+    if backend not in NAMES:
+        raise UserError(f"this process runs Keras on {backend}, and training needs TensorFlow or JAX; start another")
+    available = keras.distribution.list_devices()
     kind, note = available[0].split(":")[0].upper(), ""
     if backend == "jax":
         import jax
@@ -85,14 +90,25 @@ def stop_sharing():
 
 
 @contextlib.contextmanager
-def precision(policy):
-    """Inside this block, layers are built with this Keras dtype policy."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+def default_settings(policy="float32"):
+    """Inside this block, Keras's settings are its defaults, with this dtype policy, whatever the caller has set."""
+    config = keras.config
+    settings = (
+        (config.floatx, config.set_floatx, "float32"),
+        (config.dtype_policy, config.set_dtype_policy, policy),
+        (config.epsilon, config.set_epsilon, 1e-7),
+        (config.image_data_format, config.set_image_data_format, "channels_last"),
+        (config.max_epochs, config.set_max_epochs, None),
+        (config.max_steps_per_epoch, config.set_max_steps_per_epoch, None),
+    )
+    before = [get() for get, _, _ in settings]
     try:
+        for _, change, value in settings:
+            change(value)
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        for (_, change, _), value in zip(settings, before, strict=True):
+            change(value)
 
 
 def fast_bfloat16():
@@ -117,11 +133,23 @@ def _accelerated():
 
 
 @contextlib.contextmanager
-def together():
-    """Turn the error that JAX raises when another process of the training has ended into a UserError."""
+def explained():
+    """Turn an error of TensorFlow or JAX that the user can do something about into a UserError."""
     try:
         yield
     except Exception as error:
-        if not several_processes() or isinstance(error, UserError) or not LOST.search(str(error)):
-            raise
-        raise UserError(OTHERS_ENDED) from error
+        if out_of_memory(error):
+            raise UserError(OUT_OF_MEMORY) from error
+        if several_processes() and isinstance(error, RuntimeError):  # what JAX raises when it has lost another process
+            raise UserError(OTHERS_ENDED) from error
+        raise
+
+
+def out_of_memory(error):
+    """Return whether an exception, of Python, TensorFlow or JAX, says that the memory did not suffice."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
+    # JAX raises one class for everything; its text starts with the name of the status.
+    return isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED")

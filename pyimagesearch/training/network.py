@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from pyimagesearch import minivggnet
+from pyimagesearch.cli.progress import say
+from pyimagesearch.data import randomness
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import configs
@@ -19,16 +21,21 @@ from pyimagesearch.training import devices, whitening
 SHAPE = (SIDE, SIDE, 1)
 
 
-def build(recipe, classes):
-    """Return the recipe's network for 28x28 gray images, untrained and uncompiled."""
-    model = MiniVGGNet.build(SIDE, SIDE, 1, classes, **_arguments(recipe)[0])
-    if isinstance(model, keras.Model) and not model.built:  # a Sequential that does not begin with keras.Input
-        model.build((None, *SHAPE))
+def build(recipe, classes, seed, policy="float32"):
+    """Return the recipe's network for 28x28 gray images, untrained and uncompiled; the seed sets its weights.
+
+    policy: the dtype policy of layers that have none of their own, "mixed_bfloat16" to compute in 16 bits.
+    """
+    keras.utils.set_random_seed(randomness.integer(seed, "weights"))
+    with devices.default_settings(policy):
+        model = MiniVGGNet.build(SIDE, SIDE, 1, classes, **_arguments(recipe)[0])
+        if isinstance(model, keras.Model) and not model.built:  # a Sequential that does not begin with keras.Input
+            model.build((None, *SHAPE))
     return model
 
 
-def adapt(recipe, classes):
-    """Return the recipe without what does not apply to the network that MiniVGGNet.build returns.
+def adapt(recipe, classes, seed):
+    """Return the network of build(), and the recipe without what does not apply to it.
 
     Prints a line for each of the recipe's choices that differs from minivggnet.py, and for each that does not apply.
     Raises UserError if the network cannot be built, does not take images of 28x28x1, or does not predict a probability
@@ -40,31 +47,30 @@ def adapt(recipe, classes):
         default = defaults[name].default if name in defaults else inspect.Parameter.empty
         if value != default:
             instead = "" if default is inspect.Parameter.empty else f" (minivggnet.py: {default})"
-            print(f"  the recipe sets {name}={value}{instead}")
+            say(f"  the recipe sets {name}={value}{instead}")
     for name, value in others.items():
-        print(f"  the recipe's {name}={value} is left out: MiniVGGNet.build has no argument {name}")
+        say(f"  left out: the recipe's {name}={value}, which MiniVGGNet.build does not take")
     recipe = dataclasses.replace(recipe, network=taken)
-    try:
-        with devices.alone():
-            model = build(recipe, classes)
-    except Exception as error:  # an edit of minivggnet.py went wrong: name its line
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == minivggnet.__file__]
-        line = f", line {frames[-1].lineno}" if frames else ""
-        reasons = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise UserError(f"cannot build the network of minivggnet.py{line}: {printable(reasons[0])}") from error
-    with devices.alone():
+    with devices.alone(), devices.explained():
+        try:
+            model = build(recipe, classes, seed)
+        except Exception as error:  # an edit of minivggnet.py went wrong: name its line
+            if devices.out_of_memory(error):
+                raise
+            frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == minivggnet.__file__]
+            line = f", line {frames[-1].lineno}" if frames else ""
+            reasons = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            raise UserError(f"cannot build the network of minivggnet.py{line}: {printable(reasons[0])}") from error
         _check(model, classes)
     if recipe.whitening and (misfit := whitening.misfit(model)):
-        print(f"  no whitening: {misfit}")
+        say(f"  no whitening: {misfit}")
         recipe = dataclasses.replace(recipe, whitening=False)
-    return recipe
+    return model, recipe
 
 
-def fingerprint(recipe, classes):
-    """Return the SHA-256 of the layers of the recipe's network and their choices: the same network, or not."""
-    with devices.alone():
-        config = build(recipe, classes).get_config()
-    entries = [(layer["class_name"], layer["config"] | {"name": None}) for layer in config["layers"]]
+def fingerprint(model):
+    """Return the SHA-256 of a model's layers and their choices: the same network, or not."""
+    entries = [(layer["class_name"], layer["config"] | {"name": None}) for layer in model.get_config()["layers"]]
     return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -77,9 +83,11 @@ def _arguments(recipe):
 
 
 def _check(model, classes):
-    """Check that a model can be trained here. Raises UserError; warns if it cannot be loaded again."""
+    """Check that a model can be trained and saved. Raises UserError; warns if it cannot be loaded again."""
     if not isinstance(model, keras.Model):
         raise UserError(f"MiniVGGNet.build returned {type(model).__name__}, not a Keras model: does it end in return?")
+    if not getattr(model, "inputs", None):
+        raise UserError(f"MiniVGGNet.build returned a {type(model).__name__}; let it return a keras.Sequential")
     inputs, outputs = (tensors[0].shape[1:] for tensors in (model.inputs, model.outputs))
     if len(inputs) != 3 or any(size not in (None, wanted) for size, wanted in zip(inputs, SHAPE, strict=True)):
         raise UserError(
@@ -99,7 +107,11 @@ def _check(model, classes):
         )
     try:
         configs.parse(model.to_json())
-    except (UserError, NotImplementedError) as error:  # the latter: a layer of one's own without get_config
+    except NotImplementedError as error:
+        raise UserError(
+            "the network of minivggnet.py cannot be saved, because one of its layers has no get_config(); write one"
+        ) from error
+    except UserError as error:
         warn(f"the other scripts will not load this network again: {error}")
 
 

@@ -1,49 +1,49 @@
-"""Train the network by a recipe: network, whitening, optimizer and learning-rate schedule, loss, fit."""
-
-import dataclasses
+"""Train the network by a recipe: learning-rate schedule, optimizer, loss, fit."""
 
 import keras
 import numpy as np
 
-from pyimagesearch.data import randomness
+from pyimagesearch.cli import progress
 from pyimagesearch.data.batches import Batches
+from pyimagesearch.errors import UserError
 from pyimagesearch.training import callbacks, devices
-from pyimagesearch.training.fused import fused_kernels
+from pyimagesearch.training.fused import fused_model, fused_optimizer
 from pyimagesearch.training.network import build
 from pyimagesearch.training.whitening import whiten
 
 
 def learning_rates(recipe, steps):
     """Return the recipe's learning-rate schedule for a training of `steps` steps: a rate, or a Keras schedule."""
-    schedules = keras.optimizers.schedules
+    schedules, highest = keras.optimizers.schedules, recipe.learning_rate
     if recipe.schedule == "constant":
-        return recipe.learning_rate
+        return highest
     if recipe.schedule == "inverse time":
-        decay = recipe.learning_rate / recipe.epochs
-        return schedules.InverseTimeDecay(recipe.learning_rate, decay_steps=1, decay_rate=decay)
-    # "One cycle" (Smith and Topin, arXiv:1708.07120). The warm-up keeps the first steps, whose gradients are large and
-    # say little, from doing harm; the decay to zero lets the weights settle.
-    warmup = steps // 5
-    return schedules.CosineDecay(0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup)
+        return schedules.InverseTimeDecay(highest, decay_steps=1, decay_rate=highest / recipe.epochs)
+    if recipe.schedule == "one cycle":  # Smith and Topin, arXiv:1708.07120
+        # The warm-up keeps the first steps, whose gradients are large and say little, from doing harm; the decay to
+        # zero lets the weights settle.
+        warmup = steps // 5
+        first = highest / (warmup + 1)
+        return schedules.CosineDecay(first, steps - warmup, warmup_target=highest, warmup_steps=warmup)
+    raise UserError(f"unknown schedule {recipe.schedule!r}; recipes.py lists those that there are")
 
 
 def optimizer(recipe, steps):
     """Return the recipe's optimizer, stochastic gradient descent, for a training of `steps` steps."""
     rates, decay = learning_rates(recipe, steps), recipe.weight_decay or None
     chosen = keras.optimizers.SGD(rates, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay)
+    chosen = fused_optimizer(chosen)
     if decay:  # it keeps kernels small; a bias or the scale of a normalization does no harm when large
         chosen.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return chosen
 
 
-def compiled(recipe, images, classes, seed, steps):
-    """Return the network, ready for a training of `steps` steps; the seed sets its initial weights.
+def compiled(recipe, model, images, seed, steps):
+    """Return the model with the same layers that is trained, ready for `steps` steps.
 
-    images: uint8 (N, 28, 28, 1), the training images, from which whitening is computed.
+    images: uint8 (N, 28, 28, 1), the training images, from which whitening is computed with the seed.
     """
-    keras.utils.set_random_seed(randomness.integer(seed, "weights"))
-    with devices.precision("mixed_bfloat16" if recipe.bfloat16 else "float32"):
-        model = build(recipe, classes)
+    model = fused_model(model)
     if recipe.whitening:
         whiten(model, images, seed)
     model.compile(
@@ -58,45 +58,52 @@ def compiled(recipe, images, classes, seed, steps):
     return model
 
 
-@devices.together()
-def train(recipe, training, validation, classes, seed, checkpoints=None):
-    """Train a new network and return (model, history).
+@devices.explained()
+@devices.default_settings()
+def train(recipe, training, validation, classes, seed, checkpoints=None, model=None):
+    """Train a network and return (model, history).
 
     training, validation: (images uint8 (N, 28, 28, 1), labels (N,) from 0 to classes - 1).
     checkpoints: a checkpoints.Checkpoints to store each epoch in and, if it says so, to resume from; or None.
+    model: what network.build(recipe, classes, seed) returned; None: it is built here.
 
-    The model is uncompiled and computes in float32. The history is a dict of lists with one value per epoch: loss (what
-    is minimized, with label smoothing), cross_entropy (without), accuracy, the same with val_ in front for the
-    validation data, and seconds. Training values are averages over the epoch, while the network still learns.
+    The model that is returned is `model`, uncompiled, and computes in float32. The history is a dict of lists with one
+    value per epoch: loss (what is minimized, with label smoothing), cross_entropy (without), accuracy, the same with
+    val_ in front for the validation data, and seconds; and learning_rates, see used_rates. Training values are averages
+    over the epoch, while the network still learns.
     The same arguments give the same weights, bit for bit, on the same machine, number of cores and versions.
 
     Raises UserError if the loss is not a number, the checkpoint is of another training, the devices cannot share a
-    batch, or another process of the training has ended.
+    batch, the memory does not suffice, or another process of the training has ended.
     """
     share = devices.share(recipe.batch_size)
     batches = Batches(*training, classes, recipe.batch_size, seed, recipe, share)
     to_validate = Batches(*validation, classes, batch_size=500 - 500 % share.devices, share=share)
     steps = recipe.epochs * len(batches)
-    model = compiled(recipe, training[0], classes, seed, steps)
-    print(f"{model.count_params():,} parameters; steps per epoch: {len(batches):,}")
+    if model is None:
+        with devices.alone():
+            model = build(recipe, classes, seed)
+    layers = model
+    if recipe.bfloat16 or share.devices > 1:  # layers that compute in 16 bits, or whose weights are on all devices
+        layers = build(recipe, classes, seed, "mixed_bfloat16" if recipe.bfloat16 else "float32")
+    trained = compiled(recipe, layers, training[0], seed, steps)
+    print(f"{trained.count_params():,} parameters; steps per epoch: {len(batches):,}")
 
-    history = checkpoints.restore(model) if checkpoints else {}
+    history = checkpoints.restore(trained) if checkpoints else {}
     batches.start_epoch(len(history.get("loss", [])))
-    with fused_kernels(), callbacks.stop_between_batches(checkpoints) as stop:
-        model.fit(
+    with callbacks.stop_between_batches(recipe.epochs, checkpoints) as stop, progress.bar("", len(batches)) as update:
+        trained.fit(
             batches,
             validation_data=to_validate,
             initial_epoch=batches.epoch,
             epochs=recipe.epochs,
             shuffle=False,  # Batches shuffles
-            verbose=callbacks.progress_bar(),
-            callbacks=[callbacks.AfterEachEpoch(history, checkpoints), callbacks.Progress(history), stop],
+            verbose=0,
+            callbacks=[callbacks.AfterEachEpoch(history, checkpoints), callbacks.Progress(history, update), stop],
         )
 
-    # What is returned is a plain network: in float32, on one device.
-    weights = model.get_weights()
+    weights = trained.get_weights()
     devices.stop_sharing()
-    model = build(recipe, classes)
     model.set_weights(weights)
     history["learning_rates"] = used_rates(recipe, steps)
     return model, history
@@ -109,24 +116,3 @@ def used_rates(recipe, steps, count=200):
         chosen.iterations.assign(step)
         rates.append(float(f"{float(chosen.learning_rate):.7g}"))  # it is a float32: 0.3, not 0.30000001
     return rates
-
-
-def settings(recipe):
-    """Return what decides a training, besides data, network and seed, as a dict for JSON.
-
-    They are the values of the recipe and "optimizer", the name of its class. Where optimizer() does something else than
-    the recipe says (Adam in place of SGD, a fixed learning rate), the values are those of the optimizer; what it does
-    not have is left out.
-    """
-    values, steps = dataclasses.asdict(recipe), 100
-    chosen, rates, schedule = optimizer(recipe, steps), used_rates(recipe, steps), learning_rates(recipe, steps)
-    for name in ("momentum", "nesterov", "weight_decay"):
-        used = getattr(chosen, name, None) or type(values[name])()
-        if not hasattr(chosen, name):
-            del values[name]
-        elif used != values[name]:
-            values[name] = used
-    expected = [float(schedule(step)) if callable(schedule) else schedule for step in range(steps)]
-    if not np.allclose(rates, expected, rtol=1e-4, atol=0):
-        values |= {"learning_rate": max(rates), "schedule": "constant" if len(set(rates)) == 1 else "of the optimizer"}
-    return values | {"optimizer": type(chosen).__name__}

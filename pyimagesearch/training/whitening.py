@@ -46,13 +46,13 @@ def misfit(model):
     if not isinstance(model, keras.Sequential):
         return "the network is not a keras.Sequential"
     if not isinstance(convolution, layers.Conv2D) or not isinstance(normalization, layers.BatchNormalization):
-        return "the network does not start with a convolution and a batch normalization"
+        return "the network does not start with Conv2D and BatchNormalization"
     if convolution.use_bias or convolution.activation is not keras.activations.linear:
-        return "the first convolution has a bias or an activation before its batch normalization"
-    if not (normalization.scale and normalization.center):
-        return "the first batch normalization has no scale or no center"
+        return "the first convolution has a bias or an activation"
+    if len(normalization.weights) != 4:
+        return "the first normalization has no scale or no center, or renorm"
     if convolution.kernel.shape[2] != 1 or set(convolution.dilation_rate) != {1}:
-        return "the first convolution is not one of neighboring pixels of a gray image"
+        return "the first convolution is dilated, or not one of a gray image"
     return None
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training import devices
+from pyimagesearch.training.network import build
 from pyimagesearch.training.train import compiled
 
 
@@ -29,7 +30,7 @@ class Training:
         precision = recipe.bfloat16 and devices.fast_bfloat16()
         self.recipe = dataclasses.replace(recipe, batch_size=batch_size, bfloat16=precision)
         self.images, self.labels, self.steps, self.seed, self.done = images, labels, steps, seed, 0
-        network = compiled(self.recipe, images, 10, seed, steps)
+        network = compiled(self.recipe, build(self.recipe, 10, seed), images, seed, steps)
         self.rates = network.optimizer._learning_rate  # the Keras schedule: step -> rate
 
         layers = []

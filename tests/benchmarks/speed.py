@@ -126,17 +126,17 @@ def ours(name):
     def make(images, labels):
         from pyimagesearch.data.batches import Batches
         from pyimagesearch.training import devices
-        from pyimagesearch.training.fused import fused_kernels
+        from pyimagesearch.training.network import build
         from pyimagesearch.training.train import compiled
 
         recipe = RECIPES[name]
         recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
-        model = compiled(recipe, images, 10, seed=0, steps=10_000)
+        model = build(recipe, 10, 0, "mixed_bfloat16" if recipe.bfloat16 else "float32")
+        model = compiled(recipe, model, images, seed=0, steps=10_000)
 
         def work(count):
             batches = Batches(images[:count], labels[:count], 10, recipe.batch_size, 0, recipe)
-            with fused_kernels():
-                return count, timed_fit(model, batches, shuffle=False)
+            return count, timed_fit(model, batches, shuffle=False)
 
         return work
 

@@ -46,7 +46,7 @@ def test_split_is_stratified_seeded_and_loses_nothing():
 
 def test_describe_names_shape_dtype_and_range():
     line = preparation.describe("pictures", np.array([[3, 250]], np.uint8))
-    assert line.split() == ["pictures", "shape", "(1,", "2)", "uint8", "3", "to", "250"]
+    assert line.split() == ["pictures", "(1,", "2)", "uint8", "3", "to", "250"]
 
 
 @pytest.mark.parametrize(

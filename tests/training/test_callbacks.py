@@ -1,32 +1,82 @@
-"""callbacks.py: the time left, and a stop that waits for the end of the batch."""
+"""callbacks.py: what is printed and kept of an epoch, and a stop that waits for the end of the batch."""
 
 import signal
+from types import SimpleNamespace
 
 import pytest
 
-from pyimagesearch.training.callbacks import StopBetweenBatches, time_left
+from pyimagesearch.errors import UserError
+from pyimagesearch.training.callbacks import AfterEachEpoch, Progress, stop_between_batches
+
+LOGS = {"accuracy": 0.81, "val_accuracy": 0.82, "cross_entropy": 0.5, "val_cross_entropy": 0.4, "loss": 0.9}
 
 
-def test_the_time_left_is_that_of_the_epochs_to_come():
-    assert time_left([90.0, 30.0], 3) == "about 60 s left"  # the median of two is their mean
-    assert time_left([200.0, 30.0, 30.0, 30.0], 14) == "about 5 min left"
-    assert time_left([9.0], 2) == "about 9 s left"
+def test_the_line_of_an_epoch_has_its_values_under_their_names(capsys):
+    history = {"seconds": [200.0, 30.0, 30.0, 30.0]}
+    progress = Progress(history, None)
+    progress.set_params({"epochs": 14, "steps": 10})
+    progress.on_train_begin()
+    progress.on_epoch_begin(3)
+    progress.on_epoch_end(3, LOGS)
+    quantities, parts, line = capsys.readouterr().out.splitlines()
+    assert line.split() == ["epoch", "4/14", "81.00%", "82.00%", "0.5000", "0.4000", "5", "min"]
+    assert (quantities.split(), parts.split()) == (
+        ["accuracy", "cross-entropy"],
+        ["training", "validation", "training", "validation", "left"],
+    )
+    for name, value in zip(("training", "validation"), ("81.00%", "82.00%"), strict=True):
+        assert parts.index(name) + len(name) == line.index(value) + len(value)
+    assert max(map(len, (quantities, parts, line))) <= 60
+
+
+def test_the_bar_shows_the_accuracy_so_far_and_the_time_left():
+    shown = []
+    progress = Progress(history := {}, lambda *update: shown.append(update))
+    progress.set_params({"epochs": 3, "steps": 10})
+    progress.on_epoch_begin(0)
+    progress.start -= 100
+    progress.on_train_batch_end(4, LOGS)  # half of the first of three epochs after 100 s
+    history["seconds"] = [90.0, 30.0]
+    progress.on_epoch_begin(2)
+    progress.start -= 10
+    progress.on_train_batch_end(0, LOGS)  # the median of two is their mean
+    assert shown == [
+        (5, "accuracy 81.00%, 8 min left", "epoch 1/3"),
+        (1, "accuracy 81.00%, 50 s left", "epoch 3/3"),
+    ]
+
+
+def test_a_loss_that_is_not_a_number_is_not_stored():
+    saved = []
+    after = AfterEachEpoch({}, SimpleNamespace(save=lambda model, history: saved.append(dict(history))))
+    after.set_model(None)
+    after.on_epoch_begin(0)
+    after.on_epoch_end(0, LOGS)
+    assert [epoch["val_accuracy"] for epoch in saved] == [[0.82]]
+    with pytest.raises(UserError, match="after epoch 2.*--learning-rate"):
+        after.on_epoch_end(1, LOGS | {"loss": float("nan")})
+    assert len(saved) == 1
+
+
+def stopped(*signals, checkpoints=None):
+    """Send signals in the middle of a batch. Returns what happened until the training stopped, and its message."""
+    before, events = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt) as stop, stop_between_batches(8, checkpoints) as callback:
+        for number in signals:
+            signal.raise_signal(number)
+            events.append("the batch goes on")
+        callback.on_train_batch_end(0, logs={})
+        events.append("the next batch")
+    assert signal.getsignal(signal.SIGINT) is before
+    return events, str(stop.value)
 
 
 def test_ctrl_c_waits_for_the_batch_and_a_second_one_does_not():
-    before, events = signal.getsignal(signal.SIGINT), []
-    stop = StopBetweenBatches()
-    with pytest.raises(KeyboardInterrupt), stop.listening():
-        signal.raise_signal(signal.SIGINT)
-        events.append("the batch goes on")
-        signal.raise_signal(signal.SIGINT)
-        events.append("not reached")
-    assert events == ["the batch goes on"]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert stopped(signal.SIGINT) == (["the batch goes on"], "")
+    assert stopped(signal.SIGINT, signal.SIGINT) == (["the batch goes on"], "")
 
-    stop = StopBetweenBatches()
-    with pytest.raises(KeyboardInterrupt), stop.listening():
-        signal.raise_signal(signal.SIGINT)
-        stop.on_train_batch_end(0)
-        events.append("not reached")
-    assert events == ["the batch goes on"]
+
+def test_a_stopped_training_says_how_to_go_on_even_before_its_first_epoch():
+    stored = SimpleNamespace(finished=lambda: 3)
+    for signals in ((signal.SIGINT,), (signal.SIGINT, signal.SIGINT)):
+        assert stopped(*signals, checkpoints=stored)[1].startswith("stopped after epoch 3 of 8; to go on, add --resume")

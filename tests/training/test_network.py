@@ -3,7 +3,6 @@
 import dataclasses
 
 import keras
-import numpy as np
 import pytest
 from keras import layers
 
@@ -12,7 +11,7 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import network
-from pyimagesearch.training.train import settings, train
+from pyimagesearch.training.train import train
 from pyimagesearch.training.whitening import misfit
 
 
@@ -31,17 +30,17 @@ def replace_build(monkeypatch, make):
 
 def test_the_recipe_says_where_it_differs_from_minivggnet(capsys):
     recipe = Recipe(1, network={"dropout": 0.25, "dense": 8, "bias": 1})
-    assert network.adapt(recipe, 10).network == {"dropout": 0.25, "dense": 8}
+    assert network.adapt(recipe, 10, 0)[1].network == {"dropout": 0.25, "dense": 8}
     assert capsys.readouterr().out.splitlines() == [
         "  the recipe sets dense=8 (minivggnet.py: 512)",
-        "  the recipe's bias=1 is left out: MiniVGGNet.build has no argument bias",
+        "  left out: the recipe's bias=1, which MiniVGGNet.build does not take",
     ]
-    assert network.build(recipe, 10).layers[-1].input.shape == (None, 8)
+    assert network.build(recipe, 10, 0).layers[-1].input.shape == (None, 8)
 
 
 def test_what_applies_is_left_as_it_is(capsys):
     recipe = dataclasses.replace(RECIPES["best"], network={})
-    assert network.adapt(recipe, 10) == recipe
+    assert network.adapt(recipe, 10, 0)[1] == recipe
     assert capsys.readouterr().out == ""
 
 
@@ -53,7 +52,7 @@ def test_any_argument_that_build_takes_is_given(monkeypatch):
         return keras.Sequential([image(), layers.Flatten(), softmax()])
 
     monkeypatch.setattr(MiniVGGNet, "build", build)
-    network.adapt(RECIPES["fast"], 10)
+    network.adapt(RECIPES["fast"], 10, 0)
     assert given == {"dropout": 0, "dense_dropout": 0}
 
 
@@ -74,24 +73,24 @@ def test_any_argument_that_build_takes_is_given(monkeypatch):
 def test_a_network_that_cannot_be_trained_is_a_sentence(monkeypatch, make, text):
     replace_build(monkeypatch, make)
     with pytest.raises(UserError, match=text) as failure:
-        network.adapt(RECIPES["classic"], 10)
+        network.adapt(RECIPES["classic"], 10, 0)
     assert "\n" not in str(failure.value)
 
 
 def test_a_build_without_return_is_a_sentence(monkeypatch):
     monkeypatch.setattr(MiniVGGNet, "build", lambda *sizes: None)
     with pytest.raises(UserError, match="returned NoneType, not a Keras model"):
-        network.adapt(RECIPES["classic"], 10)
+        network.adapt(RECIPES["classic"], 10, 0)
 
 
 def test_an_error_in_minivggnet_names_its_line():
     with pytest.raises(UserError, match=r"minivggnet.py, line \d+: images of 28x28x1 are too small for 6 blocks"):
-        network.adapt(Recipe(1, network={"filters": (8,) * 6}), 10)
+        network.adapt(Recipe(1, network={"filters": (8,) * 6}), 10, 0)
 
 
 def test_a_network_that_is_not_loaded_again_is_trained_with_a_warning(monkeypatch, capsys):
     replace_build(monkeypatch, lambda: [image(), layers.Lambda(lambda x: 1 - x), layers.Flatten(), softmax()])
-    network.adapt(RECIPES["classic"], 10)
+    network.adapt(RECIPES["classic"], 10, 0)
     error = capsys.readouterr().err
     assert "will not load this network again" in error and "Lambda" in error
 
@@ -105,23 +104,23 @@ def convolution(*before, after=(), bias=False, **options):
     [
         (lambda: convolution(), None),
         (lambda: convolution(padding="same", strides=2), None),
-        (lambda: convolution(layers.Dropout(0.1)), "does not start with a convolution"),
-        (lambda: convolution(after=[layers.ReLU()]), "does not start with a convolution and a batch normalization"),
+        (lambda: convolution(layers.Dropout(0.1)), "does not start with Conv2D"),
+        (lambda: convolution(after=[layers.ReLU()]), "does not start with Conv2D and BatchNormalization"),
         (lambda: convolution(bias=True), "has a bias or an activation"),
         (lambda: convolution(activation="relu"), "has a bias or an activation"),
         (lambda: convolution(after=[layers.BatchNormalization(scale=False)]), "no scale or no center"),
         (lambda: convolution(after=[layers.BatchNormalization(center=False)]), "no scale or no center"),
-        (lambda: convolution(dilation_rate=2), "not one of neighboring pixels"),
+        (lambda: convolution(dilation_rate=2), "is dilated"),
     ],
 )
 def test_whitening_is_left_out_where_it_does_not_fit(monkeypatch, capsys, make, why):
     replace_build(monkeypatch, lambda: [*make(), layers.Flatten(), softmax()])
-    recipe = network.adapt(RECIPES["fast"], 10)
+    model, recipe = network.adapt(RECIPES["fast"], 10, 0)
     printed = capsys.readouterr().out
     assert recipe.whitening == (why is None)
-    assert (f"no whitening: {misfit(network.build(recipe, 10))}" in printed) == (why is not None)
+    assert (f"no whitening: {misfit(model)}" in printed) == (why is not None)
     assert (why or "") in printed
-    train(dataclasses.replace(recipe, epochs=1, batch_size=20), data(40), data(20, 1), 10, seed=0)
+    train(dataclasses.replace(recipe, epochs=1, batch_size=20), data(40), data(20, 1), 10, 0, model=model)
 
 
 def test_no_whitening_of_a_functional_model():
@@ -132,18 +131,12 @@ def test_no_whitening_of_a_functional_model():
 
 def test_a_network_without_an_input_is_built_for_the_images(monkeypatch):
     replace_build(monkeypatch, lambda: [layers.Flatten(), softmax()])
-    recipe = network.adapt(RECIPES["classic"], 10)
-    assert network.build(recipe, 10).input_shape == (None, 28, 28, 1)
+    assert network.adapt(RECIPES["classic"], 10, 0)[0].input_shape == (None, 28, 28, 1)
 
 
 def test_another_network_has_another_fingerprint(monkeypatch):
-    seen = {network.fingerprint(Recipe(1, network=arguments), 10) for arguments in ({}, {}, {"dropout": 0.3})}
+    recipes = [Recipe(1, network=arguments) for arguments in ({}, {}, {"dropout": 0.3})]
+    seen = {network.fingerprint(network.build(recipe, 10, 0)) for recipe in recipes}
     assert len(seen) == 2
     replace_build(monkeypatch, lambda: [image(), layers.Flatten(), softmax()])
-    assert network.fingerprint(Recipe(1), 10) not in seen
-
-
-def test_settings_are_those_of_the_recipe():
-    for recipe in RECIPES.values():
-        assert settings(recipe) == dataclasses.asdict(recipe) | {"optimizer": "SGD"}
-    np.testing.assert_equal(settings(RECIPES["fast"])["weight_decay"], 1e-2)
+    assert network.fingerprint(network.build(Recipe(1), 10, 0)) not in seen

@@ -26,6 +26,7 @@ from pyimagesearch.data import loading, preparation
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training import checkpoints
+from pyimagesearch.training.network import build
 from pyimagesearch.training.train import compiled, train
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills, forks and limits of processes")
@@ -359,7 +360,7 @@ def three_epochs(tmp_path_factory):
     recipe, training, *rest = settings_of(folder)
     train(recipe, training, *rest, checkpoints.Checkpoints(folder, {"seed": 0}))
     shutil.rmtree(folder / "data")
-    model = compiled(recipe, training[0], 10, 0, 18)
+    model = compiled(recipe, build(recipe, 10, 0), training[0], 0, 18)
     second = folder.with_name("second")
     shutil.copytree(folder, second)
     (second / "epoch-00003.npz").unlink()

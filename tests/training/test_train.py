@@ -1,6 +1,5 @@
 """train.py: the recipe is what is trained, step by step, and the same seed gives the same weights."""
 
-import contextlib
 import dataclasses
 
 import keras
@@ -11,7 +10,9 @@ from conftest import data
 from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES, Recipe
-from pyimagesearch.training.fused import fused_kernels
+from pyimagesearch.training import train as training
+from pyimagesearch.training.fused import fused_model, fused_optimizer
+from pyimagesearch.training.network import build
 from pyimagesearch.training.train import compiled, learning_rates, optimizer, train, used_rates
 from pyimagesearch.training.whitening import whiten
 
@@ -19,7 +20,7 @@ from pyimagesearch.training.whitening import whiten
 def test_one_cycle_warms_up_and_ends_at_zero():
     schedule = learning_rates(RECIPES["fast"], 100)
     rates = [float(schedule(step)) for step in range(101)]
-    assert rates[0] == 0
+    assert rates[0] == pytest.approx(RECIPES["fast"].learning_rate / 21)  # the first step moves the weights, too
     assert int(np.argmax(rates)) == 20
     assert max(rates) == pytest.approx(RECIPES["fast"].learning_rate)
     assert rates[100] == pytest.approx(0, abs=1e-9)
@@ -46,7 +47,8 @@ def test_the_plotted_rates_are_those_of_the_first_to_the_last_step():
 
 def test_the_loss_is_smoothed_and_the_cross_entropy_is_not():
     images, labels = data(50)
-    model = compiled(dataclasses.replace(RECIPES["fast"], whitening=False), images, 10, seed=0, steps=10)
+    recipe = dataclasses.replace(RECIPES["fast"], whitening=False)
+    model = compiled(recipe, build(recipe, 10, 0), images, seed=0, steps=10)
     probabilities = np.asarray(model(scale(images), training=False), np.float64)
     targets = np.eye(10)[labels]
     smoothed = 0.9 * targets + 0.1 / 10
@@ -56,9 +58,11 @@ def test_the_loss_is_smoothed_and_the_cross_entropy_is_not():
 
 
 @pytest.mark.parametrize(("momentum", "nesterov", "decay"), [(0.0, False, 0.0), (0.9, False, 0.0), (0.9, True, 1e-2)])
-@pytest.mark.parametrize("block", [contextlib.nullcontext, fused_kernels])
-def test_steps_are_those_of_sgd(momentum, nesterov, decay, block):
+@pytest.mark.parametrize("stock", [False, True])
+def test_steps_are_those_of_sgd(monkeypatch, momentum, nesterov, decay, stock):
     """Against a few lines of NumPy, with the gradients of a loss that is a weighted sum of the weights."""
+    if stock:
+        monkeypatch.setattr(training, "fused_optimizer", lambda optimizer: optimizer)
     recipe = Recipe(1, learning_rate=0.1, momentum=momentum, nesterov=nesterov, weight_decay=decay)
     sgd = optimizer(recipe, 10)
     rng = np.random.default_rng(0)
@@ -67,8 +71,7 @@ def test_steps_are_those_of_sgd(momentum, nesterov, decay, block):
     velocity = {"kernel": np.zeros(5), "bias": np.zeros(5)}
     for _ in range(3):
         gradients = rng.normal(size=(2, 5)).astype(np.float32)
-        with block():
-            sgd.apply(list(map(keras.ops.convert_to_tensor, gradients)), [kernel, bias])
+        sgd.apply(list(map(keras.ops.convert_to_tensor, gradients)), [kernel, bias])
         for (name, value), gradient in zip(expected.items(), gradients, strict=True):
             value = value * (1 - 0.1 * decay) if name == "kernel" else value
             velocity[name] = momentum * velocity[name] - 0.1 * gradient
@@ -85,27 +88,60 @@ def test_the_recipe_is_what_the_optimizer_does(name):
     assert (sgd["momentum"], sgd["nesterov"], sgd["weight_decay"] or 0) == (0.9, recipe.nesterov, recipe.weight_decay)
 
 
+def normalization(**settings):
+    return keras.Sequential([keras.Input((5, 5, 4)), keras.layers.BatchNormalization(**settings)])
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_fused_batch_normalization_is_batch_normalization(frozen):
     inputs = np.random.default_rng(0).normal(3, 2, (64, 5, 5, 4)).astype(np.float32)
-    layers = []
-    for block in (contextlib.nullcontext, fused_kernels):
-        layer = keras.layers.BatchNormalization(momentum=0.9)
-        layer.build(inputs.shape)
-        layer.set_weights([np.arange(4) + 1.0, np.arange(4) - 1.0, np.full(4, 0.5), np.full(4, 7.0)])
-        layer.trainable = not frozen
-        with block():
-            outputs = np.asarray(layer(inputs, training=True))
-            not_training = np.asarray(layer(inputs, training=False))
-        layers.append((outputs, not_training, *layer.get_weights()))
-    for stock, fused in zip(*layers, strict=True):
-        np.testing.assert_allclose(fused, stock, rtol=2e-3, atol=1e-4)  # the running variance is the unbiased one
+    stock = normalization(momentum=0.9)
+    stock.set_weights([np.arange(4) + 1.0, np.arange(4) - 1.0, np.full(4, 0.5), np.full(4, 7.0)])
+    stock.layers[0].trainable = not frozen
+    found = []
+    for model in (stock, fused_model(stock)):
+        outputs = np.asarray(model(inputs, training=True))
+        found.append((outputs, np.asarray(model(inputs, training=False)), *model.get_weights()))
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(two, one, rtol=2e-3, atol=1e-4)  # the running variance is the unbiased one
     flat = inputs.reshape(-1, 4)
     learned = 0 if frozen else 0.1
-    np.testing.assert_allclose(layers[1][4], (1 - learned) * 0.5 + learned * flat.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(layers[1][5], (1 - learned) * 7 + learned * flat.var(axis=0), rtol=2e-3)
-    by_hand = (flat - layers[1][4]) / np.sqrt(layers[1][5] + 1e-3) * (np.arange(4) + 1) + np.arange(4) - 1
-    np.testing.assert_allclose(layers[1][1].reshape(-1, 4), by_hand, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found[1][4], (1 - learned) * 0.5 + learned * flat.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found[1][5], (1 - learned) * 7 + learned * flat.var(axis=0), rtol=2e-3)
+    by_hand = (flat - found[1][4]) / np.sqrt(found[1][5] + 1e-3) * (np.arange(4) + 1) + np.arange(4) - 1
+    np.testing.assert_allclose(found[1][1].reshape(-1, 4), by_hand, rtol=1e-3, atol=1e-3)
+
+
+def test_only_what_the_kernels_know_is_fused():
+    class Own(keras.layers.BatchNormalization):
+        pass
+
+    class OwnSGD(keras.optimizers.SGD):
+        pass
+
+    class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1
+
+    others = [{"scale": False}, {"axis": 1}, {"renorm": True}, {"gamma_regularizer": "l2"}]
+    models = [normalization(**settings) for settings in others]
+    models += [keras.Sequential([keras.Input((5, 5, 4)), Own()])]
+    models += [keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])]
+    for model in models:
+        assert fused_model(model).layers[0] is model.layers[0]
+    for one in (OwnSGD(0.1, momentum=0.9), keras.optimizers.SGD(0.1), keras.optimizers.Adam()):
+        assert fused_optimizer(one) is one
+    own_schedule = keras.optimizers.SGD(Schedule(), momentum=0.9)
+    assert float(fused_optimizer(own_schedule).learning_rate) == pytest.approx(0.1)
+
+    fused = fused_model(normalization(momentum=0.9, epsilon=0.01)).layers[0]
+    assert (fused.momentum, fused.epsilon) == (0.9, 0.01)
+    if keras.backend.backend() == "tensorflow":
+        assert type(fused) is not keras.layers.BatchNormalization
+        settings = {"momentum": 0.8, "nesterov": True, "clipnorm": 2.0, "weight_decay": 0.1}
+        optimizer = fused_optimizer(keras.optimizers.SGD(0.3, **settings))
+        assert type(optimizer) is not keras.optimizers.SGD
+        assert optimizer.get_config().items() >= settings.items()
 
 
 def test_what_whitening_does_not_fit_is_trained_without_it(capsys):
@@ -132,7 +168,7 @@ def test_same_seed_same_weights_bit_for_bit(name):
 
 
 def test_history_has_a_finite_value_an_epoch():
-    recipe = dataclasses.replace(RECIPES["fast"], epochs=3, batch_size=32)
+    recipe = dataclasses.replace(RECIPES["fast"], epochs=3, batch_size=32, learning_rate=0.05)
     model, history = train(recipe, data(320), data(40, 1), 10, seed=0)
     names = {"loss", "cross_entropy", "accuracy"}
     rates = history.pop("learning_rates")
@@ -143,7 +179,7 @@ def test_history_has_a_finite_value_an_epoch():
 
 
 def test_weight_decay_spares_biases_and_batch_normalization():
-    model = compiled(RECIPES["fast"], data(100)[0], 10, seed=0, steps=10)
+    model = compiled(RECIPES["fast"], build(RECIPES["fast"], 10, 0), data(100)[0], seed=0, steps=10)
     decayed = {
         variable.path.split("/")[-1]
         for variable in model.trainable_variables
@@ -155,7 +191,7 @@ def test_weight_decay_spares_biases_and_batch_normalization():
 def test_whitened_layer_has_uncorrelated_outputs_and_is_trained_from_there():
     images, labels = data(500)
     recipe = dataclasses.replace(RECIPES["fast"], bfloat16=False)  # 16 bits cannot add up so many numbers
-    model = compiled(recipe, images, 10, seed=0, steps=10)
+    model = compiled(recipe, build(recipe, 10, 0), images, seed=0, steps=10)
     before = model.get_weights()[:5]
     pixels = scale(images)
     outputs = np.asarray(model.layers[1](model.layers[0](pixels), training=False)).reshape(-1, 32)
@@ -172,7 +208,7 @@ def test_whitened_layer_has_uncorrelated_outputs_and_is_trained_from_there():
 
 def test_bfloat16_is_for_the_computing_and_not_for_the_weights():
     recipe = dataclasses.replace(RECIPES["fast"], epochs=10, batch_size=32, bfloat16=True)
-    model = compiled(recipe, data(100)[0], 10, seed=0, steps=10)
+    model = compiled(recipe, build(recipe, 10, 0, "mixed_bfloat16"), data(100)[0], seed=0, steps=10)
     assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
     assert model.layers[-1].compute_dtype == "float32"  # probabilities need more than three digits
     assert {weight.dtype for weight in model.weights} == {"float32"}

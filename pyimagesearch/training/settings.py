@@ -1,0 +1,93 @@
+"""What decides a training, besides data, network and seed: as a record, and in words."""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pyimagesearch.errors import UserError
+from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.model_files import building, reading
+from pyimagesearch.training.checkpoints import ENVIRONMENT
+from pyimagesearch.training.train import learning_rates, optimizer, used_rates
+
+AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
+WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
+UNITS = {"shift": " px", "stretch": "%"}
+OF_THE_MACHINE = ("bfloat16",)  # it computes in 16 bits where it is fast at it
+
+
+def settings(recipe):
+    """Return the settings of a training as a dict for JSON.
+
+    They are the values of the recipe, "network" with the defaults of minivggnet.py, and "optimizer", the name of its
+    class. Where train.optimizer() does something else than the recipe says (Adam in place of SGD, a fixed learning
+    rate), the values are those of the optimizer; what it does not have is left out.
+    """
+    values, steps = dataclasses.asdict(recipe), 100
+    parameters = inspect.signature(MiniVGGNet.build).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    values["network"] = defaults | recipe.network
+    chosen, rates, schedule = optimizer(recipe, steps), used_rates(recipe, steps), learning_rates(recipe, steps)
+    for name in ("momentum", "nesterov", "weight_decay"):
+        used = getattr(chosen, name, None) or type(values[name])()
+        if not hasattr(chosen, name):
+            del values[name]
+        elif used != values[name]:
+            values[name] = used
+    expected = [float(schedule(step)) if callable(schedule) else schedule for step in range(steps)]
+    if not np.allclose(rates, expected, rtol=1e-4, atol=0):
+        values |= {"learning_rate": max(rates), "schedule": "constant" if len(set(rates)) == 1 else "of the optimizer"}
+    return json.loads(json.dumps(values | {"optimizer": type(chosen).__name__}, default=str))
+
+
+@functools.cache
+def published():
+    """Return the settings of each recipe as it was published: those that the README's figures were measured with.
+
+    recipes.py is there to be edited; published.json is what an edit is compared with.
+    """
+    return json.loads(Path(__file__).with_name("published.json").read_text())
+
+
+def changes(name, values):
+    """Return how the settings of a training differ from those of the published recipe `name`: "epochs 3, no flips"."""
+    theirs, ours = _flat(published()[name]), _flat(values)
+    changed = [name for name in ours if name not in OF_THE_MACHINE and ours[name] != theirs.get(name, ours[name])]
+    return ", ".join(_words(name, ours[name]) for name in changed)
+
+
+def describe(values):
+    """Return the settings in words, as a list of lines."""
+    augmentation = [_words(name, values[name]) for name in AUGMENTATION if values[name]]
+    left_out = {*AUGMENTATION, "network", "optimizer"}
+    others = [_words(name, value) for name, value in values.items() if name not in left_out and value]
+    return [
+        f"  optimizer {values['optimizer']}, {', '.join(others)}",
+        f"  augmentation: {', '.join(augmentation) or 'none'}",
+    ]
+
+
+def trained(path, values):
+    """Return the network in the model file at `path` if it is what a training with these settings has ended with."""
+    with contextlib.suppress(UserError):
+        contents = reading.read(path)
+        ours = {name: value for name, value in values.items() if name not in (*ENVIRONMENT, *OF_THE_MACHINE)}
+        if contents.record | ours == contents.record:
+            return building.build(contents)
+    return None
+
+
+def _flat(values):
+    return {name: value for name, value in values.items() if name != "network"} | values["network"]
+
+
+def _words(name, value):
+    words = WORDS.get(name, name.replace("_", " "))
+    if value is True:
+        return words
+    return f"{words} {value}{UNITS.get(name, '')}" if value else f"no {words}"
