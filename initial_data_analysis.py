@@ -48,12 +48,13 @@ def main(arguments=()):
     names = loading.class_names(args.class_names, train[1], test[1], any_data=args.any_data)
     if len(train[1]) <= neighbors.NEIGHBORS or (train[0] == train[0][0]).all():
         raise UserError(f"the {len(train[1])} training images are too few or all alike; use more than ten that differ")
-    known, highest = len(saving.class_names(contents.record)) if contents else 0, max(train[1].max(), test[1].max())
-    if contents and highest >= (known or len(loading.CLASS_NAMES)):
-        raise UserError(
-            f"{args.model} knows {known} classes, but the labels of this data go up to {highest}; use the data that it "
-            "was trained on"
-        )
+    if contents:
+        known, highest = saving.class_names(contents.record) or loading.CLASS_NAMES, max(train[1].max(), test[1].max())
+        if highest >= len(known):
+            raise UserError(
+                f"{args.model} knows {len(known)} classes, but the labels of this data go up to {highest}; use the data "
+                "that it was trained on"
+            )
 
     describe_images(*train, *test)
     means = describe_classes(train, test, names)

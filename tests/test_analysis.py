@@ -4,11 +4,14 @@ import argparse
 import re
 
 import numpy as np
+import pytest
 from test_explain import network
 
 import initial_data_analysis as script
-from conftest import pictures
+from conftest import idx, pictures
+from pyimagesearch.data.idx import FILES
 from pyimagesearch.data.loading import CLASS_NAMES
+from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import neighbors
 from pyimagesearch.model_files import reading, saving
 
@@ -51,7 +54,7 @@ def test_augmentation_says_what_is_done_and_cutmix_mixes_labels_by_area(capsys):
     fractions = [float(part) for part in parts.groups()]
     assert abs(fractions[1] - mixed[inside].size / 784) < 0.1 and abs(sum(fractions) - 1) < 1e-6
     printed = f"the label becomes {fractions[0]:.2f} {own} + {fractions[1]:.2f} {added}"
-    assert printed in capsys.readouterr().out
+    assert printed in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_accuracy_without_disputed_labels_and_its_caveat(tmp_path, capsys):
@@ -68,3 +71,40 @@ def test_the_accuracy_without_disputed_labels_and_its_caveat(tmp_path, capsys):
     assert "model.h5: test accuracy 98.00%, 2 mistakes, of which 2 on these 2 images (for 2 it predicts" in printed
     assert "Accuracy without these images: 100.00%. The network helped to choose none of them" in printed
     assert "not all of these labels are wrong" in printed
+
+
+def write(folder, images, labels):
+    for part in FILES.values():
+        for name, array in zip(part, (images, labels), strict=True):
+            (folder / name).write_bytes(idx(array))
+
+
+IMAGES, LABELS = pictures(40)
+BAD = {
+    "few": (IMAGES[:10], LABELS[:10], "the 10 training images are too few"),
+    "black": (IMAGES * 0, LABELS, "all alike"),
+    "more classes": (IMAGES, LABELS + np.uint8(1), "model.h5 knows 10 classes, .* go up to 10; use the data"),
+}
+
+
+@pytest.mark.parametrize("images, labels, message", BAD.values(), ids=BAD)
+def test_data_that_cannot_be_analyzed_is_a_sentence(tmp_path, images, labels, message):
+    record = {"recipe": "fast", "epochs": 1, "seed": 0, "training_images": 1, "versions": {}}
+    saving.save(network(), tmp_path / "model.h5", record | {"input_range": saving.INPUT_RANGE})
+    write(tmp_path, images, labels)
+    flags = ["--data-dir", tmp_path, "--any-data", "--images", tmp_path, "--model", tmp_path / "model.h5"]
+    with pytest.raises(UserError, match=message):
+        script.main(flags)
+
+
+def test_every_line_fits_80_columns_and_a_terminal_of_60(tmp_path, capsys, monkeypatch):
+    order = np.argsort(LABELS, kind="stable")
+    write(tmp_path, IMAGES[order], LABELS[order])
+    monkeypatch.setattr(script, "command", lambda *arguments: "a command")
+    for columns in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        script.main(["--data-dir", tmp_path, "--any-data", "--images", tmp_path])
+        printed = capsys.readouterr().out
+        assert "leave-one-out" in printed and "Labels that look wrong" in printed
+        long = [line for line in printed.splitlines() if len(line) > columns and "/" not in line]
+        assert [line for line in long if "shape" not in line or columns == 80] == []
