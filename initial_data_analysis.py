@@ -52,8 +52,8 @@ def main(arguments=()):
         known, highest = saving.class_names(contents.record) or loading.CLASS_NAMES, max(train[1].max(), test[1].max())
         if highest >= len(known):
             raise UserError(
-                f"{args.model} knows {len(known)} classes, but the labels of this data go up to {highest}; use the data "
-                "that it was trained on"
+                f"{args.model} knows {len(known)} classes, but the labels of this data go up to {highest}; use "
+                "the data that it was trained on"
             )
 
     describe_images(*train, *test)
