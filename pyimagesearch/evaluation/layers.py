@@ -1,32 +1,16 @@
 """What a network consists of, layer by layer, and what its convolutions make of one image."""
 
-import math
-
 
 def layer_table(model):
     """Describe a Keras model with one input, Sequential or Functional, one row for the input and for each layer.
 
-    Returns [(layer, output shape, parameters, multiply-adds, receptive field)]: two strings and three ints, for example
-    ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288, 225_792, 3).
-
-    multiply-adds     of convolutions and dense layers for one image; the small work of other layers counts as 0
-    receptive field   side of the square of input pixels that one output number depends on; the whole image after a
-                      layer that mixes all positions, such as Flatten; 0 for that if its size is not fixed
+    Returns [(layer, output shape, parameters)], for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288).
     """
     import keras
 
-    side = model.input_shape[1] or 0  # of the image; 0: not fixed
-    rows = [("Input", _shape(model.input_shape), 0, 0, 1)]
-    fields = {}  # tensor: its receptive field, and the distance in input pixels between neighboring outputs
-    for operation, inputs, output in _calls(model)[0]:
-        field, step = map(max, zip(*(fields.get(id(tensor), (1, 1)) for tensor in inputs), strict=True))
-        window, stride = _window(operation, inputs, output)
-        field = field + (window - 1) * step if window else side
-        fields[id(output)] = field, step = min(field, side or field), step * stride
-        if isinstance(operation, keras.layers.Layer):
-            work = _multiply_adds(operation, output.shape)
-            rows.append((_name(operation), _shape(output.shape), operation.count_params(), work, field))
-    return rows
+    layers = [(layer, output) for layer, _, output in _calls(model)[0] if isinstance(layer, keras.layers.Layer)]
+    rows = [(_name(layer), _shape(output.shape), layer.count_params()) for layer, output in layers]
+    return [("Input", _shape(model.input_shape), 0), *rows]
 
 
 def activations(model, image):
@@ -83,30 +67,6 @@ def _convolutions():
     import keras
 
     return keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D
-
-
-def _window(operation, inputs, output):
-    """Return (side of the square of its inputs that one output of an operation depends on, stride).
-
-    The side is 0 for an operation that mixes all positions.
-    """
-    import keras
-
-    if isinstance(operation, _convolutions()):
-        return (operation.kernel_size[0] - 1) * operation.dilation_rate[0] + 1, operation.strides[0]
-    if isinstance(operation, keras.layers.MaxPooling2D | keras.layers.AveragePooling2D):
-        return operation.pool_size[0], operation.strides[0]
-    flat_dense = isinstance(operation, keras.layers.Dense) and len(output.shape) == 2
-    return (1 if {tensor.shape[:-1] for tensor in inputs} == {output.shape[:-1]} and not flat_dense else 0), 1
-
-
-def _multiply_adds(layer, shape):
-    import keras
-
-    if not isinstance(layer, (*_convolutions(), keras.layers.Dense)):
-        return 0
-    kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
-    return math.prod(size or 1 for size in shape[1:-1]) * sum(math.prod(kernel.shape) for kernel in kernels)
 
 
 def _name(layer):

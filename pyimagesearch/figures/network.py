@@ -13,12 +13,12 @@ COLORS = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "I
 def diagram(rows):
     """Draw a network from top to bottom: a box for each shape that the image takes, and the parameters as bars.
 
-    rows: (layer, output shape, parameters, ...) for the input and each layer, as of layers.layer_table: strings such as
+    rows: (layer, output shape, parameters) for the input and each layer, as of layers.layer_table: strings such as
     "Conv2D 3x3, 32 filters" and "28 x 28 x 32", and ints. A box is as high as the shape, and the longer the deeper.
     Layers that keep the shape and are neither convolutional nor dense stand below the one before them.
     """
     groups = []  # [layers, shape, parameters]
-    for layer, shape, parameters, *_ in rows:
+    for layer, shape, parameters in rows:
         if groups and shape == groups[-1][1] and not any(kind in layer for kind in ("Conv", "Dense", "Pooling")):
             groups[-1][0].append(layer)
             groups[-1][2] += parameters

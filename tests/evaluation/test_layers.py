@@ -1,5 +1,6 @@
 """layers.py: the overview in pyimagesearch/README.md, and the layers and feature maps of any network."""
 
+import math
 import re
 
 import keras
@@ -13,15 +14,21 @@ from pyimagesearch.minivggnet import MiniVGGNet
 
 
 def test_the_overview_shows_the_network():
+    """Its rows join a layer with those behind it that keep the shape and are neither convolutional nor dense."""
     text = (ROOT / "pyimagesearch/README.md").read_text()
+    model, rows, field, step = MiniVGGNet.build(28, 28, 1, 10), [], 1, 1
+    for layer, (name, shape, parameters) in zip([None, *model.layers], layer_table(model), strict=True):
+        kernel = getattr(layer, "kernel", np.empty(0))
+        work = math.prod(kernel.shape) * math.prod(layer.output.shape[1:-1]) if layer else 0
+        if name.startswith(("Conv2D", "MaxPooling2D")):
+            field += (3 if "Conv" in name else 2) * step - step
+            step *= 1 if "Conv" in name else 2
+        if name.startswith(("BatchNormalization", "ReLU", "Dropout")):
+            before, same_shape, before_parameters, work, _ = rows.pop()
+            assert shape == same_shape
+            name, parameters = f"{before}; {name}", before_parameters + parameters
+        rows.append((name, shape, parameters, work, 28 if "Flatten" in name or "Dense" in name else field))
     row = r"^\| (.+?) +\| (.+?) +\| +([\d,]+|-) \| +([\d,]+|-) \| +(\d+) \|$"
-    rows = []
-    for name, shape, parameters, work, field in layer_table(MiniVGGNet.build(28, 28, 1, 10)):
-        if name in ("BatchNormalization", "ReLU", "Dropout"):  # in one row with the layer before
-            before, before_shape, before_parameters, before_work, before_field = rows.pop()
-            assert (shape, work, field) == (before_shape, 0, before_field)
-            name, parameters, work = f"{before}; {name}", before_parameters + parameters, before_work
-        rows.append((name, shape, parameters, work, field))
     shown = [
         (*cells[:2], *(int(n.replace(",", "").replace("-", "0")) for n in cells[2:]))
         for cells in re.findall(row, text, re.M)
@@ -54,41 +61,41 @@ def chain(shape, *members):
     return keras.Sequential([keras.Input(shape), *members])
 
 
-# network: (name, shape, parameters, multiply-adds, receptive field) of some rows, the shapes of the feature maps
+# network: (name, shape, parameters) of some rows, the shapes of the feature maps
 NETWORKS = {
     "MiniVGGNet": (
         lambda: MiniVGGNet.build(28, 28, 1, 10),
         [
-            ("Input", "28 x 28 x 1", 0, 0, 1),
-            ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 9 * 32 * 32, 28 * 28 * 9 * 32 * 32, 5),
-            ("MaxPooling2D 2x2", "7 x 7 x 64", 0, 0, 16),
-            ("Dense 10, softmax", "10", 5130, 5120, 28),
+            ("Input", "28 x 28 x 1", 0),
+            ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 9 * 32 * 32),
+            ("MaxPooling2D 2x2", "7 x 7 x 64", 0),
+            ("Dense 10, softmax", "10", 5130),
         ],
         [(28, 28, 32), (28, 28, 32), (14, 14, 64), (14, 14, 64)],
     ),
     "residual": (
         residual,
         [
-            ("Conv2D 5x5, 8 filters, relu", "28 x 28 x 8", 208, 28 * 28 * 25 * 8, 5),
-            ("Add", "28 x 28 x 8", 0, 0, 7),
-            ("SeparableConv2D 3x3, 16 filters", "13 x 13 x 16", 216, 13 * 13 * (9 * 8 + 8 * 16), 9),
-            ("Dense 10", "10", 170, 160, 28),
+            ("Conv2D 5x5, 8 filters, relu", "28 x 28 x 8", 208),
+            ("Add", "28 x 28 x 8", 0),
+            ("SeparableConv2D 3x3, 16 filters", "13 x 13 x 16", 216),
+            ("Dense 10", "10", 170),
         ],
         [(28, 28, 8), (28, 28, 8), (13, 13, 16)],
     ),
     "dense": (
         lambda: chain((784,), layers.Dense(5, activation="relu"), layers.Dropout(0.1), layers.Dense(10)),
-        [("Dense 5, relu", "5", 3925, 3920, 784), ("Dropout", "5", 0, 0, 784)],
+        [("Dense 5, relu", "5", 3925), ("Dropout", "5", 0)],
         [],
     ),
     "any size": (
         lambda: chain((None, None, 1), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), layers.Dense(10)),
-        [("Conv2D 3x3, 4 filters", "any x any x 4", 40, 36, 3), ("Dense 10", "10", 50, 40, 0)],
+        [("Conv2D 3x3, 4 filters", "any x any x 4", 40), ("Dense 10", "10", 50)],
         [(26, 26, 4)],
     ),
     "a network in a network": (
         lambda: chain((28, 28, 1), chain((28, 28, 1), layers.Conv2D(4, 3)), layers.Reshape((26, 104)), layers.GRU(8)),
-        [("Sequential", "26 x 26 x 4", 40, 0, 28), ("GRU, tanh", "8", 2736, 0, 28)],
+        [("Sequential", "26 x 26 x 4", 40), ("GRU, tanh", "8", 2736)],
         [],
     ),
 }
