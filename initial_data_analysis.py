@@ -57,13 +57,13 @@ def main(arguments=()):
             )
 
     describe_images(*train, *test)
-    means = describe_classes(train, test, names)
+    means = describe_classes(*train, test[1], names)
     example = describe_convolution(train[0][0])
     augmented = describe_augmentation(*train, names)
     with progress.bar("comparing each image with all training images"):
         near = neighbors.nearest_neighbors(*neighbors.project(train[0], test[0]))
     questions = describe_baselines(*train, near[0], names)
-    describe_duplicates(train, test, near)
+    describe_duplicates(train[0], test[0], near)
     suspects, other = describe_labels(args, contents, train, test, near, names)
 
     drawn = style.save(
@@ -89,13 +89,11 @@ def title(text):
 
 
 def describe_images(images, labels, test_images, test_labels):
-    from pyimagesearch.data import preparation
+    from pyimagesearch.data.preparation import describe
 
     title("An image is 28x28 numbers, from 0 (black) to 255 (white); numbers.png shows those of the first")
-    print(preparation.describe("training images", images))
-    print(preparation.describe("training labels", labels))
-    print(preparation.describe("test images", test_images))
-    print(preparation.describe("test labels", test_labels))
+    print(describe("training images", images), describe("training labels", labels), sep="\n")
+    print(describe("test images", test_images), describe("test labels", test_labels), sep="\n")
     black, mean, deviation = (images == 0).mean(), images.mean(), images.std()
     say(f"  fraction of zero pixels: {black:.1%}; they are the background, so a photo on white is unlike all of them")
     say(f"  training pixels: mean {mean:.2f}, standard deviation {deviation:.2f}")
@@ -105,27 +103,20 @@ def describe_images(images, labels, test_images, test_labels):
     )
 
 
-def describe_classes(train, test, names):
+def describe_classes(images, labels, test_labels, names):
     """Print how many images each class has; return the mean, most typical image and deviations of each class."""
     import numpy as np
 
     from pyimagesearch.evaluation import baselines
 
-    images, labels = train
     title("Its label is the number of its class")
-    counts, test_counts = (np.bincount(part, minlength=len(names)) for part in (labels, test[1]))
-    balanced = counts.min() == counts.max()
-    if balanced and test_counts.min() == test_counts.max():
-        say("  " + ", ".join(f"{number} {name}" for number, name in enumerate(names)))
-        say(
-            f"  Each class has {counts[0]:,} training and {test_counts[0]:,} test images: guessing has an accuracy "
-            f"(fraction of correct predictions) of {1 / len(names):.0%}."
-        )
-    else:
-        print(f"  {'class':<17} {'training':>9} {'test':>7}")
-        for number, name in enumerate(names):
-            print(f"  {number:>2} {name:<14} {counts[number]:>9,} {test_counts[number]:>7,}")
-    if not balanced:
+    counts, test_counts = (np.bincount(part, minlength=len(names)) for part in (labels, test_labels))
+    print(f"  {'class':<17} {'training':>9} {'test':>7}")
+    for number, name in enumerate(names):
+        print(f"  {number:>2} {name:<14} {counts[number]:>9,} {test_counts[number]:>7,}")
+    guess = test_counts[counts.argmax()] / len(test_labels)
+    say(f"  Guessing one class for all has an accuracy (fraction of correct predictions) of {guess:.0%}.")
+    if counts.min() < counts.max():
         say("  The classes are not balanced: a high accuracy may hide a class that is never predicted.")
     means, typical, deviations = baselines.class_statistics(images, labels, len(names))
     spread = {names[k]: float(np.sqrt((deviations[k] ** 2).mean())) for k in np.unique(labels)}
@@ -167,8 +158,8 @@ def describe_augmentation(images, labels, names):
         integers = staticmethod(lambda low, high, size: np.full(size, high - 1))
 
     recipe, rng = RECIPES["best"], np.random.default_rng(0)
-    other = int((labels != labels[0]).argmax())
-    image, (own, added) = images[:1, ..., np.newaxis], (short(names[k], 14) for k in labels[[0, other]])
+    pair = [0, int((labels != labels[0]).argmax())]
+    image, (own, added) = images[:1, ..., np.newaxis], (short(names[k], 14) for k in labels[pair])
     shifted = batches.shift(image, Most, recipe.shift)
     versions = {
         "mirrored": batches.flip(image, Most),
@@ -176,24 +167,24 @@ def describe_augmentation(images, labels, names):
         f"stretched by {recipe.stretch}%\n(only recipe best)": batches.stretch(image, Most, recipe.stretch),
         "all three at once": batches.stretch(batches.flip(shifted, Most), Most, recipe.stretch),
     }
-    changed = [(version != image).mean() for version in versions.values()]
+    changed = {caption: (version != image).mean() for caption, version in versions.items()}
     area = 0
     while not 0.2 < area < 0.4:  # a patch that can be seen well
-        mixed, targets = batches.cutmix(images[[0, other], ..., None], np.eye(2, dtype=np.float32), rng, 1)
+        mixed, targets = batches.cutmix(images[pair, ..., None], np.eye(2, dtype=np.float32), rng, 1)
         area = targets[0, 1]
     title("Augmentation: in training, images are changed at random (the recipe best)")
     say(
         f"  mirrored in half of the cases, moved by up to {recipe.shift} pixel, stretched by up to {recipe.stretch}%: "
-        f"{min(changed):.0%} to {max(changed):.0%} of the pixels of 4 versions differ; the label stays {own}"
+        f"{min(changed.values()):.0%} to {max(changed.values()):.0%} of the pixels of 4 versions differ; the label "
+        f"stays {own}"
     )
     say(f"  CutMix, a patch of another image: the label becomes {1 - area:.2f} {own} + {area:.2f} {added}")
-    captioned = [
-        (f"{caption}\n{fraction:.0%} of pixels differ", version[0, ..., 0])
-        for (caption, version), fraction in zip(versions.items(), changed, strict=True)
-    ]
+    captioned = [(f"the image\nlabel: {own}", images[0])]
+    for caption, version in versions.items():
+        captioned.append((f"{caption}\n{changed[caption]:.0%} of pixels differ", version[0, ..., 0]))
     both = f"CutMix of both, label:\n{1 - area:.2f} {own}\n+ {area:.2f} {added}"
-    cutmix = (f"label: {own}", images[0]), (f"label: {added}", images[other]), (both, mixed[0, ..., 0])
-    return [(f"the image\nlabel: {own}", images[0]), *captioned], cutmix
+    cutmix = [(f"label: {name}", images[k]) for name, k in zip((own, added), pair, strict=True)]
+    return captioned, [*cutmix, (both, mixed[0, ..., 0])]
 
 
 def describe_baselines(images, labels, near, names):
@@ -218,18 +209,17 @@ def describe_baselines(images, labels, near, names):
     return images[asked], labels[asked], names, note
 
 
-def describe_duplicates(train, test, near):
+def describe_duplicates(images, test_images, near):
     from pyimagesearch.evaluation import neighbors
 
     title("Duplicates")
-    for text, others, found in (
-        ("within the training images", train[0], near[0]),
-        ("between training and test images", test[0], near[1]),
+    for others, words, found in zip(
+        (images, test_images), ("within the training", "between training and test"), near, strict=True
     ):
-        exact, close = neighbors.duplicates(train[0], others, found)
-        say(f"  {text}: {len(exact):,} equal pairs, {len(close):,} nearly equal")
-    known = len({index for pairs in (exact, close) for _, index in pairs})
-    say(f"  A network may have memorized {known} of the {len(test[1]):,} test images from their twins.")
+        exact, close = neighbors.duplicates(images, others, found)
+        say(f"  {words} images: {len(exact):,} equal pairs, {len(close):,} nearly equal")
+    known = len({index for _, index in exact + close})
+    say(f"  A network may have memorized {known} of the {len(test_images):,} test images from their twins.")
 
 
 def describe_labels(args, contents, train, test, near, names):

@@ -89,7 +89,7 @@ def augmentation(versions, cutmix):
     """
     figure, grid = style.panels(2, 5, 5.4)
     figure.get_layout_engine().set(hspace=0.08)  # so that a caption is seen to belong to the image below it
-    for axes, (caption, image) in zip([*grid[0], *grid[1, 1:]], [*versions, *cutmix], strict=False):
+    for axes, (caption, image) in zip([*grid[0], *grid[1, 1:]], versions + cutmix, strict=False):
         draw_image(axes, image, caption, fontsize=10)
     figure.suptitle(
         "Augmentation: the label stays, the pixels change, so the network rarely sees the same image twice.\n"
