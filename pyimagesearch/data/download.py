@@ -9,10 +9,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from pyimagesearch.cli import progress
 from pyimagesearch.data import idx
 from pyimagesearch.errors import UserError, reason, warn
 from pyimagesearch.files import replacing
 
+CHUNK = 1 << 16  # bytes that are read at a time
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"  # where Keras downloads from
 PACKAGE = "dataset-fashion-mnist"
 PACKAGE_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where the package installs the files
@@ -37,9 +39,11 @@ def from_url(cache):
     """
     arrays = {}
     for name in idx.SHA256:
-        print(f"downloading {URL}{name}.gz")
         with urllib.request.urlopen(f"{URL}{name}.gz", timeout=30) as response:
-            arrays[name] = _store(response.read(), cache, name)
+            size = int(response.headers.get("Content-Length", 0))
+            progress.say(f"downloading {name}.gz ({size / 1e6:.1f} MB) from {URL}")
+            parts = progress.track(iter(lambda: response.read(CHUNK), b""), f"{name}.gz", max(1, size // CHUNK))
+            arrays[name] = _store(b"".join(parts), cache, name)
     return arrays
 
 
@@ -59,12 +63,11 @@ def from_package(cache):
             'APT::Sandbox::User "";\n'  # or apt, as root, drops to a user who cannot write here
             "#clear APT::Update;\n#clear DPkg;\n"  # the system's hooks act on the system
         )
-        print(f"downloading the package {PACKAGE} with apt-get")
-        for command in (
-            ["apt-get", "-c", configuration, "-q", "update"],
-            ["apt-get", "-c", configuration, "-q", "download", PACKAGE],
-        ):
-            subprocess.run(command, cwd=home, check=True, capture_output=True, text=True, timeout=600)
+        progress.say(f"downloading the package {PACKAGE} (30 MB, and lists of packages) with apt-get")
+        with progress.bar(PACKAGE):
+            for command in (["update"], ["download", PACKAGE]):
+                command = ["apt-get", "-c", configuration, "-q", *command]
+                subprocess.run(command, cwd=home, check=True, capture_output=True, text=True, timeout=600)
         (package,) = home.glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", package, home / "unpacked"], check=True, capture_output=True, text=True)
         unpacked = home / "unpacked" / PACKAGE_FOLDER.relative_to("/")

@@ -44,8 +44,16 @@ def server(empty_machine, monkeypatch):
         httpd.shutdown()
 
 
-def test_download_into_the_cache_once(server):
+def test_download_into_the_cache_once_with_sizes_and_a_bar(server, empty_machine, monkeypatch, capsys):
+    bars = []
+    monkeypatch.setattr(download, "CHUNK", 10_000)
+    monkeypatch.setattr(download.progress, "track", lambda parts, name, total: bars.append((name, total)) or parts)
     assert_small_data(loading.load())
+    printed = capsys.readouterr().out
+    for name in idx.SHA256:
+        size = (empty_machine / f"{name}.gz").stat().st_size
+        assert f"downloading {name}.gz ({size / 1e6:.1f} MB)" in printed
+        assert (f"{name}.gz", max(1, size // 10_000)) in bars
     assert sorted(path.name for path in download.keras_cache().iterdir()) == sorted(f"{n}.gz" for n in idx.SHA256)
     assert_small_data(loading.load())
     assert len(server.served) == 4
