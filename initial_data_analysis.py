@@ -240,7 +240,7 @@ def describe_labels(args, contents, train, test, near, names):
             from pyimagesearch.model_files import building
         model = building.build(contents)
         with progress.bar("looking at the images with the network"):
-            features = predict.features(model, preparation.reshape(train[0]))
+            features = predict.outputs(predict.hidden(model), preparation.reshape(train[0]))
             predicted = predict.predict(model, preparation.reshape(test[0]))
             learned = label_errors.network_probabilities(features, train[1], len(names))
         left = label_errors.without_disputed(suspects, predicted.argmax(axis=1), test[1])

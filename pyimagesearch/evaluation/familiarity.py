@@ -35,11 +35,9 @@ def comparison(model, data_dir=None, any_data=False):
         training, test = (loading.load_part(part, data_dir, any_data)[0] for part in ("train", "test"))
     except (OSError, UserError):
         return None
-    import keras
-
     from pyimagesearch.evaluation import neighbors
 
-    hidden = keras.Model(model.inputs[0], model.layers[-1].input)
+    hidden = predict.hidden(model)
     search = neighbors.search(predict.outputs(hidden, training[:TRAINING, ..., np.newaxis]), 1)
 
     def distances(images):

@@ -46,11 +46,11 @@ def outputs(model, images, input_format=OURS):
     return np.concatenate(parts)
 
 
-def features(model, images, input_format=OURS):
-    """Return the input of the model's last layer for uint8 images (N, 28, 28, 1): float32 (N, 512) for MiniVGGNet."""
+def hidden(model):
+    """Return the model without its last layer. Its outputs are what that layer sees: for MiniVGGNet, 512 numbers."""
     import keras
 
-    return outputs(keras.Model(model.inputs[0], model.layers[-1].input), images, input_format)
+    return keras.Model(model.inputs[0], model.layers[-1].input)
 
 
 def test_time_augmentation(model, images, probabilities, input_format=OURS):

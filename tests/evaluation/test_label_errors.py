@@ -45,7 +45,7 @@ def test_a_network_that_has_learned_wrong_labels_still_helps_to_find_them():
     labels[wrong] = (truth[wrong] + 3) % 10
     recipe = dataclasses.replace(RECIPES["fast"], epochs=4, batch_size=16, learning_rate=0.02)
     model, _ = train(recipe, (images[..., None], labels), (test_images[..., None], test_labels), 10, seed=0)
-    features = predict.features(model, images[..., None])
+    features = predict.outputs(predict.hidden(model), images[..., None])
     named = label_errors.network_probabilities(features, labels, 10)
     test_named = predict.predict(model, test_images[..., None])
     assert named.shape == (600, 10)

@@ -41,7 +41,7 @@ def test_test_time_augmentation_averages_an_image_and_its_mirror_image():
 def test_features_are_what_the_last_layer_gets():
     model = MiniVGGNet.build(28, 28, 1, 10)
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), dtype=np.uint8)
-    features = predict.features(model, images)
+    features = predict.outputs(predict.hidden(model), images)
     assert features.shape == (5, 512)
     kernel, bias = model.layers[-1].get_weights()
     logits = features @ kernel + bias

@@ -12,17 +12,15 @@ from keras import layers
 from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import predict
-from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.model_files.input_format import InputFormat
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1), dtype=np.uint8)
 
 
-def load(path):
-    """Return the model at `path` and its record."""
-    contents = reading.read(path)
-    return building.build(contents), contents.record
+def load(path, architecture=None):
+    """Return the model at `path`, read and tried out in this process: what child.py does in another."""
+    return building.try_out(reading.parse(path, architecture))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def expected(model):
 
 
 def write(path, config, weights, **attributes):
-    """Write an HDF5 model as Keras 1 and 2 did. weights: {layer name: {weight name: array}}."""
+    """Write an HDF5 model as Keras 2 did. weights: {layer name: {weight name: array}}."""
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps(config).encode()
         for name, value in attributes.items():
@@ -85,52 +83,6 @@ TRAINING = json.dumps(
         "metrics": ["my_metric"],
     }
 )
-
-
-def keras_1_2(order="tf"):
-    """Keras 1.2: a bare list of layers, the old names of everything."""
-    shape = [32, 28, 28, 1] if order == "tf" else [None, 1, 28, 28]
-    return {
-        "class_name": "Sequential",
-        "config": [
-            {
-                "class_name": "Convolution2D",
-                "config": {
-                    "name": "conv", "trainable": True, "batch_input_shape": shape, "input_dtype": "float32",
-                    "nb_filter": 4, "nb_row": 3, "nb_col": 3, "init": "glorot_uniform", "activation": "relu",
-                    "border_mode": "valid", "subsample": [1, 1], "dim_ordering": order, "W_regularizer": None,
-                    "b_regularizer": None, "activity_regularizer": None, "W_constraint": None, "b_constraint": None,
-                    "bias": True,
-                },
-            },
-            {
-                "class_name": "BatchNormalization",
-                "config": {
-                    "name": "bn", "trainable": True, "epsilon": 0.001, "mode": 0, "axis": -1 if order == "tf" else 1,
-                    "momentum": 0.99, "gamma_regularizer": None, "beta_regularizer": None,
-                },
-            },
-            {
-                "class_name": "MaxPooling2D",
-                "config": {
-                    "name": "pool", "trainable": True, "pool_size": [2, 2], "strides": [2, 2],
-                    "border_mode": "valid", "dim_ordering": order,
-                },
-            },
-            {"class_name": "Dropout", "config": {"name": "drop", "trainable": True, "p": 0.25}},
-            {"class_name": "Flatten", "config": {"name": "flat", "trainable": True}},
-            {
-                "class_name": "Dense",
-                "config": {
-                    "name": "out", "trainable": True, "output_dim": 10, "init": "glorot_uniform",
-                    "activation": "linear", "W_regularizer": None, "b_regularizer": None,
-                    "activity_regularizer": None, "W_constraint": None, "b_constraint": None, "bias": True,
-                    "input_dim": 676,
-                },
-            },
-            {"class_name": "Activation", "config": {"name": "soft", "trainable": True, "activation": "softmax"}},
-        ],
-    }  # fmt: skip
 
 
 def keras_2(version):
@@ -198,30 +150,13 @@ def as_functional(sequential):
 @pytest.mark.parametrize("version", ["2.2.4", "2.3", "2.4", "2.15"])
 def test_models_of_keras_2(reference, tmp_path, version):
     write(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), keras_version=version, training_config=TRAINING)
-    model, record = load(tmp_path / "m.hdf5")
-    assert record == {}
+    model = load(tmp_path / "m.hdf5")
     np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
-
-
-@pytest.mark.parametrize("order", ["tf", "th"])
-def test_models_of_keras_1(reference, tmp_path, order):
-    weights = weights_of(reference, "{layer}_{name}")
-    wanted = expected(reference)
-    if order == "th":  # channels first: other kernels, and the flattened numbers come in another order
-        kernel = weights["conv"]["conv_kernel"]
-        weights["conv"]["conv_kernel"] = kernel.transpose(3, 2, 0, 1)
-        dense = weights["out"]["out_kernel"]
-        weights["out"]["out_kernel"] = dense.reshape(13, 13, 4, 10).transpose(2, 0, 1, 3).reshape(676, 10)
-    path = tmp_path / "model"  # no suffix: the content tells
-    write(path, keras_1_2(order), weights | {"soft": {}}, keras_version="1.2.2")
-    model, _ = load(path)
-    input_format = InputFormat(tuple(model.input_shape[1:]))
-    np.testing.assert_allclose(predict(model, IMAGES, input_format), wanted, atol=1e-6)
 
 
 def test_functional_and_nested_models(reference, tmp_path):
     write(tmp_path / "functional.h5", as_functional(keras_2("2.4")), weights_of(reference))
-    model, _ = load(tmp_path / "functional.h5")
+    model = load(tmp_path / "functional.h5")
     np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
     inner = keras_2("2.4")
@@ -233,14 +168,14 @@ def test_functional_and_nested_models(reference, tmp_path):
     order = ("conv/kernel:0", "conv/bias:0", "bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0")
     arrays = weights["conv"] | weights["bn"]
     write(tmp_path / "nested.h5", outer, {"inner": {name: arrays[name] for name in order}, "out": weights["out"]})
-    model, _ = load(tmp_path / "nested.h5")
+    model = load(tmp_path / "nested.h5")
     np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
 
 def test_the_keras_format_and_its_checks(reference, tmp_path):
     path = tmp_path / "m.keras"
     reference.save(path)
-    model, _ = load(path)
+    model = load(path)
     np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
     with zipfile.ZipFile(path) as archive:
@@ -249,8 +184,6 @@ def test_the_keras_format_and_its_checks(reference, tmp_path):
     config["config"]["layers"].insert(2, {"class_name": "Lambda", "module": "keras.layers", "config": {"name": "l"}})
     for name, content, words in (
         ("config.json", json.dumps(config).encode(), "class Lambda is not loaded, because it can run any code"),
-        ("config.json", b"[" * 100_000, "cannot load|is damaged"),
-        ("model.weights.h5", b"x", "is damaged"),
         ("model.weights.h5", None, "not a .keras file"),
     ):
         with zipfile.ZipFile(tmp_path / "bad.keras", "w") as archive:
@@ -262,34 +195,10 @@ def test_the_keras_format_and_its_checks(reference, tmp_path):
             load(tmp_path / "bad.keras")
 
 
-@pytest.mark.parametrize("network", [{}, {"filters": (16, (24, 24, 24)), "dense": 0}])
-def test_weights_alone_are_used_if_they_fit_minivggnet(tmp_path, network):
-    model = MiniVGGNet.build(28, 28, 1, 10, **network)
-    for name in ("old.h5", "new.weights.h5"):
-        if name == "old.h5":
-            write(tmp_path / name, {}, weights_of(model))
-            with h5py.File(tmp_path / name, "r+") as file:  # save_weights of Keras 2 put the groups at the top
-                del file.attrs["model_config"]
-                top = file["model_weights"]
-                file.attrs["layer_names"] = top.attrs["layer_names"]
-                for layer in list(top):
-                    file.move(f"model_weights/{layer}", layer)
-                del file["model_weights"]
-        else:
-            model.save_weights(tmp_path / name)
-        loaded, record = load(tmp_path / name)
-        assert record == {}
-        np.testing.assert_allclose(predict(loaded, IMAGES), expected(model), atol=1e-6)
-    other = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(33), layers.Dense(10)])
-    other.save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(UserError, match="only weights.*suggest.*Dense 33"):
-        load(tmp_path / "other.weights.h5")
-
-
 def test_a_fixed_batch_size_is_no_hindrance(tmp_path):
     start = keras.Input((28, 28), batch_size=32)
     keras.Model(start, layers.Dense(10)(layers.Flatten()(start))).save(tmp_path / "m.h5")
-    model, _ = load(tmp_path / "m.h5")
+    model = load(tmp_path / "m.h5")
     outputs = predict(model, IMAGES, InputFormat((28, 28), outputs="logits"))
     assert outputs.shape == (8, 10)
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
@@ -324,6 +233,6 @@ def test_real_files_of_keras_2(tmp_path):
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(scale(IMAGES), np.arange(8), verbose=0)
     model.save(tmp_path / "m.h5")
-    loaded, _ = load(tmp_path / "m.h5")
+    loaded = load(tmp_path / "m.h5")
     wanted = model.predict(scale(IMAGES), verbose=0)
     np.testing.assert_allclose(predict(loaded, IMAGES), wanted, atol=1e-6)

@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import checks, file_types, layer_classes
+from pyimagesearch.model_files import checks, file_types
 
 
 def refused(words, function, *arguments):
@@ -23,13 +23,12 @@ def refused(words, function, *arguments):
     ("values", "words"),
     [
         ({}, None),
-        ({"compress_type": zipfile.ZIP_DEFLATED, "file_size": checks.MAX_BYTES}, None),
-        ({"compress_type": zipfile.ZIP_DEFLATED, "file_size": checks.MAX_BYTES + 1}, "unpacks to 200,000,001 bytes"),
-        ({"file_size": checks.MAX_BYTES + 1}, None),  # stored, not packed: the file itself is as large
-        ({"filename": "config.json", "file_size": checks.MAX_CHARACTERS + 1}, "unpacks to 4,000,001 bytes"),
+        ({"compress_type": zipfile.ZIP_DEFLATED, "file_size": checks.MAX_PART}, None),
+        ({"file_size": checks.MAX_PART + 1}, "has 300,000,001 bytes"),
+        ({"filename": "config.json", "file_size": checks.MAX_CHARACTERS + 1}, "has 4,000,001 bytes"),
         ({"compress_type": zipfile.ZIP_BZIP2}, "in a way that Keras does not use"),
         ({"compress_type": zipfile.ZIP_LZMA}, "in a way that Keras does not use"),
-        ({"flag_bits": 1}, "is encrypted"),
+        ({"flag_bits": 1}, "encrypted"),
     ],
 )
 def test_members_of_an_archive(values, words):
@@ -100,12 +99,6 @@ def test_the_sizes_of_all_arrays_add_up():
         refused("take more than", checks.check_array, "a", item, checks.MAX_BYTES - 39)
 
 
-@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_not_finite(number):
-    refused("the weights 'a' are not all finite", checks.check_finite, "a", np.float32([0, number]))
-    refused("not finite numbers", checks.check_outputs, np.float32([[0, number]]))
-
-
 @pytest.mark.parametrize("name", checks.REFUSED)
 def test_each_class_that_is_refused(name):
     refused(f"class {name} is not loaded, because {re.escape(checks.REFUSED[name])}", checks.check_class, name)
@@ -119,75 +112,24 @@ def test_classes():
     refused("is not the name of a layer", checks.check_class, ["Dense"])
 
 
-def test_models_with_one_input_and_one_output_of_bounded_size(monkeypatch):
-    one, other = keras.Input((4, 4, 1)), keras.Input((4, 4, 1))
-    first, second = layers.Conv2D(2, 3, name="first")(one), layers.Dense(3, name="second")(one)
-    inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Flatten(), layers.Dense(5, name="inside")], name="inner")
+def test_models_with_one_input_and_one_output():
+    one, other = keras.Input((28, 28, 1)), keras.Input((28, 28, 1))
+    flat = layers.Flatten()(one)
+    first, second = layers.Dense(2)(flat), layers.Dense(3)(flat)
     refused("1 inputs and 2 outputs", checks.check_model, keras.Model(one, [first, second]))
-    refused("2 inputs and 1 outputs", checks.check_model, keras.Model([one, other], layers.Add()([one, other])))
-    model = keras.Model(one, inner(layers.Conv2D(2, 3, padding="same")(one)))
-    names = [layer.name for layer in checks.every_layer(model)]
-    assert "inside" in names and "inner" not in names
-    checks.check_model(model)
-    assert checks.largest_output(model) == 4 * 4 * 2
-    operations = sum(checks._operations(layer) for layer in checks.every_layer(model))
-    for limit, enough, words in (
-        ("MAX_OUTPUTS", 32, "computes more than 31 numbers"),
-        ("MAX_OPERATIONS", operations, "multiplications for one image"),
-        ("MAX_LAYERS", len(names), "more than .* layers"),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(checks, limit, enough)
-            checks.check_model(model)
-            patch.setattr(checks, limit, enough - 1)
-            refused(words, checks.check_model, model)
+    both = layers.Dense(3)(layers.Flatten()(layers.Add()([one, other])))
+    refused("2 inputs and 1 outputs", checks.check_model, keras.Model([one, other], both))
+    checks.check_model(keras.Model(one, first))
 
 
-@pytest.mark.parametrize(
-    ("shape", "layer", "operations"),
-    [
-        ((8, 8, 2), layers.Conv2D(3, 3, padding="same"), (9 * 2 * 3 + 3) * 64 + 64 * 3),
-        ((2, 8, 8), layers.Conv2D(3, 3, padding="same", data_format="channels_first"), (9 * 2 * 3 + 3) * 64 + 64 * 3),
-        ((None, None, 1), layers.Conv2D(3, 1), (3 + 3) * 64 * 64 + 64 * 64 * 3),  # any size: that of a large image
-        ((6,), layers.Dense(4), 7 * 4 + 4),
-        ((8, 8, 2), layers.MaxPooling2D(4), 2 * 2 * 2 * 16),
-        ((5, 3), layers.SimpleRNN(2), (3 * 2 + 2 * 2 + 2 + 100_000) * 5),
-    ],
-)
-def test_operations_of_a_layer_by_hand(shape, layer, operations):
-    layer(keras.Input(shape))
-    assert checks._operations(layer) == operations
-
-
-def test_attention_costs_the_square_of_the_positions():
-    start = keras.Input((50, 4))
-    layer = layers.MultiHeadAttention(2, 2)
-    layer(start, start)
-    assert checks._operations(layer) >= 2 * 50 * 50 * 4
-
-
-def test_a_layer_with_several_outputs_computes_all_of_them():
-    states = layers.LSTM(6, return_state=True)(keras.Input((5, 3)))
-    assert checks._numbers(states) == 18
-
-
-def test_the_deadline_counts_processor_time(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(checks.time, "process_time", lambda: now[0])
-    deadline = checks.Deadline()
-    now[0] += checks.MAX_SECONDS
-    deadline.check()
-    now[0] += 0.1
-    refused("takes more than 10 s", deadline.check)
-
-
-def test_operations_that_derive_from_other_operations_are_known():
-    derived = {
-        kind.__name__
-        for kind in layer_classes.operations().values()
-        if keras.Operation not in kind.__bases__ and kind.__module__.startswith("keras.src.ops.")
-    }
-    assert derived
+def test_the_largest_output_counts_models_inside_and_all_outputs_of_a_layer():
+    start = keras.Input((4, 4, 1))
+    inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Conv2D(9, 3, padding="same"), layers.Flatten()])
+    model = keras.Model(start, inner(layers.Conv2D(2, 3, padding="same")(start)))
+    assert checks.largest_output(model) == 4 * 4 * 9
+    rows = keras.Input((5, 3))
+    states = layers.LSTM(6, return_state=True)(rows)
+    assert checks.largest_output(keras.Model(rows, states[0])) == 18
 
 
 def test_what_an_hdf5_file_holds_that_is_no_model():

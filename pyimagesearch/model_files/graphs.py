@@ -1,0 +1,113 @@
+"""Connect the layers of a Functional model as its config says, also operations such as x / 255. Needs Keras."""
+
+import functools
+import inspect
+import re
+
+import keras
+
+from pyimagesearch.errors import UserError
+
+# Keras 2 (tf.keras) wrote a call of a TensorFlow function, such as x / 255, as a layer of one of these classes.
+TF_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+# What keras.ops calls a function or an argument of TensorFlow, where the names differ.
+TF_NAMES = {"truediv": "true_divide", "pow": "power", "getitem": "get_item", "shape": "newshape", "perm": "axes"}
+TF_NAMES |= {"abs": "absolute"}
+
+
+def operation(name, config):
+    """Return a function that computes an operation of a config on tensors: one of keras.ops."""
+    if name in TF_FUNCTIONS:
+        last = str(config.get("function")).split(".")[-1].removeprefix("reduce_")
+        name, known = TF_NAMES.get(last, last), config.get("function")
+    else:
+        name, known = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), name
+    function = getattr(keras.ops, name, None) or getattr(keras.ops.image, name, None)
+    if not inspect.isfunction(function):
+        raise UserError(f"it calls the function {known!r}, which keras.ops does not have")
+    parameters = inspect.signature(function).parameters
+    given = {key: value for key, value in config.items() if key in parameters and key != "name"}
+    return functools.partial(_compute, function, given)
+
+
+def _compute(function, given, *tensors, **options):
+    """Call a function of keras.ops with the arguments of Keras 3 or of TensorFlow."""
+    parameters = inspect.signature(function).parameters
+    tensors += tuple(options.pop(key) for key in ("y", "b", "slice_spec") if key in options)
+    if function is keras.ops.get_item:
+        tensors = (tensors[0], tuple(tensors[1]) if isinstance(tensors[1], list) else tensors[1])
+    options = {TF_NAMES.get(key, key): value for key, value in options.items()}
+    return function(*tensors, **given, **{key: value for key, value in options.items() if key in parameters})
+
+
+def connect(config, build):
+    """Return the Functional model of a config. build: returns the layer or operation of an entry in it."""
+    entries = config.get("layers")
+    if not entries or not all(isinstance(one, dict) and "name" in one for one in entries):
+        raise UserError("its config has a model without layers, or layers without names")
+    built = {entry["name"]: build(entry) for entry in entries}
+    ends = [_references(config.get(key)) for key in ("input_layers", "output_layers")]
+    # The first call of a layer has the number 0, but that of a model in Keras 2, which counted its own graph as one.
+    first = {}
+    for name, number, _ in [*_references([entry.get("inbound_nodes") for entry in entries]), *ends[1]]:
+        first[name] = min(first.get(name, number), number) if isinstance(built.get(name), keras.Model) else 0
+    calls = [
+        (entry["name"], first.get(entry["name"], 0) + number, node)
+        for entry in entries
+        for number, node in enumerate(entry.get("inbound_nodes", []))
+    ]
+    tensors = {(name, 0, 0): one.output for name, one in built.items() if isinstance(one, keras.layers.InputLayer)}
+    while calls:
+        waiting = []
+        for name, number, node in calls:
+            if all(reference in tensors for reference in _references(node)):
+                positions, options = _arguments(node, tensors)
+                outputs = keras.tree.flatten(built[name](*positions, **options))
+                tensors |= {(name, number, index): tensor for index, tensor in enumerate(outputs)}
+            else:
+                waiting.append((name, number, node))
+        if len(waiting) == len(calls):
+            raise UserError("its layers are connected in a circle, or to layers that it does not have")
+        calls = waiting
+    inputs, outputs = ([tensors[reference] for reference in end] for end in ends)
+    return keras.Model(*(one if len(one) > 1 else one[0] for one in (inputs, outputs)), name=config.get("name"))
+
+
+def _references(value):
+    """Return [(name of a layer, number of its call, number of its output)] of all tensors that a value names."""
+    if isinstance(value, dict):
+        return _references([one for key, one in value.items() if key != "shape"])
+    if not isinstance(value, list):
+        return []
+    rest = value[3:] if _is_reference(value) else value
+    return [tuple(value[:3])] * _is_reference(value) + [one for inner in rest for one in _references(inner)]
+
+
+def _is_reference(value):
+    numbers = all(isinstance(number, int) for number in value[1:3])
+    return len(value) > 2 and isinstance(value[0], str) and value[0] != "_CONSTANT_VALUE" and numbers
+
+
+def _arguments(node, tensors):
+    """Return (positional arguments, options) of the call that a node describes, with the tensors in their places."""
+    if isinstance(node, dict):  # Keras 3
+        return _resolved(node["args"], tensors), _resolved(node["kwargs"], tensors)
+    node = node if isinstance(node[0], list) else [node]
+    options = _resolved(node[0][3], tensors) if len(node[0]) > 3 else {}
+    inputs = [one[2] if one[0] == "_CONSTANT_VALUE" else tensors[tuple(one[:3])] for one in node]
+    return [inputs if len(inputs) > 1 else inputs[0]], options
+
+
+def _resolved(value, tensors):
+    """Return an argument with tensors and slices in place of what describes them."""
+    if isinstance(value, list):
+        reference = _is_reference(value) and tuple(value[:3])
+        return tensors[reference] if reference in tensors else [_resolved(one, tensors) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kind, config = value.get("class_name"), value.get("config") or value
+    if kind == "__keras_tensor__":
+        return tensors[tuple(config["keras_history"])]
+    if kind == "__slice__" or value.keys() == {"start", "stop", "step"}:
+        return slice(config["start"], config["stop"], config["step"])
+    return ... if kind == "__ellipsis__" else {key: _resolved(one, tensors) for key, one in value.items()}
