@@ -51,7 +51,7 @@ def most_confused(predicted, labels, classes, count=3):
     return [(int(pairs.flat[k]), *map(int, np.unravel_index(k, pairs.shape))) for k in order if pairs.flat[k]]
 
 
-def confident_mistakes(probabilities, labels, count=10):
+def confident_mistakes(probabilities, labels, count=4):
     """Return the numbers of the `count` wrong predictions with the highest confidence, the highest first."""
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]

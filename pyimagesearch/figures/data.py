@@ -8,20 +8,25 @@ from pyimagesearch.figures.style import BLUE, GRAY, RED, WIDTH, Figure, draw_ima
 
 
 @own_style
-def numbers(image, name):
-    """Draw an image, uint8 (height, width), as the numbers that it is, each on its own gray. name: of its class."""
-    height, width = image.shape
-    drawn = WIDTH * height / width  # inches
-    figure = Figure(figsize=(WIDTH, drawn + 0.4))
-    axes = figure.add_axes((0, 0, 1, drawn / (drawn + 0.4)))
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, aspect="auto")
-    axes.set_axis_off()
-    for (row, column), value in np.ndenumerate(image):
-        color = "black" if value > 127 else "white" if value else "#909090"
-        axes.text(column, row, str(value), ha="center", va="center_baseline", color=color, fontsize=9.5)
+def numbers(image, name, corner=(14, 0), side=10):
+    """Draw an image, uint8 (height, width), and beside it a square of it as the numbers that it is.
+
+    name: of its class; corner: row and column of the square's upper left pixel; side: of the square, in pixels.
+    """
+    top, left = corner
+    part = image[top : top + side, left : left + side]
+    figure = Figure(figsize=(WIDTH, 5), layout="constrained")
+    whole, square = figure.subplots(1, 2)
+    draw_image(whole, image, "{} x {} pixels".format(*image.shape), fontsize=11)
+    draw_image(square, part, "the blue square, in numbers", fontsize=11)
+    for axes in (whole, square):
+        no_ticks(axes)
+    whole.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor="#56B4E9", linewidth=3))
+    for (row, column), value in np.ndenumerate(part):
+        color = "black" if value > 127 else "white"
+        square.text(column, row, str(value), ha="center", va="center_baseline", color=color, fontsize=10)
     figure.suptitle(
-        f"What a computer sees of this image ({short(name)}): {height}x{width} numbers, from 0 (black) to 255 (white)",
-        fontsize=12,
+        f"What a computer sees of this image ({short(name)}): numbers from 0 (black) to 255 (white)", fontsize=12
     )
     return figure
 
@@ -164,13 +169,13 @@ def class_means(means, nearest, deviations, class_names, columns=10):
 
 
 @own_style
-def suspicious_labels(images, suspects, class_names, other="the class of the neighbors", rows=3, columns=10):
+def suspicious_labels(images, suspects, class_names, other="the class of the neighbors", rows=2, columns=5):
     """Draw a contact sheet of images whose label looks wrong: the label above, and below what it might be.
 
     images: uint8 (N, 28, 28); suspects: label_errors.Suspect each, of which index, label and other are used; other:
     what Suspect.other is.
     """
-    figure, grid = style.panels(rows, columns, 1.3 * rows + 0.6)
+    figure, grid = style.panels(rows, columns, 2.4 * rows + 0.6)
     for axes, suspect in zip(grid.flat, suspects, strict=False):
         draw_image(axes, images[suspect.index], short(class_names[suspect.label], 12), fontsize=10, pad=3)
         axes.set_xlabel(short(class_names[suspect.other], 12), fontsize=10, color=RED, weight="bold", labelpad=3)

@@ -2,11 +2,10 @@
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm, to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.evaluation.calibration import BINS
 from pyimagesearch.evaluation.metrics import confident_mistakes
 from pyimagesearch.evaluation.occlusion import PATCH
 from pyimagesearch.figures import style
@@ -63,28 +62,45 @@ def confusion_matrix(matrix, class_names):
 
 
 @own_style
-def predictions(images, labels, probabilities, class_names, rows=5, columns=8):
-    """Draw a montage of images spread evenly over the set, each with the predicted class.
+def predictions(images, labels, probabilities, class_names, right=9, wrong=3, columns=6):
+    """Draw images, most of which are predicted correctly, each with its class and its three largest probabilities.
 
-    Green: right. Red: wrong, with the true class in brackets. images: uint8 (N, 28, 28, 1); labels: (N,);
-    probabilities: (N, classes).
+    Correct predictions and mistakes are chosen evenly over the set. Green: correct. Red: wrong. images: uint8
+    (N, 28, 28, 1); labels: (N,); probabilities: (N, classes).
     """
-    chosen = np.unique(np.linspace(0, len(labels) - 1, rows * columns).astype(int))
-    figure, grid = style.panels(rows, columns, 7.4)
     predicted = probabilities.argmax(axis=1)
-    wrong = int((predicted[chosen] != labels[chosen]).sum())
-    for axes, index in zip(grid.flat, chosen, strict=False):
-        guess, truth = short(class_names[predicted[index]], 13), short(class_names[labels[index]], 13)
-        title, color, weight = f"\n{guess}", GREEN, "normal"
-        if predicted[index] != labels[index]:
-            title, color, weight = f"{guess}\n({truth})", RED, "bold"
-        style.draw_image(axes, images[index, :, :, 0], title, color=color, weight=weight, fontsize=10)
+    groups = np.flatnonzero(predicted == labels), np.flatnonzero(predicted != labels)
+    chosen = [_evenly(group, count) for group, count in zip(groups, (right, wrong), strict=True)]
+    indices = np.sort(np.concatenate(chosen))
+    rows = -(-len(indices) // columns)
+    figure = Figure(figsize=(WIDTH, 0.6 + 2.4 * rows), layout="constrained")
+    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 0.75] * rows)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, index in enumerate(indices):
+        row, column = divmod(place, columns)
+        style.draw_image(
+            grid[2 * row, column], images[index, :, :, 0], short(class_names[labels[index]], 14), fontsize=11
+        )
+        bars, likeliest = grid[2 * row + 1, column], np.argsort(-probabilities[index], kind="stable")[:3]
+        values, color = probabilities[index][likeliest], GREEN if predicted[index] == labels[index] else RED
+        bars.barh(range(len(values)), values, color=[color] + [GRAY] * 2, alpha=0.35, height=0.9)
+        for height, (value, number) in enumerate(zip(values, likeliest, strict=True)):
+            text = f" {short(class_names[number], 12)} {value:.0%}"
+            bars.text(0, height, text, va="center_baseline", fontsize=10, weight="normal" if height else "bold")
+        bars.set(xlim=(0, 1), ylim=(2.6, -0.6))
     figure.suptitle(
-        f"{len(chosen)} test images and their predicted classes: {len(chosen) - wrong} right (green), {wrong} wrong\n"
-        "(red and bold, with the true class in brackets)",
+        f"{len(chosen[0])} of {len(groups[0]):,} test images that are predicted correctly (green), "
+        f"{len(chosen[1])} of {len(groups[1]):,} that are not (red)\n"
+        "Above: the label. Below: the three largest probabilities",
         fontsize=12,
     )
     return figure
+
+
+def _evenly(values, count):
+    """Return `count` of the values, spread evenly, or all if there are no more."""
+    return values[np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).astype(int))]
 
 
 @own_style
@@ -114,12 +130,13 @@ def explanations(explanations, class_names):
     """
     columns = 1 if len(explanations) == 1 else 2
     lines = -(-len(explanations) // columns)
-    figure = Figure(figsize=(WIDTH, 1.4 + 1.3 * lines), layout="constrained")
-    *bands, foot = figure.subfigures(lines + 1, 1, height_ratios=[1.3] * lines + [0.7], squeeze=False).flat
+    each = 1.8 if len(explanations) <= 4 else 1.3  # inches
+    figure = Figure(figsize=(WIDTH, 1.4 + each * lines), layout="constrained")
+    *bands, foot = figure.subfigures(lines + 1, 1, height_ratios=[each] * lines + [0.7], squeeze=False).flat
     low = 100 * min(one.falls.min() for one in explanations)  # percentage points
     high = 100 * max(one.falls.max() for one in explanations)
-    scale = max(5, -low, high)  # so that the noise of a prediction that nothing changes has hardly a color
-    colors = ScalarMappable(Normalize(-scale, scale), OVERLAY)
+    least = max(5, 0.2 * max(-low, high))  # so that the noise of a prediction that nothing changes has hardly a color
+    colors = ScalarMappable(TwoSlopeNorm(0, -max(least, -low), max(least, high)), OVERLAY)
     cells = [cell for band in bands for cell in band.subfigures(1, columns, squeeze=False).flat]
     for cell, one in zip(cells, explanations, strict=False):
         panels = cell.subplots(1, 3, width_ratios=(1, 1, 1.1))
@@ -130,7 +147,6 @@ def explanations(explanations, class_names):
         panels[0].set_title(short(one.name, 40), fontsize=10, loc="left", pad=3)
         _class_bars(panels[2], one, class_names)
     bar = foot.colorbar(colors, cax=foot.add_axes((0.2, 0.7, 0.6, 0.2)), orientation="horizontal")
-    bar.ax.set_xlim(min(low, -0.1 * scale), max(high, 0.1 * scale))
     bar.set_label("fall of the probability of the predicted class, percentage points", fontsize=10)
     star = "" if explanations[0].truth is None else ", the label has a *"
     figure.suptitle(
@@ -165,15 +181,14 @@ def _class_bars(axes, explanation, class_names, most=3):
 
 @own_style
 def reliability(result):
-    """Draw accuracy against confidence, before and after temperature scaling, and the number of images below.
+    """Draw accuracy against confidence, before and after temperature scaling.
 
     result: a dict as of metrics.evaluate, of which calibration, calibration_after_scaling and temperature are used.
     """
-    figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5), layout="constrained")
     titles = "as predicted", f"after temperature scaling (T = {result['temperature']:.2f})"
     both = result["calibration"], result["calibration_after_scaling"]
-    panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
-    for (axes, below), title, bins in zip(panels.T, titles, both, strict=True):
+    for axes, title, bins in zip(figure.subplots(1, 2, sharey=True), titles, both, strict=True):
         confidence, accuracy, count = (np.array(bins[name]) for name in ("confidence", "accuracy", "count"))
         axes.plot([0, 1], [0, 1], "--", color=GRAY)
         for few, color, face in (False, BLUE, BLUE), (True, GRAY, "none"):
@@ -183,25 +198,17 @@ def reliability(result):
             )
         axes.text(0.03, 0.94, "underconfident", color=GRAY, fontsize=11)
         axes.text(0.98, 0.04, "overconfident", color=GRAY, fontsize=11, ha="right")
-        axes.set_title(f"{title}\nexpected calibration error {bins['error']:.2%}", fontsize=12)
-        axes.set(xlim=(0, 1.04), ylim=(0, 1.04))
-        middles = (np.minimum(confidence * BINS // 1, BINS - 1) + 0.5) / BINS
-        bars = below.bar(middles, count, width=0.05, color=[GRAY if number < FEW else BLUE for number in count])
-        below.bar_label(bars, [f"{number:,}" for number in count], rotation=90, fontsize=9.5, padding=2)
-        below.set(xlabel="confidence (largest probability)", yscale="log", ylim=(0.7, 300 * max(count)), yticks=[])
-        for one in (axes, below):
-            open_frame(one)
-        below.spines["left"].set_visible(False)
+        axes.set_title(f"{title}\nexpected calibration error {bins['error']:.1%}", fontsize=12)
+        axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xlabel="confidence (largest probability)")
+        open_frame(axes)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    panels[0, 0].set_ylabel("accuracy")
-    panels[1, 0].set_ylabel("images\n(log scale)")
+    figure.axes[0].set_ylabel("accuracy")
     gaps = [np.average(np.subtract(bins["accuracy"], bins["confidence"]), weights=bins["count"]) for bins in both]
     before, after = (f"{100 * abs(gap):.1f} points {'below' if gap > 0 else 'above'}" for gap in gaps)
     figure.suptitle(
         f"The mean confidence is {before} the accuracy; after temperature scaling {after}\n"
-        "Calibration curve (reliability diagram). Dashed: confidence equals accuracy. "
-        f"Hollow: fewer than {FEW} images",
+        f"Dashed: confidence equals accuracy. Hollow: fewer than {FEW} images",
         fontsize=12,
     )
     return figure

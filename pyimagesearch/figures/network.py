@@ -86,28 +86,35 @@ def _cuboid(axes, center, length, side, color):
 
 
 @own_style
-def filters(kernels, columns=8, most=32):
-    """Draw the filters of a first convolution with their weights, all on one scale of colors.
+def filters(stages, shown=8):
+    """Draw filters of a first convolution with their weights, a row for each stage of the training.
 
-    kernels: float (rows, columns, channels, filters), the first channel and the first `most` filters are drawn.
-    Weights are written into the cells of filters of up to 3x3.
+    stages: {"before training": float (rows, columns, channels, filters), ...}. The `shown` filters are drawn that
+    changed most from the first stage to the last; of several channels, the first. Each filter has one scale of colors
+    for all stages. Weights are written into the cells of filters of up to 3x3.
     """
-    height, width, channels, count = kernels.shape
-    shown = np.moveaxis(kernels[:, :, 0, :most], -1, 0)
-    scale = float(np.abs(shown).max()) or 1.0
-    lines = -(-len(shown) // columns)
-    figure, grid = panels(lines, columns, 0.9 + 1.3 * lines)
-    for number, (axes, kernel) in enumerate(zip(grid.flat, shown, strict=False), start=1):
-        drawn = axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
-        axes.set_title(f"filter {number}", fontsize=9.5, pad=3)
-        for (row, column), weight in np.ndenumerate(kernel if max(height, width) <= 3 else np.empty((0, 0))):
-            color = "white" if abs(weight) > 0.7 * scale else "black"
-            axes.text(column, row, _weight(weight), ha="center", va="center", fontsize=9.5, color=color)
-    figure.colorbar(drawn, ax=grid, label="weight", shrink=0.9, aspect=30, pad=0.01)
+    first, *_, last = [*stages.values()] * 2
+    height, width, channels, count = last.shape
+    flat = [kernel[:, :, 0].reshape(-1, count) for kernel in (first, last)]
+    before, after = (one / np.maximum(np.linalg.norm(one, axis=0), 1e-12) for one in flat)  # the scale matters little
+    chosen = np.argsort(-np.linalg.norm(after - before, axis=0), kind="stable")[:shown]
+    figure, grid = panels(len(stages), max(len(chosen), 4), 0.9 + 1.15 * len(stages))
+    for axes in grid[:, len(chosen) :].flat:
+        axes.set_axis_off()
+    scales = np.maximum(np.max([np.abs(kernel[:, :, 0]).max(axis=(0, 1)) for kernel in stages.values()], axis=0), 1e-12)
+    for row, (stage, kernels) in enumerate(stages.items()):
+        grid[row, 0].set_ylabel(stage.replace(" ", "\n", 1), fontsize=11)
+        for axes, number in zip(grid[row], chosen, strict=False):
+            kernel, scale = kernels[:, :, 0, number], scales[number]
+            axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
+            axes.set_title("" if row else f"filter {number + 1}", fontsize=10, pad=3)
+            for (i, j), weight in np.ndenumerate(kernel if max(height, width) <= 3 else np.empty((0, 0))):
+                color = "white" if abs(weight) > 0.7 * scale else "black"
+                axes.text(j, i, _weight(weight), ha="center", va="center", fontsize=9.5, color=color)
     size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
-    part = f"The {count}" if len(shown) == count else f"The first {len(shown)} of {count}"
+    what = "the ones that changed most" if len(stages) > 1 else "as they are"
     figure.suptitle(
-        f"{part} filters of the first convolution ({size}).\n"
+        f"{len(chosen)} of {count} filters of the first convolution ({size}), {what}.\n"
         "Orange adds a pixel, purple subtracts it: opposite colors side by side respond to an edge between them",
         fontsize=12,
     )

@@ -25,7 +25,7 @@ def curves(history, recipe, classes=10):
     figure = Figure(figsize=(WIDTH, 6), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(3.4, 1))
     last, rates = len(history["accuracy"]), history["learning_rates"]
-    epochs, span = np.arange(1, last + 1), max(last - 1, 1)
+    epochs = np.arange(1, last + 1)
     ticks = MaxNLocator(integer=True, min_n_ticks=1).tick_values(1, last)
     mixed = " of mixed images (CutMix)" if recipe.cutmix else ""
     guess, chance = f"cross-entropy ({math.log(classes):.2f}: guessing)", f"accuracy ({1 / classes:.0%}: guessing)"
@@ -42,7 +42,7 @@ def curves(history, recipe, classes=10):
             text = axes.annotate(form.format(values[-1]), (last, values[-1]), place, textcoords="offset points")
             text.set(color=color, va="center", fontsize=10, weight="bold")
         axes.set(title=title, xlabel="epoch", ylabel=unit, xticks=[tick for tick in ticks if 1 <= tick <= last])
-        axes.set_xlim(1 - 0.06 * span, last + 0.2 * span)  # with room for the last values
+        axes.set_xlim(0, 1.16 * last)  # with room for the last values
         axes.margins(y=0.08)
         open_frame(axes)
         if key == "accuracy":
@@ -53,7 +53,7 @@ def curves(history, recipe, classes=10):
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     axes = figure.add_subplot(grid[1, :])
     axes.plot(np.linspace(0, last, len(rates)), rates, color=GREEN)
-    axes.set(xlabel="epochs of training", ylabel="learning rate", xlim=(0, last), ylim=(0, 1.1 * max(rates) or 1))
+    axes.set(xlabel="epoch", ylabel="learning rate", xlim=(0, 1.16 * last), ylim=(0, 1.1 * max(rates) or 1))
     axes.set_title(SCHEDULES.get(recipe.schedule, recipe.schedule), loc="right", fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     open_frame(axes)

@@ -82,8 +82,10 @@ FIGURES = {
     "explanations of photos": lambda: evaluation.explanations(explained(3, truth=None), CLASS_NAMES),
     "explanations in which nothing matters": lambda: evaluation.explanations(explained(2, scale=0), CLASS_NAMES),
     "reliability": lambda: evaluation.reliability(RELIABILITY),
-    "filters": lambda: network.filters(KERNELS[..., :32]),
-    "filters of color images": lambda: network.filters(np.zeros((5, 5, 3, 4))),
+    "filters": lambda: network.filters(
+        {"before training": KERNELS, "after one epoch": 2 * KERNELS, "at the end": KERNELS}
+    ),
+    "filters of color images": lambda: network.filters({"at the end": np.zeros((5, 5, 3, 3))}),
     "feature_maps": lambda: network.feature_maps(IMAGES[0, ..., None], MAPS, KERNELS, np.eye(10)[3], CLASS_NAMES),
     "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], [], None, np.eye(10)[3], CLASS_NAMES),
     "photos": lambda: photos.photos([("a photo with a long name.jpg", PHOTO, np.eye(10)[1])] * 2, CLASS_NAMES),
@@ -172,10 +174,25 @@ def test_ten_explanations_fit_on_a_screen():
     assert evaluation.explanations(explained(10), CLASS_NAMES).get_figheight() < style.WIDTH
 
 
-def test_an_image_is_drawn_as_its_numbers():
-    axes = data.numbers(IMAGES[3], "Dress").axes[0]
-    drawn = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axes.texts}
-    assert drawn == {place: str(value) for place, value in np.ndenumerate(IMAGES[3])}
+def test_a_square_of_an_image_is_drawn_as_its_numbers():
+    whole, square = data.numbers(IMAGES[3], "Dress", corner=(8, 5), side=4).axes
+    drawn = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in square.texts}
+    assert drawn == {place: str(value) for place, value in np.ndenumerate(IMAGES[3][8:12, 5:9])}
+    assert whole.patches[0].get_bbox().bounds == (4.5, 7.5, 4, 4)  # left, top, width, height
+
+
+def test_predictions_show_correct_ones_and_mistakes_with_their_largest_probabilities():
+    probabilities = np.full((200, 10), 0.01)
+    probabilities[np.arange(200), LABELS] = 0.91
+    probabilities[150] = np.eye(10)[3]  # wrong: it is class 0
+    figure = evaluation.predictions(reshape(IMAGES), LABELS, probabilities, CLASS_NAMES, right=2, wrong=3, columns=3)
+    assert "2 of 199 test images" in texts(figure) and "1 of 1 that are not" in texts(figure)
+    first, wrong, last = figure.axes[:3]
+    assert [axes.get_title() for axes in (first, wrong, last)] == ["T-shirt/top", "T-shirt/top", "Ankle boot"]
+    below = [[text.get_text().strip() for text in axes.texts] for axes in figure.axes[3:6]]
+    assert [names[0] for names in below] == ["T-shirt/top 91%", "Dress 100%", "Ankle boot 91%"]
+    colors = [axes.patches[0].get_facecolor()[:3] for axes in figure.axes[3:6]]
+    assert colors == [to_rgba(color)[:3] for color in (style.GREEN, style.RED, style.GREEN)]
 
 
 def test_a_convolution_is_drawn_in_numbers_that_add_up():
@@ -233,18 +250,22 @@ def test_a_calibration_curve_shows_how_many_images_and_which_are_too_few():
     enough, few = figure.axes[0].collections
     assert enough.get_offsets().tolist() == [[0.95, 0.97]] and few.get_offsets().tolist() == [[0.3, 0.4]]
     assert len(few.get_facecolor()) == 0 < len(enough.get_facecolor())
-    assert [text.get_text() for text in figure.axes[2].texts] == ["19", "20"]
-    assert [bar.get_height() for bar in figure.axes[2].patches] == [19, 20]
 
 
-def test_filters_have_their_weights_in_the_cells_and_one_scale():
-    kernels = np.zeros((3, 3, 1, 2))
-    kernels[0, 0, 0], kernels[1, 1, 0] = (-0.123, 1.26), (-12.3, -0.001)
-    figure = network.filters(kernels)
-    first, second = figure.axes[:2]
-    assert [text.get_text() for text in first.texts] == ["-.12", "0", "0", "0", "-12", "0", "0", "0", "0"]
-    assert [text.get_text() for text in second.texts] == ["1.3", *["0"] * 8]
-    assert first.images[0].get_clim() == second.images[0].get_clim() == (-12.3, 12.3)
+def test_filters_are_drawn_at_each_stage_with_their_weights_those_that_changed_most_first():
+    before = np.zeros((3, 3, 1, 6))
+    before[0, 0, 0] = 1
+    before[0, 0, 0, 5], before[1, 1, 0, 5] = -0.123, -12.3
+    after = before.copy()
+    after[..., 5] *= 2  # a scale is no change
+    after[2, 2, 0, 4] = 0.5
+    figure = network.filters({"before training": before, "at the end": after}, shown=2)
+    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["before\ntraining", "at\nthe end"]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["filter 5", "filter 1"]  # those that changed most
+    assert [text.get_text() for text in figure.axes[4].texts] == ["1.0", *["0"] * 7, ".50"]
+    assert figure.axes[0].images[0].get_clim() == figure.axes[4].images[0].get_clim() == (-1, 1)
+    (last,) = [axes for axes in network.filters({"at the end": before}, shown=6).axes if axes.get_title() == "filter 6"]
+    assert [text.get_text() for text in last.texts] == ["-.12", "0", "0", "0", "-12", "0", "0", "0", "0"]
 
 
 def test_feature_maps_are_tied_to_their_filters_and_end_with_the_prediction():
@@ -270,7 +291,7 @@ def test_diagram_names_the_layer_with_most_parameters():
 
 def test_curves_count_epochs_from_one_in_whole_numbers():
     figure = training.curves(HISTORY, RECIPES["classic"])
-    assert figure.axes[2].get_xlabel() == "epochs of training"
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1  # all three end at the same epoch
     for axes in figure.axes[:2]:
         assert axes.lines[0].get_xdata().tolist() == [1, 2]
         assert axes.get_legend() is None
