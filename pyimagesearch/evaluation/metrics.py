@@ -58,7 +58,7 @@ def confident_mistakes(probabilities, labels, count=4):
 
 
 def summary(result, count):
-    """Return what evaluate() found for `count` images as text; "tta", if there, is evaluate() with flips."""
+    """Return what evaluate() found for `count` images as sentences; "tta", if there, is evaluate() with flips."""
     low, high = result["accuracy_interval"]
     before, after = result["calibration"]["error"], result["calibration_after_scaling"]["error"]
     lines = [
@@ -76,20 +76,22 @@ def summary(result, count):
             f"with test-time augmentation (horizontal flip): accuracy {accuracy:.2%}, cross-entropy {loss:.4f}"
         )
     pairs = ", ".join(f"{one} / {other} {mistakes}" for mistakes, one, other in result["most_confused"])
-    lines.append(f"most confused pairs (errors in both directions): {pairs or 'none'}")
-    return "\n".join(lines)
+    return [*lines, f"most confused pairs (errors in both directions): {pairs or 'none'}"]
 
 
 def report_text(probabilities, labels, class_names):
     """Return scikit-learn's classification report as text, with a line that says what its columns are."""
-    return _report(probabilities.argmax(axis=1), labels, class_names, digits=3) + (
-        "  precision: fraction of the predictions of a class that are correct; recall: fraction of its images that\n"
-        "  are predicted as that class; f1-score: the harmonic mean of both; support: its number of images"
+    names = [name if len(name) <= 39 else f"{name[:36]}..." for name in class_names]  # 80 columns in all
+    return _report(probabilities.argmax(axis=1), labels, names, digits=3) + (
+        "  precision: fraction of the predictions of a class that are correct; recall:\n"
+        "  fraction of its images that are predicted as that class; f1-score: the\n"
+        "  harmonic mean of both; support: its number of images"
     )
 
 
 def _report(predicted, labels, class_names, **options):
-    classes = range(len(class_names))
+    occurring = np.union1d(labels, predicted)  # an average over classes that do not occur would be too low
+    names = [class_names[number] for number in occurring]
     return metrics.classification_report(
-        labels, predicted, labels=classes, target_names=class_names, zero_division=0, **options
+        labels, predicted, labels=occurring, target_names=names, zero_division=0, **options
     )

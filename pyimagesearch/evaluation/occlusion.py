@@ -19,7 +19,8 @@ class Explanation:
     image           uint8 (height, width)
     probabilities   (classes,), of this image
     predicted       the number of the class whose probability is followed
-    falls           float (height, width), see occlusion_maps()
+    falls           float (height, width): by how much its probability falls, -1 to 1, when a patch around that pixel is
+                    black; negative where it rises
     truth           the number of the true class; None: not known
     """
 
@@ -48,57 +49,31 @@ class Explanation:
             "image": self.name,
             "prediction": class_names[self.predicted],
             **label,
-            "probabilities": dict(zip(class_names, np.asarray(self.probabilities).tolist(), strict=True)),
+            "probabilities": dict(zip(class_names, self.probabilities.tolist(), strict=True)),
             "occlusion": self.falls.round(4).tolist(),
         }
 
 
-def explain(predict, names, images, truths=None, classes=None):
-    """Return an Explanation of each image, uint8 (N, height, width, 1).
+def explain(predict, name, image, truth=None, predicted=None):
+    """Return the Explanation of an image, uint8 (height, width, 1).
 
-    predict, classes    as of occlusion_maps()
-    names, truths       (N,): str; the numbers of the true classes or None
+    predict      function: uint8 (N, height, width, 1) -> probabilities (N, any number of classes)
+    predicted    the number of the class whose probability is followed; None: the most probable
     """
-    if not len(images):
-        return []
-    probabilities, falls = occlusion_maps(predict, images, classes)
-    classes = probabilities.argmax(axis=1) if classes is None else classes
-    truths = [None] * len(images) if truths is None else map(int, truths)
-    rows = zip(names, images[..., 0], probabilities, map(int, classes), falls, truths, strict=True)
-    return [Explanation(*row) for row in rows]
+    probabilities = predict(image[np.newaxis])[0]
+    predicted = int(probabilities.argmax()) if predicted is None else predicted
+    falls = probabilities[predicted] - occlusion_map(predict, image, predicted)
+    return Explanation(name, image[..., 0], probabilities, predicted, falls, truth)
 
 
-def occlusion_maps(predict, images, classes=None, patch=PATCH):
-    """Return (probabilities, falls) of uint8 images (N, height, width, 1), such as (N, 28, 28, 1).
+def occlusion_map(predict, image, predicted, patch=PATCH):
+    """Return the probability of class number `predicted` with a black patch around each pixel: float (height, width).
 
-    predict   a function: uint8 (M, height, width, 1) -> probabilities (M, any number of classes)
-    classes   (N,), the class of each image whose probability is followed; None: the predicted one
-
-    probabilities   (N, classes), those of the images as they are
-    falls           float (N, height, width): falls[n, row, column] is by how much the probability of the class falls,
-                    -1 to 1, when a patch around that pixel is black; negative where it rises. Outside an image there is
-                    nothing to black out, so at its border the patch is smaller.
-
-    All images go through `predict` in one call, one copy for each patch that changes a pixel.
+    image, predict: as of explain(). Outside the image there is nothing to black out, so at its border the patch is
+    smaller.
     """
-    count, height, width = images.shape[:3]
-    probabilities = predict(images)
-    if classes is None:
-        classes = probabilities.argmax(axis=1)
-    half = patch // 2
-    copies, places = [], []
-    for number, row, column in np.ndindex(count, height, width):
-        rows = slice(max(0, row - half), row + half + 1)
-        columns = slice(max(0, column - half), column + half + 1)
-        if images[number, rows, columns].any():
-            copies.append(images[number].copy())
-            copies[-1][rows, columns] = 0
-            places.append((number, row, column))
-    falls = np.zeros((count, height, width))
-    if places:
-        occluded = predict(np.stack(copies))
-        numbers, rows, columns = np.array(places).T
-        followed = np.asarray(classes)[numbers]
-        before, after = probabilities[numbers, followed], occluded[np.arange(len(places)), followed]
-        falls[numbers, rows, columns] = before - after
-    return probabilities, falls
+    size, half = image.shape[:2], patch // 2
+    copies = np.repeat(image[np.newaxis], np.prod(size), axis=0)
+    for copy, (row, column) in zip(copies, np.ndindex(size), strict=True):
+        copy[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1] = 0
+    return predict(copies)[:, predicted].reshape(size)

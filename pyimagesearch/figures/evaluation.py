@@ -6,7 +6,6 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm, to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from pyimagesearch.evaluation.metrics import confident_mistakes
 from pyimagesearch.evaluation.occlusion import PATCH
 from pyimagesearch.figures import style
 from pyimagesearch.figures.style import BLUE, GRAY, GREEN, ORANGE, RED, WIDTH, Figure, open_frame, own_style, short
@@ -101,24 +100,6 @@ def predictions(images, labels, probabilities, class_names, right=9, wrong=3, co
 def _evenly(values, count):
     """Return `count` of the values, spread evenly, or all if there are no more."""
     return values[np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).astype(int))]
-
-
-@own_style
-def mistakes(images, labels, probabilities, class_names, rows=2, columns=5):
-    """Draw the images of the most confident mistakes, the most confident first; arguments as of predictions()."""
-    predicted = probabilities.argmax(axis=1)
-    wrong = int((predicted != labels).sum())
-    worst = confident_mistakes(probabilities, labels, rows * columns)
-    figure = Figure(figsize=(WIDTH, 4.7), layout="constrained")
-    for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
-        axes.set_axis_off()
-    for axes, index in zip(panels.flat, worst, strict=False):
-        axes.imshow(images[index, :, :, 0], cmap="gray", vmin=0, vmax=255)
-        guess = f"{short(class_names[predicted[index]], 13)} {probabilities[index].max():.0%}"
-        axes.set_title(f"{guess}\n(label: {short(class_names[labels[index]], 13)})", fontsize=11, color=RED)
-    title = f"The most confident of {wrong:,} mistakes: prediction and confidence, and the label in brackets"
-    figure.suptitle(title if wrong else "No mistakes", fontsize=13)
-    return figure
 
 
 @own_style

@@ -5,17 +5,20 @@ photo, scaled the longer edge to 28, centered, negated and turned it gray. At ho
 door, so the garment is segmented first.
 """
 
-from dataclasses import dataclass
+import dataclasses
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.errors import UserError
 from pyimagesearch.photos import files, pairs, segmentation
 
 SIDE = 28
 BLACK = 8  # pixels up to this are black background; JPEG's noise is less
+# How much of the border is background where the garment reaches it. In the data set it is more, but in 4 of 70,000
+# images, and never is as much of it white.
+BORDER = 0.2
 # The median and standard deviation that the garment's pixels get; those of the training images are about 178 and 48.
 GARMENT_MEDIAN, GARMENT_DEVIATION = 140, 48
 # Clothes laid out on a bed spread their sleeves; those of the data set let them hang, and are narrower than tall. So a
@@ -24,95 +27,113 @@ WIDTHS = (1.0, 0.85, 0.7)
 # A shoe from above is about as long and wide as the data set's, which are seen from the side; the toe may be at either
 # end. Which of the three it is, the network says.
 HEIGHTS = (0.7, 1.0, 1.4)
-SHOES = tuple(CLASS_NAMES.index(name) for name in ("Sandal", "Sneaker", "Ankle boot"))
 BT601 = np.array([0.299, 0.587, 0.114])  # the weights of red, green and blue in gray, as Pillow has them
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Photo:
-    """A photo and what it was converted to."""
+    """A photo and what it was converted to.
 
-    pixels: np.ndarray  # uint8 (height, width, 3): the photo
-    mask: np.ndarray  # bool (height, width): where the garment is
-    gray: np.ndarray  # uint8 (height, width): the garment, light on black
-    images: np.ndarray  # uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
-    notes: tuple  # sentences about what may make the prediction wrong
-    plain: bool  # whether the background is plain, as in the photos that the data set was made from
-    classes: tuple | None = None  # the numbers of the only possible classes (of a pair: shoes), or None for all
+    pixels   uint8 (height, width, 3): the photo
+    mask     bool (height, width): where the garment is
+    gray     uint8 (height, width): the garment, light on black
+    images   uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
+    plain    whether the background is plain, as in the photos that the data set was made from
+    notes    sentences about what may make the prediction wrong
+    whole    where this is one of a pair of shoes: the same photo as that of one garment. None: not a pair
+    """
+
+    pixels: np.ndarray
+    mask: np.ndarray
+    gray: np.ndarray
+    images: np.ndarray
+    plain: bool
+    notes: tuple = ()
+    whole: "Photo | None" = None
 
 
-def convert_files(paths):
-    """Yield (path, Photo, or the UserError that says why there is none) for each photo file."""
+def convert_files(paths, shoes=True):
+    """Yield (path, Photo, or the UserError that says why there is none) for each photo file; shoes: see convert()."""
     for path in paths:
         try:
-            yield path, convert(files.read(path), path)
+            image, notes = files.read(path)
+            yield path, convert(image, path, notes, shoes)
         except UserError as error:
             yield path, error
 
 
-def convert(image, name="the photo"):
-    """Convert a PIL image (RGB) into a Photo. Raises UserError if it shows nothing but background."""
-    pixels = np.asarray(image)
-    if (gray := _data_set_image(pixels)) is not None:
-        return Photo(pixels, gray > 0, gray, gray[np.newaxis, ..., np.newaxis], (), plain=True)
-    background = segmentation.plain_background(pixels)
-    plain = background is not None
-    mask, gray = _garment(pixels, background)
-    notes = []
-    if not plain:
-        notes.append("the background is not plain: see in photos.png whether the garment was cut out whole")
-    if not gray.any():
+def convert(image, name="the photo", notes=(), shoes=True):
+    """Convert a PIL image into a Photo, whose notes begin with those given; with `shoes`, look for a pair of shoes.
+
+    Raises UserError if the image shows nothing but background.
+    """
+    image = image.convert("RGBA")
+    alpha = np.asarray(image)[..., 3]
+    pixels = np.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image))[..., :3]
+    cut_out = (segmentation.border(alpha) < 128).mean() > BORDER
+    if not cut_out and (gray := _data_set_image(pixels)) is not None:
+        # Sampled at the middles of the enlarged pixels: an average would blur what was enlarged smoothly.
+        image = cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        return Photo(pixels, gray > 0, gray, image[np.newaxis, ..., np.newaxis], True, tuple(notes))
+    mask, gray, plain = _garment(pixels, alpha if cut_out else None)
+    if not mask.any():
         raise UserError(f"{name} shows nothing but background")
-    if segmentation.border(mask).mean() > 0.05:
-        notes.append("the garment touches the edge of the photo: is all of it visible?")
-    if shoe := pairs.one_of_a_pair(mask):
-        notes.append(
-            "a pair of shoes: the network sees one of them, turned to lie, and only the classes of shoes are compared; "
-            "a photo of one shoe from the side, toe to the left, is better"
-        )
-        mask, rectangle = shoe
-        gray = np.where(mask, gray, 0)
-        crop = _lying(gray, rectangle)
-        widths = [crop.shape[1] / factor for factor in HEIGHTS]
-    else:
-        left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-        crop = gray[top : top + height, left : left + width]
-        widths = [width, *(min(width, height) * factor for factor in WIDTHS if not plain)]
-    images = np.stack([_view(crop, width) for width in widths])
-    if shoe or not plain:
-        images = np.concatenate([images, images[:, :, ::-1]])
-    return Photo(pixels, mask, gray, images[..., np.newaxis], tuple(notes), plain, SHOES if shoe else None)
+    if not plain:
+        notes = (*notes, "the background is not plain: is the garment whole in photos.png?")
+    if not cut_out and segmentation.border(mask).mean() > 0.05:
+        notes = (*notes, "the garment touches the edge of the photo: is all of it visible?")
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    widths = [width, *(min(width, height) * factor for factor in WIDTHS if not plain)]
+    images = _views(gray[top : top + height, left : left + width], widths, mirrored=not plain)
+    photo = Photo(pixels, mask, gray, images, plain, tuple(notes))
+    if not shoes or not (shoe := pairs.one_of_a_pair(mask)):
+        return photo
+    mask, rectangle = shoe
+    gray = np.where(mask, gray, 0)
+    crop = _lying(gray, rectangle)
+    images = _views(crop, [crop.shape[1] / factor for factor in HEIGHTS], mirrored=True)
+    return dataclasses.replace(photo, mask=mask, gray=gray, images=images, whole=photo)
 
 
 def _data_set_image(pixels):
-    """Return `pixels` (height, width, 3) as an image of the data set, uint8 (28, 28), if they look like one, or None.
+    """Return `pixels` (height, width, 3) in gray, uint8, if they are an image of the data set of any size, or None.
 
-    That is: 28x28, gray, light on black or, then negated, dark on white. The background reaches the border: more than a
-    fifth of the border is black in all but 4 of the data set's 70,000 images, and never as much of it white.
+    That is: square, gray, light on black or, then negated, dark on white; and the garment fills one direction.
     """
     gray = pixels[..., 0]
+    side = len(gray)
     black, white = (np.mean(segmentation.border(part) <= BLACK) for part in (gray, 255 - gray))
-    if gray.shape != (SIDE, SIDE) or (pixels != gray[..., np.newaxis]).any() or gray.min() == gray.max():
+    if side < SIDE or pixels.shape[1] != side or np.ptp(pixels, axis=2).max() > BLACK or max(black, white) < BORDER:
         return None
-    return None if max(black, white) < 0.2 else gray if black > white else 255 - gray
+    gray = gray if black > white else 255 - gray
+    size = cv2.boundingRect((gray > BLACK).astype(np.uint8))[2:]
+    return gray if max(size) >= side * (1 - 2 / SIDE) else None
 
 
-def _garment(pixels, background):
-    """Return where the garment is, bool (height, width), and the garment in gray on black, uint8 (height, width).
+def _garment(pixels, alpha):
+    """Return where the garment is, bool (height, width), the garment in gray on black, uint8, and whether it was plain.
+
+    alpha: opacity, uint8 (height, width), if the garment is cut out already, or None.
 
     On a plain background, gray is how far a pixel is from it, 255 the farthest: the negative, as in the paper, where it
-    is light, and the photo as it is where it is dark. Otherwise it is the negative with a fixed median and contrast:
-    how light a photo is depends more on the lamp than on the cloth.
+    is light, and the photo as it is where it is dark. Otherwise, and where garment and background have nearly the same
+    color, it is the negative with a fixed median and contrast: how light a photo is depends more on the lamp than on
+    the cloth.
     """
-    if background is not None:
+    background = segmentation.plain_background(pixels) if alpha is None else np.array([255, 255, 255])
+    plain = background is not None
+    if plain:
         difference = np.abs(pixels - background)
-        mask, gray = difference.max(axis=2) > BLACK, difference @ BT601
+        mask = difference.max(axis=2) > BLACK if alpha is None else alpha >= 128
+        gray = difference @ BT601
         gray *= 255 / max(gray.max(), 1)
     else:
-        mask, luminance = segmentation.segment(pixels), pixels @ BT601
+        mask = segmentation.segment(pixels)
+    if not plain or (mask.any() and np.median(difference[mask].max(axis=1)) < segmentation.PLAIN):
+        luminance = pixels @ BT601
         contrast = (np.median(luminance[mask]) - luminance) / max(luminance[mask].std(), 4)
         gray = (GARMENT_MEDIAN + GARMENT_DEVIATION * contrast).clip(20, 255)
-    return mask, np.where(mask, gray, 0).astype(np.uint8)
+    return mask, np.where(mask, gray, 0).astype(np.uint8), plain
 
 
 def _lying(gray, rectangle):
@@ -121,6 +142,12 @@ def _lying(gray, rectangle):
     matrix = cv2.getRotationMatrix2D(center, tilt + 90, 1)
     matrix[:, 2] += np.subtract((height / 2, width / 2), center)
     return cv2.warpAffine(gray, matrix, (max(1, round(height)), max(1, round(width))))
+
+
+def _views(crop, widths, mirrored):
+    """Return a crop, uint8 (height, any), in these widths and perhaps mirrored, as uint8 (views, 28, 28, 1)."""
+    images = np.stack([_view(crop, width) for width in widths])[..., np.newaxis]
+    return np.concatenate([images, images[:, :, ::-1]]) if mirrored else images
 
 
 def _view(crop, width):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pyimagesearch.errors import UserError, reason, warn
 
@@ -22,23 +22,22 @@ SUFFIXES |= {".dng", ".cr2", ".cr3", ".nef", ".arw"}  # raw photos, which are na
 MAX_BYTES = 400e6  # of memory for decoding, at 4 bytes a pixel
 COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 2, "TIFF": 2}  # of all pixels, held at once by a decoder; other formats: 1
 MAX_ASPECT = 50  # longer edge / shorter edge
-Image.MAX_IMAGE_PIXELS = None  # Pillow's bound; MAX_BYTES counts what a decoder really takes
 
 
 def find(paths):
     """Return the photo files among `paths`, and the number of files that cannot be used. Prints a warning for each.
 
-    A folder stands for the photos in it (not in its subfolders), sorted; its other files, such as notes.txt, are
-    ignored. A name with wildcards stands for the files that it matches: some shells leave that to the program.
-    Only the files' headers are read. Raises UserError if no photo is left.
+    A folder stands for the photos in it, sorted; its other files, such as notes.txt, are ignored, and subfolders are
+    named, not searched. A name with wildcards stands for the files that it matches: some shells leave that to the
+    program. Only the files' headers are read. Raises UserError if no photo is left.
     """
     photos, errors = [], []
     for path in (Path(match) for name in map(str, paths) for match in _matches(name)):
-        before = len(photos) + len(errors)
         try:
             inside = [path / name for name in sorted(os.listdir(path)) if not name.startswith(".")]
         except (OSError, ValueError):  # a file, or nothing that can be read, as _opened finds out
             inside = [path]
+        before, folders = len(photos) + len(errors), [file.name for file in inside if file != path and file.is_dir()]
         for file in inside:
             try:
                 with _opened(file):
@@ -46,8 +45,11 @@ def find(paths):
             except UserError as error:
                 if file == path or file.suffix.lower() in SUFFIXES:
                     errors.append(error)
+        not_searched = f"subfolders are not searched: {', '.join(folders)}"
         if len(photos) + len(errors) == before:
-            errors.append(UserError(f"the folder {path} holds no photos (subfolders are not searched)"))
+            errors.append(UserError(f"the folder {path} holds no photos{f' ({not_searched})' if folders else ''}"))
+        elif folders:
+            warn(f"{path}: {not_searched}")
     if not photos and len(errors) == 1:
         raise errors[0]
     for error in errors:
@@ -62,10 +64,21 @@ def _matches(name):
 
 
 def read(path):
-    """Return the photo at `path` as a PIL image: RGB, upright, at most 200 pixels high or wide.
+    """Return the photo at `path` as a PIL image (RGBA, upright, at most 200 pixels high or wide) and notes about it.
 
-    Transparent pixels become white. Raises UserError if the file cannot be read.
+    Raises UserError if the file cannot be read.
     """
+    try:
+        return _decoded(path), ()
+    except UserError:  # perhaps only the last bytes are missing, which no browser minds
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+        try:
+            return _decoded(path), ("the file is cut off or damaged, so a part of the photo may be missing",)
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _decoded(path):
     with _opened(path) as image:
         # Sampled first, so that the conversions below have little to do, and averaged at the end.
         image.thumbnail((5 * SIDE, 5 * SIDE), Image.Resampling.NEAREST)
@@ -76,9 +89,7 @@ def read(path):
             image = Image.fromarray(cv2.normalize(values, None, 255, norm_type=cv2.NORM_INF, dtype=cv2.CV_8U))
         image = image.convert("RGBA")
         image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
-    if image.getextrema()[3][0] == 0:  # the garment is cut out already, perhaps to its very edge
-        image = ImageOps.expand(image, border=8, fill=(255, 255, 255, 0))
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        return image
 
 
 @contextlib.contextmanager
@@ -99,6 +110,8 @@ def _opened(path):
                 yield image
     except (UserError, MemoryError):
         raise
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} is too large (hundreds of megapixels); save it smaller") from error
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}") from error
     except UnidentifiedImageError as error:

@@ -5,7 +5,8 @@ python tests/benchmarks/photos.py DIR --model best.h5  another network
 python tests/benchmarks/photos.py DIR --first-half     to tune: the other half is not read
 
 photos/ is tuned on the first half of each class, in the order of the file names; the second half measures it. A photo
-of Shoes is right as any of Sandal, Sneaker and Ankle boot.
+of Shoes is right as any of Sandal, Sneaker and Ankle boot. The last line of a half says how many photos are taken for
+a pair of shoes, and of how many the whole garment is believed instead.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from pyimagesearch.data import loading
 from pyimagesearch.evaluation import predict
 from pyimagesearch.model_files import reading
 from pyimagesearch.photos import conversion, files
+from pyimagesearch.photos.prediction import predict_photo
 
 CLASSES = {name.replace("/", "-").lower(): {number} for number, name in enumerate(loading.CLASS_NAMES)}
 CLASSES |= {"t-shirt": {0}, "shoes": {5, 7, 9}}
@@ -50,19 +52,27 @@ PLAIN = {
     "the same, negated": lambda image: 255 - resized(image),
     "the paper's steps": paper,
 }
-OURS, NETWORK_ALONE = "photos/", "photos/, any class"  # the second: pairs may be anything, not only shoes
+OURS, ONE_GARMENT = "photos/", "photos/, no pairs"  # the second: without the rule for pairs of shoes
 
 
 def predictions(model, image):
-    """Return the prediction for a PIL image by each conversion, {name: (classes,)}, and the seconds of ours."""
+    """Return the prediction for a PIL image by each conversion, {name: (classes,)}, the seconds of ours, and whether
+    it is taken for a pair of shoes: None, "pair" or "whole" (it looks like a pair, but the whole garment is believed).
+    """
+
+    def network(images, plain):
+        return predict.predict(model, images)
+
     found = {}
     for name, convert in PLAIN.items():
-        found[name] = predict.predict(model, convert(image)[np.newaxis, ..., np.newaxis])[0]
+        found[name] = predict.predict(model, convert(image.convert("RGB"))[np.newaxis, ..., np.newaxis])[0]
     start = time.process_time()
     photo = conversion.convert(image)
-    views = predict.predict(model, photo.images)
+    one = predict_photo(photo, network, loading.CLASS_NAMES)
     seconds = time.process_time() - start
-    return found | {NETWORK_ALONE: predict.combine(views), OURS: predict.combine(views, photo.classes)}, seconds
+    whole = predict_photo(photo.whole or photo, network, loading.CLASS_NAMES)
+    pair = photo.whole and ("pair" if one.photo is photo else "whole")
+    return found | {ONE_GARMENT: whole.probabilities, OURS: one.probabilities}, seconds, pair
 
 
 def rank(probabilities, right):
@@ -72,18 +82,22 @@ def rank(probabilities, right):
 
 
 def measure(model, folder, half):
-    """Return {name: ranks of the right class in the half (0 or 1) of a folder}, and the processor seconds of each."""
+    """Measure a half (0 or 1) of a folder.
+
+    Returns {name: ranks of the right class}, the processor seconds of each photo, and what is taken for a pair.
+    """
     paths = sorted(folder.iterdir())
-    ranks, times = {}, []
+    ranks, times, pairs = {}, [], []
     for path in paths[len(paths) // 2 :] if half else paths[: len(paths) // 2]:
         start = time.process_time()
-        image = files.read(path)
+        image, _ = files.read(path)
         reading = time.process_time() - start
-        found, seconds = predictions(model, image)
+        found, seconds, pair = predictions(model, image)
         times.append(reading + seconds)
+        pairs.append(pair)
         for name, probabilities in found.items():
             ranks.setdefault(name, []).append(rank(probabilities, CLASSES[folder.name.lower()]))
-    return {name: np.array(values) for name, values in ranks.items()}, times
+    return {name: np.array(values) for name, values in ranks.items()}, times, pairs
 
 
 def table(title, groups):
@@ -92,7 +106,7 @@ def table(title, groups):
     print(f"\n{title}, n = {sum(counts)}: accuracy / right class in the first three, %")
     print(f"{'':<19}" + "".join(f"{name:>10}" for name in [*groups, "all"]))
     print(f"{'n':<19}" + "".join(f"{count:>10}" for count in [*counts, sum(counts)]))
-    for name in (*PLAIN, NETWORK_ALONE, OURS):
+    for name in (*PLAIN, ONE_GARMENT, OURS):
         parts = [ranks[name] for ranks in groups.values()]
         cells = [f"{100 * np.mean(r == 0):.0f}/{100 * np.mean(r < 3):.0f}" for r in [*parts, np.concatenate(parts)]]
         print(f"{name:<19}" + "".join(f"{cell:>10}" for cell in cells))
@@ -109,13 +123,15 @@ def main(arguments=None):
     model = building.build(reading.read(args.model))
 
     folders = sorted(path for path in args.folder.iterdir() if path.name.lower() in CLASSES)
-    predictions(model, files.read(next(folders[0].iterdir())))  # the first call of a network is slow
+    predictions(model, files.read(next(folders[0].iterdir()))[0])  # the first call of a network is slow
     for half, title in enumerate(
         ["first half, tuned on"] if args.first_half else ["first half, tuned on", "second half"]
     ):
         found = {folder.name: measure(model, folder, half) for folder in folders}
-        table(title, {name: ranks for name, (ranks, _) in found.items()})
-        times = [seconds for _, part in found.values() for seconds in part]
+        table(title, {name: ranks for name, (ranks, _, _) in found.items()})
+        times = [seconds for _, part, _ in found.values() for seconds in part]
+        for pair, words in ("pair", "taken for a pair of shoes"), ("whole", "believed as a whole instead"):
+            print(f"{words}: " + ", ".join(f"{name} {pairs.count(pair)}" for name, (_, _, pairs) in found.items()))
         print(f"processor seconds for a photo, all in all: median {np.median(times):.2f}, most {max(times):.2f}")
 
 

@@ -39,10 +39,30 @@ def test_top_2_accuracy_counts_the_two_most_probable_classes():
     assert metrics.evaluate(PROBABILITIES, np.array([2, 1, 1, 2]), NAMES)["top_2_accuracy"] == 0.75
 
 
-def test_report_names_the_classes():
-    text = metrics.report_text(PROBABILITIES, LABELS, NAMES)
-    assert all(name in text for name in NAMES)
+def test_report_names_the_classes_in_80_columns():
+    text = metrics.report_text(PROBABILITIES, LABELS, ("cat", "d" * 50, "bird"))
+    lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert lines["cat"] == ["0.500", "1.000", "0.667", "1"] and lines["bird"] == ["1.000", "1.000", "1.000", "1"]
     assert "0.750" in text
+    assert max(map(len, text.splitlines())) == 80
+
+
+def test_averages_are_over_the_classes_that_occur():
+    report = metrics.evaluate(np.eye(4)[LABELS], LABELS, (*NAMES, "fish"))["report"]
+    assert report["macro avg"]["recall"] == 1
+    assert "fish" not in report
+
+
+def test_summary_says_each_number_once_and_calls_it_by_its_name():
+    result = metrics.evaluate(PROBABILITIES, LABELS, NAMES, temperature=0.5)
+    result["tta"] = metrics.evaluate(PROBABILITIES[:, ::-1], LABELS, NAMES)
+    before, after = result["calibration"]["error"], result["calibration_after_scaling"]["error"]
+    text = "\n".join(metrics.summary(result, 4))
+    assert "accuracy 75.00% on 4 test images" in text
+    assert f"calibration error {before:.2%} (" in text and f"{after:.2%} after" in text and before != after
+    assert "temperature 0.50" in text
+    assert f"(horizontal flip): accuracy 25.00%, cross-entropy {result['tta']['cross_entropy']:.4f}" in text
+    assert "cat / dog 1" in text
 
 
 def test_most_confused_pairs_count_both_directions():
@@ -50,9 +70,6 @@ def test_most_confused_pairs_count_both_directions():
     assert metrics.most_confused(predicted, labels, 3) == [(3, 0, 1), (1, 1, 2)]
     assert metrics.most_confused(labels, labels, 3) == []
     assert metrics.evaluate(PROBABILITIES, LABELS, NAMES)["most_confused"] == [[1, "cat", "dog"]]
-    assert "most confused pairs (errors in both directions): cat / dog 1" in metrics.summary(
-        metrics.evaluate(PROBABILITIES, LABELS, NAMES), 4
-    )
 
 
 def test_the_most_confident_mistakes_come_first_in_the_order_of_the_images_if_equal():

@@ -9,7 +9,7 @@ from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.evaluation import occlusion, predict
 from pyimagesearch.model_files.input_format import InputFormat
 
-WHITE = np.full((2, 28, 28, 1), 255, np.uint8)
+WHITE = np.full((28, 28, 1), 255, np.uint8)
 
 
 def looks_at(row, column):
@@ -23,37 +23,22 @@ def looks_at(row, column):
 
 
 @pytest.mark.parametrize(
-    "place, patch, rows, columns",
+    "place, rows, columns",
     [
-        ((10, 20), 7, (7, 14), (17, 24)),
-        ((10, 20), 3, (9, 12), (19, 22)),
-        ((0, 27), 7, (0, 4), (24, 28)),  # at the border the patch is smaller
+        ((10, 20), (7, 14), (17, 24)),
+        ((0, 27), (0, 4), (24, 28)),  # at the border the patch is smaller
     ],
 )
-def test_the_map_of_a_network_that_looks_at_one_pixel(place, patch, rows, columns):
-    probabilities, falls = occlusion.occlusion_maps(looks_at(*place), WHITE, patch=patch)
+def test_the_map_of_a_network_that_looks_at_one_pixel(place, rows, columns):
+    image = WHITE.copy()
+    one = occlusion.explain(looks_at(*place), "corner", image)
     expected = np.zeros((28, 28))
     expected[slice(*rows), slice(*columns)] = 1
-    np.testing.assert_array_equal(falls, [expected] * 2)
-    np.testing.assert_array_equal(probabilities, [[1, 0]] * 2)
+    np.testing.assert_array_equal(one.falls, expected)
+    assert (one.predicted, one.truth, one.probabilities.tolist()) == (0, None, [1, 0])
+    assert (image == 255).all()
     # Of the other class, the probability rises.
-    _, falls = occlusion.occlusion_maps(looks_at(*place), WHITE, classes=[0, 1], patch=patch)
-    np.testing.assert_array_equal(falls, [expected, -expected])
-
-
-def test_the_image_stays_as_it_is_and_black_pixels_cost_nothing():
-    images = np.zeros((3, 28, 28, 1), np.uint8)
-    images[1, 5, 5] = 200
-    before, sizes = images.copy(), []
-
-    def count(copies):
-        sizes.append(len(copies))
-        return looks_at(5, 5)(copies)
-
-    _, falls = occlusion.occlusion_maps(count, images)
-    assert sizes == [3, 49]  # all in one call: 7x7 places at which the patch covers the one pixel
-    np.testing.assert_array_equal(images, before)
-    assert not falls[[0, 2]].any()
+    np.testing.assert_array_equal(occlusion.explain(looks_at(*place), "", image, predicted=1).falls, -expected)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +54,7 @@ def test_any_network_and_any_number_of_classes(input_format):
     import keras
 
     model = keras.Sequential([keras.Input(input_format.shape), keras.layers.Flatten(), keras.layers.Dense(3)])
-    white, black = (input_format.inputs(WHITE[:1] * light).reshape(-1) for light in (1, 0))
+    white, black = (input_format.inputs(WHITE[np.newaxis] * light).reshape(-1) for light in (1, 0))
     place = input_format.inputs(np.where(np.arange(784) == 27 * 28, 255, 0).astype(np.uint8).reshape(1, 28, 28, 1))
     lit = (place.reshape(-1) != black).astype(np.float32)  # the inputs in which that corner is seen
     kernel = np.zeros((len(lit), 3), np.float32)
@@ -79,21 +64,14 @@ def test_any_network_and_any_number_of_classes(input_format):
     if input_format.outputs == "probabilities":
         model.add(keras.layers.Softmax())
     probabilities = functools.partial(predict.predict, model, input_format=input_format)
-    (one,) = occlusion.explain(probabilities, ["corner"], WHITE[:1], [1])
+    one = occlusion.explain(probabilities, "corner", WHITE, truth=1)
     assert one.predicted == 2 and one.truth == 1
     changed = np.argwhere(one.falls > 1e-4)
     assert changed.min(axis=0).tolist() == [24, 0] and changed.max(axis=0).tolist() == [27, 3] and len(changed) == 16
 
 
-def test_the_class_that_is_followed_can_be_given():
-    one, other = occlusion.explain(looks_at(10, 20), ["a.png", "b.png"], WHITE, classes=(0, 1))
-    np.testing.assert_array_equal(one.falls, -other.falls)
-    assert (one.predicted, other.predicted) == (0, 1)
-    assert one.falls.max() == one.probabilities[0] == 1
-
-
 def test_what_is_printed_and_what_json_gets():
-    (one,) = occlusion.explain(looks_at(10, 20), ["test image 3"], WHITE[:1], np.array([1]))
+    one = occlusion.explain(looks_at(10, 20), "test image 3", WHITE, truth=1)
     line = (
         "test image 3: T-shirt/top 100% (label: Trouser); 100 percentage points less without the pixels around row 7,"
     )
@@ -102,6 +80,5 @@ def test_what_is_printed_and_what_json_gets():
     assert (made["prediction"], made["label"]) == ("T-shirt/top", "Trouser")
     assert made["probabilities"] == {"T-shirt/top": 1.0, "Trouser": 0.0}
     assert made["occlusion"][10][20] == 1.0 and made["occlusion"][0][0] == 0.0
-    (dark,) = occlusion.explain(looks_at(10, 20), ["a.png"], WHITE[:1] * 0)
+    dark = occlusion.explain(looks_at(10, 20), "a.png", WHITE * 0)
     assert dark.describe(CLASS_NAMES) == "a.png: Trouser 100%; no place matters alone"
-    assert occlusion.explain(looks_at(10, 20), [], WHITE[:0]) == []

@@ -28,7 +28,7 @@ HISTORY = {
 HISTORY["learning_rates"] = [0, 0.1, 0]
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
 RELIABILITY = {"calibration": CALIBRATION, "calibration_after_scaling": CALIBRATION, "temperature": 0.7}
-PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], (), plain=True)
+PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], plain=True)
 ROWS = [
     ("Input", "28 x 28 x 1", 0),
     ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288),
@@ -75,8 +75,6 @@ FIGURES = {
     "suspicious_labels": lambda: data.suspicious_labels(
         IMAGES, [Suspect("train", k, 9, 0, 1.0) for k in range(50)], CLASS_NAMES
     ),
-    "mistakes": lambda: evaluation.mistakes(reshape(IMAGES), LABELS, np.eye(10)[(LABELS + 1) % 10], CLASS_NAMES),
-    "no mistakes": lambda: evaluation.mistakes(reshape(IMAGES), LABELS, np.eye(10)[LABELS], CLASS_NAMES),
     "explanations": lambda: evaluation.explanations(explained(12), CLASS_NAMES),
     "one explanation": lambda: evaluation.explanations(explained(1), CLASS_NAMES),
     "explanations of photos": lambda: evaluation.explanations(explained(3, truth=None), CLASS_NAMES),
@@ -105,9 +103,6 @@ for count, names in ((2, FEW), (100, MANY)):
             "samples": lambda labels=labels, names=names: data.samples(IMAGES, labels, names),
             "class_means": lambda names=names: data.class_means(*[IMAGES[: len(names)]] * 3, names),
             "confusion_matrix": lambda names=names: evaluation.confusion_matrix(np.ones([len(names)] * 2, int), names),
-            "mistakes": lambda labels=labels, names=names: evaluation.mistakes(
-                reshape(IMAGES), labels, np.eye(len(names))[labels - 1], names
-            ),
             "feature_maps": lambda names=names: network.feature_maps(
                 IMAGES[0], MAPS, None, np.eye(len(names))[-1], names
             ),

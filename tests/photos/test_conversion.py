@@ -67,7 +67,7 @@ def test_rendered_image_comes_back_nearly_as_it_was(genuine, tmp_path):
     for number, original in enumerate(originals):
         path = tmp_path / str(number)
         path.write_bytes(RENDERINGS[names[number % len(names)]](original))
-        photo = conversion.convert(files.read(path))
+        photo = conversion.convert(files.read(path)[0])
         assert photo.images.shape == (1, 28, 28, 1)
         converted.append(photo.images[0, ..., 0])
     converted = np.array(converted)
@@ -186,9 +186,44 @@ def test_images_like_those_of_the_data_set_are_unchanged(genuine, tmp_path, form
     images, _ = loading.load_part("train", genuine)
     for original in images[:200]:
         STORED[form](original).save(tmp_path / "image.png")
-        photo = conversion.convert(files.read(tmp_path / "image.png"))
+        photo = conversion.convert(files.read(tmp_path / "image.png")[0])
         assert np.array_equal(photo.images, original.reshape(1, 28, 28, 1))
         assert photo.notes == ()
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("side", "resampling"), [(56, "NEAREST"), (56, "BILINEAR"), (200, "LANCZOS"), (300, "BILINEAR"), (560, "NEAREST")]
+)
+def test_enlarged_images_of_the_data_set_come_back(genuine, tmp_path, side, resampling):
+    images, _ = loading.load_part("test", genuine)
+    differences = []
+    for number, original in enumerate(images[:100]):
+        image = Image.fromarray(255 - original if number % 2 else original)
+        large = image.resize((side, side), Image.Resampling[resampling])
+        large.save(tmp_path / "image.png")
+        large.convert("RGB").save(tmp_path / "image.jpg", quality=80)
+        for name in ("image.png", "image.jpg"):
+            photo = conversion.convert(files.read(tmp_path / name)[0])
+            assert photo.notes == () and len(photo.images) == 1
+            differences.append(np.abs(photo.images[0, ..., 0].astype(float) - original).mean())
+    assert np.mean(differences) < 6 and max(differences) < 15
+
+
+@pytest.mark.parametrize("shade", [20, 120, 250])
+def test_what_was_cut_out_is_the_garment_whatever_its_color(tmp_path, shade):
+    sheet = np.zeros((90, 60, 4), np.uint8)
+    sheet[:, 10:50] = (shade, shade, shade, 255)
+    sheet[20:30, 10:50, :3] += 5  # a fold
+    Image.fromarray(sheet).save(tmp_path / "shirt.png")
+    ((_, photo),) = conversion.convert_files([tmp_path / "shirt.png"])
+    np.testing.assert_array_equal(photo.mask, sheet[..., 3] > 0)
+    assert photo.notes == () and photo.plain and len(photo.images) == 1
+    assert (photo.images[0, :, 9:19] > 40).all() and not photo.images[0, :, :7].any()
+    assert (photo.pixels[:, :10] == 255).all()
+    sheet[..., 3] = 255
+    sheet[[0, 0, -1, -1], [0, -1, 0, -1], 3] = 0  # rounded corners are no cut-out
+    assert not np.array_equal(conversion.convert(Image.fromarray(sheet)).mask, sheet[..., 3] > 0)
 
 
 def test_photo_of_28_pixels_on_a_floor_is_not_taken_for_an_image_of_the_data_set():

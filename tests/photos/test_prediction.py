@@ -1,0 +1,69 @@
+"""What the views of a photo say together, and what makes it doubtful."""
+
+import numpy as np
+import pytest
+
+from pyimagesearch.data.loading import CLASS_NAMES
+from pyimagesearch.photos import prediction
+from pyimagesearch.photos.conversion import Photo
+
+BLANK = np.zeros((4, 4), np.uint8)
+
+
+def photo(*views, whole=None, notes=()):
+    """Return a Photo whose view k is filled with the number views[k], by which predict() knows it."""
+    images = np.uint8(views).reshape(-1, 1, 1, 1) * np.ones((1, 28, 28, 1), np.uint8)
+    return Photo(BLANK, BLANK > 0, BLANK, images, plain=False, notes=notes, whole=whole)
+
+
+def predict(one, *probabilities, unlike=None):
+    """Return the Prediction of a network that sees in a view filled with k the probabilities[k], {class: value}."""
+    table = np.full((len(probabilities), 10), 0.01)
+    for row, values in zip(table, probabilities, strict=True):
+        for name, value in values.items():
+            row[CLASS_NAMES.index(name)] = value
+    table /= table.sum(axis=1, keepdims=True)
+    return prediction.predict_photo(one, lambda images, plain: table[images[:, 0, 0, 0]], CLASS_NAMES, unlike)
+
+
+def test_the_view_that_speaks_most_for_the_predicted_class_is_named():
+    one = predict(photo(0, 1, 2), {"Dress": 0.5, "Coat": 0.4}, {"Dress": 0.7}, {"Bag": 0.8, "Dress": 0.4})
+    assert (one.predicted, one.view) == (3, 1)
+    first, *rest = one.lines("a.jpg", CLASS_NAMES)
+    assert first.startswith("a.jpg: Dress ") and rest == []
+
+
+@pytest.mark.parametrize(
+    ("whole", "predicted", "words"),
+    [
+        ({"Dress": 2}, "Dress", "note: its outline is like that of a pair of shoes, which would be Sneaker"),
+        ({"Dress": 0.2}, "Sneaker", "unsure: if it is not a pair, it would be Dress 69%"),
+        ({"Sandal": 2}, "Sneaker", "note: a pair of shoes"),
+    ],
+)
+def test_a_pair_of_shoes_is_weighed_against_the_whole_garment(whole, predicted, words):
+    pair = photo(0, whole=photo(1, notes=("of the whole",)), notes=("of the shoe",))
+    one = predict(pair, {"Bag": 5, "Sneaker": 0.6, "Sandal": 0.2}, whole)
+    assert CLASS_NAMES[one.predicted] == predicted
+    assert bool(one.doubts) == ("unsure" in words)
+    assert words in "\n".join(one.lines("a.jpg", CLASS_NAMES))
+    assert (one.photo is pair) == (predicted == "Sneaker")  # which of the two the figure shows
+    if predicted == "Sneaker":
+        assert {CLASS_NAMES[k] for k in np.flatnonzero(one.probabilities)} == {"Sneaker", "Sandal", "Ankle boot"}
+
+
+@pytest.mark.parametrize(
+    ("best", "unlike", "words"),
+    [
+        (0.51, False, []),
+        (0.49, False, ["no class has a probability of 50%"]),
+        (0.9, True, ["less like the training images than 90% of the test images"]),
+        (0.3, True, ["no class", "less like"]),
+    ],
+)
+def test_doubts(best, unlike, words):
+    one = predict(photo(0), dict.fromkeys(CLASS_NAMES, (1 - best) / 9) | {"Bag": best}, unlike=lambda images: unlike)
+    line, *rest = one.lines("a.jpg", CLASS_NAMES)
+    assert line.endswith("(unsure)") == bool(words)
+    assert [word in text for word, text in zip(words, rest, strict=True)] == [True] * len(words)
+    assert one.as_dict("a.jpg", CLASS_NAMES)["doubts"] == one.doubts
