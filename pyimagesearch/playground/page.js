@@ -1,79 +1,87 @@
-// The page: what the reader changes, and what the network makes of it. The network itself is in network.js; it works in
+// The page: what the reader changes, and what the network makes of it. The network itself is in network.js. It works in
 // a Web Worker made from the same source, so that the page never waits for it.
 "use strict";
 
-const SIDE = 28, PATCH = 7; // pixels; the patch is that of --explain
+const SIDE = 28, PATCH = 7; // pixels; the patch is as large as that of --explain
+const FRAME = "#56b4e9", CURSOR = "#e69f00";
 const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
-const { classNames, network } = data;
-const { layers } = network;
+const { classNames, network } = data, { layers } = network;
 
-// ELEMENTS. Text from the file is only ever appended as text.
+// ELEMENTS. Names from the model file are appended as text; nothing here is ever parsed as HTML.
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
+const button = (text, onclick, properties = {}) => make("button", { type: "button", onclick, ...properties }, text);
+const result = (text) => make("span", { className: "result" }, text);
+const range = (count) => [...Array(count).keys()];
+const clamp = (number, low, high) => Math.max(low, Math.min(high, number));
+const percent = (fraction) => `${(100 * fraction).toFixed(0)}%`;
 
-function button(text, onclick, properties = {}) {
-  return make("button", { type: "button", onclick, ...properties }, text);
+function write(number, digits = 3) {
+  const text = number.toFixed(Math.abs(number) < 10 ? digits : 1);
+  return Number(text) === 0 ? "0" : text.replace("-", "\u2212");
+}
+function writeShort(number) { // in at most four characters: .12, 1.23, \u221212
+  const text = Math.abs(number) < 9.95 ? number.toFixed(Math.abs(number) < 0.995 || number > 0 ? 2 : 1) : number.toFixed(0);
+  return Number(text) === 0 ? "0" : text.replace("-", "\u2212").replace("0.", ".");
 }
 
-// Make one of these buttons the only one in the order of Tab; arrow keys go to the others.
-function arrowKeys(group) {
+// The step of an arrow key: [rows, columns].
+const arrow = (event) => ({ ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] })[event.key];
+
+// Make a group of buttons one stop of the Tab key; arrow keys go from one button to the next.
+function oneStop(group) {
   const buttons = [...group.querySelectorAll("button")];
-  buttons.forEach((one, k) => (one.tabIndex = k ? -1 : 0));
-  group.addEventListener("focusin", ({ target }) => buttons.forEach((one) => (one.tabIndex = one === target ? 0 : -1)));
+  const stop = (chosen) => buttons.forEach((one) => (one.tabIndex = one === chosen ? 0 : -1));
+  stop(buttons[0]);
+  group.addEventListener("focusin", ({ target }) => stop(target));
   group.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-    const place = buttons.indexOf(document.activeElement);
-    if (!step || place < 0) return;
+    if (!arrow(event)) return;
     event.preventDefault();
-    buttons[(place + step + buttons.length) % buttons.length].focus();
+    buttons.at((buttons.indexOf(event.target) + arrow(event)[0] + arrow(event)[1]) % buttons.length).focus();
   });
 }
 
-const percent = (fraction) => `${(100 * fraction).toFixed(0)}%`;
-function write(number, digits = 2) {
-  const text = number.toFixed(Math.abs(number) < 10 ? digits : Math.abs(number) < 100 ? 1 : 0);
-  return (Number(text) === 0 ? (0).toFixed(digits) : text).replace("-", "\u2212");
+// COLORS, 256 of each kind: gray for pixels, viridis for feature maps, orange and purple for weights and products.
+
+const COLORS = { ...data.colors, gray: range(256).map((k) => `#${k.toString(16).padStart(2, "0").repeat(3)}`) };
+const partsOf = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16)); // red, green, blue
+const PIXELS = {}; // the same as the numbers that an ImageData has
+for (const [kind, colors] of Object.entries(COLORS)) {
+  PIXELS[kind] = Uint32Array.from(colors.map(partsOf), ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red);
 }
+const stepOf = (value, [low, high]) => clamp(Math.round((255 * (value - low)) / (high - low || 1)), 0, 255);
+const endsOf = (values) => [Math.min(...values), Math.max(...values)];
+const evenly = (values) => [-1, 1].map((sign) => sign * Math.max(...values.map(Math.abs)));
 
-// COLORS: 256 steps each; gray for images, viridis for feature maps, orange and purple for weights.
-
-const hexes = { ...data.colors, gray: Array.from({ length: 256 }, (_, k) => `#${k.toString(16).padStart(2, "0").repeat(3)}`) };
-const pixelsOf = Object.fromEntries(Object.entries(hexes).map(([name, colors]) => [name, Uint32Array.from(colors, (color) => {
-  const [red, green, blue] = [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
-  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0; // the bytes of a pixel: red, green, blue, opacity
-})]));
-const step = (value, [low, high]) => Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low || 1))));
-
-function draw(canvas, width, height, values, colors, range) {
+function draw(canvas, width, height, values, kind, ends) {
   Object.assign(canvas, { width, height });
   const image = new ImageData(width, height), cells = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < cells.length; i++) cells[i] = pixelsOf[colors][step(values[i], range)];
+  for (let i = 0; i < cells.length; i++) cells[i] = PIXELS[kind][stepOf(values[i], ends)];
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
 const picture = (pixels) => draw(make("canvas"), SIDE, SIDE, pixels, "gray", [0, 255]);
 
 // Give an element a color, and black or white text, whichever can be read on it (WCAG: a contrast of 4.5 or more).
-function tint(element, value, colors, range) {
-  const color = hexes[colors][step(value, range)];
-  const [red, green, blue] = [1, 3, 5].map((k) => (parseInt(color.slice(k, k + 2), 16) / 255) ** 2.2);
-  Object.assign(element.style, { background: color, color: 0.213 * red + 0.715 * green + 0.072 * blue > 0.18 ? "#000" : "#fff" });
+function tint({ style }, value, kind, ends) {
+  style.background = COLORS[kind][stepOf(value, ends)];
+  const [red, green, blue] = partsOf(COLORS[kind][stepOf(value, ends)]).map((part) => (part / 255) ** 2.2);
+  style.color = 0.213 * red + 0.715 * green + 0.072 * blue > 0.18 ? "#000" : "#fff";
 }
 
-function table(values, columns, colors, range, className = () => "") {
-  const cells = [...values].map((value, i) => make("td", { className: className(i) }, columns > 5 ? "" : write(value)));
-  cells.forEach((cell, i) => tint(cell, values[i], colors, range));
-  const rows = Array.from({ length: cells.length / columns }, (_, row) => cells.slice(row * columns, (row + 1) * columns));
+function table(values, columns, kind, ends, className = () => "") {
+  const cells = values.map((value, i) => make("td", { className: className(i) }, columns > 5 ? "" : writeShort(value)));
+  cells.forEach((cell, i) => tint(cell, values[i], kind, ends));
+  const rows = range(cells.length / columns).map((row) => cells.slice(row * columns, (row + 1) * columns));
   return make("table", {}, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row))));
 }
-const evenly = (values) => { const most = Math.max(...values.map(Math.abs)) || 1; return [-most, most]; };
 
-// THE FILE: base64, and 16-bit floats in it.
+// THE NETWORK of the file: base64, and in it 32-bit floats, or 16-bit floats to be multiplied by the largest.
 
 function bytes(base64) {
   const text = atob(base64), array = new Uint8Array(text.length);
@@ -82,6 +90,7 @@ function bytes(base64) {
 }
 
 function floats({ numbers, largest }) {
+  if (!largest) return new Float32Array(bytes(numbers).buffer);
   const halves = new Uint16Array(bytes(numbers).buffer), array = new Float32Array(halves.length);
   for (let i = 0; i < array.length; i++) {
     const exponent = (halves[i] >> 10) & 31, fraction = (halves[i] & 1023) / 1024;
@@ -96,7 +105,7 @@ for (const layer of layers) {
 }
 for (const one of [...data.gallery, ...data.quiz, ...Object.values(data.experiments)]) one.pixels = bytes(one.pixels);
 
-// THE WORKER computes one image at a time. The newest image of the reader comes first, then those of the gallery.
+// THE WORKER computes one image at a time: the newest one of the reader first, then those that wait.
 
 function work(port) {
   let network;
@@ -109,12 +118,12 @@ function work(port) {
   };
 }
 
-const jobs = { live: null, waiting: [], running: null };
+const jobs = { newest: null, waiting: [], running: null };
 let port;
 try {
-  const source = new Blob([byId("network").textContent, `(${work})(self);`], { type: "text/javascript" });
-  port = new Worker(URL.createObjectURL(source));
-} catch { // a browser that allows no worker from a file
+  const source = [byId("network").textContent, `(${work})(self);`];
+  port = new Worker(URL.createObjectURL(new Blob(source, { type: "text/javascript" })));
+} catch { // a browser that allows a file no worker
   const channel = new MessageChannel();
   work(channel.port1);
   port = channel.port2;
@@ -128,50 +137,35 @@ port.onmessage = ({ data }) => {
 port.postMessage({ network });
 
 function nextJob() {
-  if (jobs.running || !(jobs.live || jobs.waiting.length)) return;
-  jobs.running = jobs.live ?? jobs.waiting.shift();
-  if (jobs.running === jobs.live) jobs.live = null;
+  if (jobs.running || !(jobs.newest || jobs.waiting.length)) return;
+  jobs.running = jobs.newest ?? jobs.waiting.shift();
+  if (jobs.running === jobs.newest) jobs.newest = null;
   port.postMessage({ pixels: jobs.running.pixels, all: jobs.running.all });
 }
 
-function later(pixels) {
+function compute(pixels, all = false) { // a promise of the probabilities, and of all numbers
   return new Promise((done) => {
-    jobs.waiting.push({ pixels, done });
+    jobs.waiting.push({ pixels, all, done });
     nextJob();
   });
 }
 
-// THE IMAGE. `cover`: the place of the black patch, or null.
+// THE IMAGE. cover: the place of the black patch, or null; field: the pixels that the explained number depends on.
 
-const image = { original: null, pixels: null, label: null, cover: null, undo: [], cursor: [13, 13], tool: 255, size: 2 };
-let current = null, before = null; // what the worker made of the image: now, and before the changes
+const image = { pixels: null, original: null, label: null, undo: [], cover: null, field: null };
+const brush = { tool: 255, size: 2, place: [13, 13] }; // tool: a gray, or "cover"
+let current = null, before = null; // what the network makes of the image now (all numbers), and of the original
 
-function shown() {
-  const pixels = image.pixels.slice();
-  if (image.cover) eachCell(image.cover, PATCH, (i) => (pixels[i] = 0));
-  return pixels;
-}
-
-function eachCell([row, column], size, visit) {
-  const first = Math.floor((size - 1) / 2);
-  for (let y = row - first; y < row - first + size; y++) {
-    for (let x = column - first; x < column - first + size; x++) {
-      if (y >= 0 && y < SIDE && x >= 0 && x < SIDE) visit(y * SIDE + x);
-    }
-  }
-}
-
-function open(pixels, { label = null, note, question = "" }) {
-  Object.assign(image, { original: pixels, pixels: pixels.slice(), label, undo: [], cover: null });
-  before = null;
+function open(pixels, { label = null, note, question = null }) {
+  Object.assign(image, { pixels: pixels.slice(), original: pixels, label, undo: [] });
+  choose(brush.tool === "cover" ? 255 : brush.tool);
   byId("image-note").textContent = note;
-  byId("question").replaceChildren(question);
+  byId("question").replaceChildren(question ?? "");
   byId("question").hidden = !question;
   for (const one of byId("gallery").children) one.ariaPressed = one.pixels === pixels;
-  choose(image.tool === "cover" ? 255 : image.tool);
-  later(pixels).then((result) => {
-    if (image.original !== pixels) return; // another image was opened meanwhile
-    before = result;
+  before = null;
+  compute(pixels).then(({ probabilities }) => {
+    if (image.original === pixels) before = probabilities; // if no other image was opened meanwhile
     if (current) showPrediction();
   });
   changed();
@@ -179,147 +173,159 @@ function open(pixels, { label = null, note, question = "" }) {
 
 function changed() {
   drawImage();
-  for (const name of ["Undo", "Reset"]) byId(name).disabled = !image.undo.length && !(name === "Reset" && image.cover);
-  jobs.live = { pixels: shown(), all: true, done: show };
+  byId("Undo").disabled = !image.undo.length;
+  byId("Reset").disabled = !image.undo.length && !image.cover;
+  jobs.newest = { pixels: shown(), all: true, done: show };
   nextJob();
 }
 
-function change(transform) { // of the whole image: transform(row, column) is the number of the pixel to put there
-  image.undo.push(image.pixels);
-  image.pixels = image.pixels.map((_, i) => transform(Math.floor(i / SIDE), i % SIDE, image.pixels));
-  changed();
+function shown() { // the pixels that the network sees
+  const pixels = image.pixels.slice();
+  if (image.cover) square(image.cover, PATCH, (i) => (pixels[i] = 0));
+  return pixels;
 }
-const at = (pixels, row, column) => (row >= 0 && row < SIDE && column >= 0 && column < SIDE ? pixels[row * SIDE + column] : 0);
-const move = (down, right) => change((row, column, pixels) => at(pixels, row - down, column - right));
-const CHANGES = {
-  "\u2190": ["Move left", () => move(0, -1)],
-  "\u2191": ["Move up", () => move(-1, 0)],
-  "\u2193": ["Move down", () => move(1, 0)],
-  "\u2192": ["Move right", () => move(0, 1)],
-  Mirror: ["Mirror", () => change((row, column, pixels) => at(pixels, row, SIDE - 1 - column))],
-  Turn: ["Turn by a quarter", () => change((row, column, pixels) => at(pixels, SIDE - 1 - column, row))],
-  Invert: ["Invert: white becomes black", () => change((row, column, pixels) => 255 - at(pixels, row, column))],
-};
-function undo() {
-  image.pixels = image.undo.pop();
-  changed();
+
+function square([row, column], size, visit) { // call visit with the number of each pixel of a square around a place
+  const first = (size - 1) >> 1;
+  for (let y = Math.max(0, row - first); y < Math.min(SIDE, row - first + size); y++) {
+    for (let x = Math.max(0, column - first); x < Math.min(SIDE, column - first + size); x++) visit(y * SIDE + x);
+  }
 }
-function reset() {
-  Object.assign(image, { pixels: image.original.slice(), undo: [], cover: null });
-  changed();
-}
-const clear = () => change(() => 0);
 
 const canvas = byId("image"), CELL = canvas.width / SIDE;
 function drawImage() {
-  const context = canvas.getContext("2d"), pixels = shown();
+  const context = canvas.getContext("2d");
   context.fillStyle = "#3a3a3a"; // the lines between the cells
   context.fillRect(0, 0, canvas.width, canvas.height);
-  pixels.forEach((pixel, i) => {
-    context.fillStyle = hexes.gray[pixel];
+  shown().forEach((pixel, i) => {
+    context.fillStyle = COLORS.gray[pixel];
     context.fillRect((i % SIDE) * CELL, Math.floor(i / SIDE) * CELL, CELL - 1, CELL - 1);
   });
-  const frame = (top, left, bottom, right, color) => {
+  const frame = (color, top, left, bottom, right) => {
     Object.assign(context, { strokeStyle: color, lineWidth: 4 });
-    context.strokeRect(left * CELL, top * CELL, (right - left + 1) * CELL, (bottom - top + 1) * CELL);
+    context.strokeRect(left * CELL, top * CELL, (right - left + 1) * CELL - 1, (bottom - top + 1) * CELL - 1);
   };
-  if (image.field) frame(...image.field, "#56b4e9");
-  if (image.cover) frame(image.cover[0] - 3, image.cover[1] - 3, image.cover[0] + 3, image.cover[1] + 3, "#e69f00");
-  else if (document.activeElement === canvas && canvas.matches(":focus-visible")) frame(...image.cursor, ...image.cursor, "#e69f00");
+  if (image.field) frame(FRAME, ...image.field);
+  if (image.cover) frame(CURSOR, ...image.cover.map((place) => place - 3), ...image.cover.map((place) => place + 3));
+  else if (canvas.matches(":focus-visible")) frame(CURSOR, ...brush.place, ...brush.place);
 }
 
-function paint(place) {
-  image.cursor = place;
-  if (image.tool === "cover") image.cover = place;
-  else eachCell(place, image.size, (i) => (image.pixels[i] = image.tool));
+// Change all pixels: from(row, column) is the place whose pixel comes here, or outside of the image, which is black.
+function change(from, transform = (pixel) => pixel) {
+  image.undo.push(image.pixels);
+  image.pixels = image.pixels.map((_, i, pixels) => {
+    const [row, column] = from(Math.floor(i / SIDE), i % SIDE);
+    return transform(row === clamp(row, 0, 27) && column === clamp(column, 0, 27) ? pixels[row * SIDE + column] : 0, i);
+  });
   changed();
 }
+const recolor = (transform) => change((row, column) => [row, column], transform);
+const move = (down, right) => change((row, column) => [row - down, column - right]);
+const mirror = () => change((row, column) => [row, SIDE - 1 - column]);
 
-function startStroke() {
-  if (image.tool === "cover") return;
+function strokeBegins() {
+  if (brush.tool === "cover") return;
   image.undo.push(image.pixels);
   image.pixels = image.pixels.slice();
 }
 
-function cellAt(event, element, rows, columns) {
-  const box = element.getBoundingClientRect();
-  const [row, column] = [((event.clientY - box.top) / box.height) * rows, ((event.clientX - box.left) / box.width) * columns];
-  return [Math.floor(row), Math.floor(column)];
+function paint(place) {
+  brush.place = place;
+  if (brush.tool === "cover") image.cover = place;
+  else square(place, brush.size, (i) => (image.pixels[i] = brush.tool));
+  changed();
+}
+
+function cellAt({ clientX, clientY }, element, rows, columns) {
+  const { top, left, width, height } = element.getBoundingClientRect();
+  return [Math.floor(((clientY - top) / height) * rows), Math.floor(((clientX - left) / width) * columns)];
 }
 
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
-  startStroke();
+  strokeBegins();
   paint(cellAt(event, canvas, SIDE, SIDE));
 });
 canvas.addEventListener("pointermove", (event) => {
-  const place = cellAt(event, canvas, SIDE, SIDE), [row, column] = image.cursor;
-  if (image.tool !== "cover" && !event.buttons) return;
-  const steps = image.tool === "cover" ? 1 : Math.max(Math.abs(place[0] - row), Math.abs(place[1] - column));
+  const place = cellAt(event, canvas, SIDE, SIDE);
+  if (brush.tool === "cover") return paint(place.map((cell) => clamp(cell, 0, SIDE - 1)));
+  if (!event.buttons) return;
+  const from = brush.place, steps = Math.max(...place.map((cell, axis) => Math.abs(cell - from[axis])));
   for (let k = 1; k <= steps; k++) { // a fast stroke leaves no gaps
-    paint([row, column].map((from, axis) => Math.round(from + ((place[axis] - from) * k) / steps)));
+    paint(from.map((cell, axis) => Math.round(cell + ((place[axis] - cell) * k) / steps)));
   }
 });
 canvas.addEventListener("keydown", (event) => {
-  const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [0, 0];
-  if (!down && !right && event.key !== " " && event.key !== "Enter") return;
+  if (!arrow(event) && event.key !== " ") return;
   event.preventDefault();
-  image.cursor = [image.cursor[0] + down, image.cursor[1] + right].map((place) => Math.max(0, Math.min(SIDE - 1, place)));
-  if (image.tool === "cover") return paint(image.cursor);
-  if (down || right) return drawImage();
-  startStroke();
-  paint(image.cursor);
+  const place = brush.place.map((cell, axis) => clamp(cell + (arrow(event)?.[axis] ?? 0), 0, SIDE - 1));
+  if (event.key === " ") strokeBegins();
+  if (event.key === " " || brush.tool === "cover") return paint(place);
+  brush.place = place;
+  drawImage();
 });
 for (const name of ["focus", "blur"]) canvas.addEventListener(name, drawImage);
 
-// The tools: a color of the brush, or the cover.
-const TOOLS = [[0, "Draw in black"], [128, "Draw in gray"], [255, "Draw in white"], ["cover", "Cover 7x7 pixels"]];
-function choose(tool, size = image.size) {
-  Object.assign(image, { tool, size, cover: tool === "cover" ? image.cover ?? [13, 13] : null });
-  for (const one of byId("tool").children) one.ariaChecked = one.value === String(tool);
-  for (const one of byId("size").children) one.ariaChecked = one.value === String(size);
-}
-for (const [tool, name] of TOOLS) {
-  const one = button(tool === "cover" ? "Cover" : "", () => (choose(tool), changed()), { role: "radio", value: tool, title: name, ariaLabel: name });
-  if (tool !== "cover") {
-    one.className = "swatch";
-    one.style.setProperty("--ink", hexes.gray[tool]);
-  }
-  byId("tool").append(one);
-}
-for (const size of [1, 2, 3]) {
-  const name = `Brush of ${size}x${size} pixels`;
-  const one = button("", () => choose(image.tool, size), { role: "radio", value: size, title: name, ariaLabel: name, className: "swatch" });
-  one.style.setProperty("--dot", `${0.2 + 0.3 * size}rem`);
-  one.style.setProperty("--ink", "currentColor");
-  byId("size").append(one);
-}
-for (const [text, [name, act]] of Object.entries(CHANGES)) byId("changes").append(button(text, act, { ariaLabel: name, title: name }));
-for (const [text, act] of [["Undo", undo], ["Reset", reset], ["Clear", clear]]) byId("backs").append(button(text, act, { id: text }));
+// THE TOOLS.
 
-// A picture of the reader's own: the longest edge becomes 28 pixels, and a light background black.
-async function openFile(file) {
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(file);
-  } catch {
-    byId("image-note").textContent = `${file.name} is not a picture that this browser can open.`;
-    return;
+function choose(tool, size = brush.size) {
+  Object.assign(brush, { tool, size });
+  image.cover = tool === "cover" ? image.cover ?? [13, 13] : null;
+  for (const one of byId("tools").querySelectorAll("[role=radio]")) {
+    one.ariaChecked = [String(tool), `size ${size}`].includes(one.value);
   }
-  const context = make("canvas", { width: SIDE, height: SIDE }).getContext("2d", { willReadFrequently: true });
-  const scale = SIDE / Math.max(bitmap.width, bitmap.height), [width, height] = [bitmap.width * scale, bitmap.height * scale];
-  const [left, top] = [(SIDE - width) / 2, (SIDE - height) / 2];
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, left, top, width, height);
-  const { data: colors } = context.getImageData(0, 0, SIDE, SIDE);
-  const inside = (i) => colors[4 * i + 3] > 127;
-  const gray = Uint8Array.from({ length: SIDE * SIDE }, (_, i) => 0.299 * colors[4 * i] + 0.587 * colors[4 * i + 1] + 0.114 * colors[4 * i + 2]);
-  const border = [...gray.keys()].filter((i) => {
-    const row = Math.floor(i / SIDE), column = i % SIDE;
-    return inside(i) && (row < top + 1 || row > top + height - 2 || column < left + 1 || column > left + width - 2);
-  });
-  const light = border.reduce((sum, i) => sum + gray[i], 0) > 127 * border.length;
-  open(gray.map((pixel, i) => (inside(i) ? (light ? 255 - pixel : pixel) : 0)), { note: `${file.name}, scaled to 28x28${light ? " and negated" : ""}` });
+}
+
+function radio(group, value, name, text, style, act) {
+  const one = button(text, act, { role: "radio", value, title: name, ariaLabel: name, className: text ? "" : "swatch" });
+  for (const [property, setting] of Object.entries(style)) one.style.setProperty(property, setting);
+  byId(group).append(one);
+}
+for (const [gray, name] of [[0, "black"], [128, "gray"], [255, "white"]]) {
+  radio("tool", gray, `Draw in ${name}`, "", { "--ink": COLORS.gray[gray] }, () => (choose(gray), changed()));
+}
+radio("tool", "cover", "Cover 7x7 pixels", "Cover", {}, () => (choose("cover"), changed()));
+for (const size of [1, 2, 3]) {
+  const style = { "--dot": `${0.2 + 0.3 * size}rem`, "--ink": "currentColor" };
+  radio("size", `size ${size}`, `Brush of ${size}x${size} pixels`, "", style, () => choose(brush.tool, size));
+}
+const CHANGES = [
+  ["\u2190", "Move left", () => move(0, -1)], ["\u2191", "Move up", () => move(-1, 0)],
+  ["\u2193", "Move down", () => move(1, 0)], ["\u2192", "Move right", () => move(0, 1)],
+  ["Mirror", "Mirror", mirror], ["Turn", "Turn by a quarter", () => change((row, column) => [SIDE - 1 - column, row])],
+  ["Invert", "Invert: black becomes white", () => recolor((pixel) => 255 - pixel)],
+  ["Undo", "Undo", () => ((image.pixels = image.undo.pop()), changed())],
+  ["Reset", "Reset", () => (Object.assign(image, { pixels: image.original.slice(), undo: [], cover: null }), changed())],
+  ["Clear", "Clear: all black", () => recolor(() => 0)],
+];
+for (const [text, name, act] of CHANGES) {
+  byId("changes").append(button(text, act, { id: text, title: name, ariaLabel: name }));
+}
+
+// A picture of the reader's own: its longest edge becomes 28 pixels, and its background, seen in its corners, black.
+async function openFile(file) {
+  try {
+    const bitmap = await createImageBitmap(file), scale = SIDE / Math.max(bitmap.width, bitmap.height);
+    const [width, height] = [bitmap.width, bitmap.height].map((length) => Math.max(1, Math.round(length * scale)));
+    const [left, top] = [width, height].map((length) => (SIDE - length) >> 1);
+    const context = make("canvas", { width, height }).getContext("2d");
+    Object.assign(context, { fillStyle: "#fff", imageSmoothingQuality: "high" });
+    context.fillRect(0, 0, width, height); // behind what is transparent
+    context.drawImage(bitmap, 0, 0, width, height);
+    const colors = context.getImageData(0, 0, width, height).data;
+    const gray = (row, column) => [0.299, 0.587, 0.114].reduce(
+      (sum, weight, k) => sum + weight * colors[4 * (row * width + column) + k], 0);
+    const corners = [gray(0, 0), gray(0, width - 1), gray(height - 1, 0), gray(height - 1, width - 1)];
+    const light = corners.reduce((a, b) => a + b) > 4 * 127, pixels = new Uint8Array(SIDE * SIDE);
+    for (let row = 0; row < height; row++) {
+      for (let column = 0; column < width; column++) {
+        pixels[(top + row) * SIDE + left + column] = light ? 255 - gray(row, column) : gray(row, column);
+      }
+    }
+    open(pixels, { note: `${file.name}, scaled to 28x28 pixels${light ? " and negated" : ""}` });
+  } catch {
+    byId("image-note").textContent = `This browser cannot open ${file.name} as a picture.`;
+  }
 }
 byId("file").addEventListener("change", ({ target }) => target.files[0] && openFile(target.files[0]));
 document.addEventListener("dragover", (event) => event.preventDefault());
@@ -329,431 +335,444 @@ document.addEventListener("drop", (event) => {
 });
 
 // THE GALLERY.
+
 function describe({ number, label, predicted }) {
-  return `Test image ${number}: ${classNames[label]}${label === predicted ? "" : ` (the network said ${classNames[predicted]})`}`;
+  const mistake = label === predicted ? "" : ` (the network says ${classNames[predicted]})`;
+  return `Test image ${number}: ${classNames[label]}${mistake}`;
 }
 for (const one of data.gallery) {
-  const name = describe(one), act = () => open(one.pixels, { label: one.label, note: name });
-  const thumbnail = button(picture(one.pixels), act, { ariaLabel: name, title: name, ariaPressed: false, pixels: one.pixels });
-  thumbnail.className = one.label === one.predicted ? "" : "mistake";
-  byId("gallery").append(thumbnail);
+  const note = describe(one), className = one.label === one.predicted ? "" : "mistake";
+  const act = () => open(one.pixels, { label: one.label, note });
+  byId("gallery").append(button(picture(one.pixels), act, { ariaLabel: note, title: note, className, pixels: one.pixels }));
 }
 
 // THE PREDICTION.
+
+const best = (values) => values.indexOf(Math.max(...values));
 function scaled(values) { // temperature scaling: the logits are divided by the temperature
   if (!byId("scaled").checked) return values;
   const powers = values.map((value) => value ** (1 / data.temperature)), sum = powers.reduce((a, b) => a + b);
   return powers.map((power) => power / sum);
 }
-const best = (values) => values.indexOf(Math.max(...values));
+
 const bars = classNames.slice(0, 10).map(() => {
   const [name, bar, tick, value] = ["name", "bar", "tick", "value"].map((className) => make("span", { className }));
-  bar.style.display = "block";
   const row = make("li", {}, name, make("span", { className: "track" }, bar, tick), value);
   byId("bars").append(row);
   return { row, name, bar, tick, value };
 });
 
 function showPrediction() {
-  const values = scaled(current.probabilities), old = before ? scaled(before.probabilities) : values, winner = best(values);
-  const likeliest = [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, bars.length).sort((a, b) => a - b);
+  const values = scaled(current.probabilities), old = scaled(before ?? current.probabilities), winner = best(values);
+  const likeliest = range(values.length).sort((a, b) => values[b] - values[a]).slice(0, bars.length).sort((a, b) => a - b);
+  const same = values.every((value, k) => Math.abs(value - old[k]) < 0.005);
   bars.forEach(({ row, name, bar, tick, value }, place) => {
     const k = likeliest[place];
     name.textContent = name.title = classNames[k];
-    bar.style.width = percent(values[k]);
-    tick.style.left = `calc(${percent(old[k])} - 1px)`;
+    bar.style.width = `${100 * values[k]}%`;
+    tick.style.left = `calc(${100 * old[k]}% - 1px)`;
+    tick.hidden = same;
     value.textContent = percent(values[k]);
     row.className = k === winner ? "best" : "";
   });
-  const right = image.label === null ? "" : winner === image.label ? ", which is right" : ", which is wrong";
-  byId("prediction").replaceChildren(make("strong", {}, classNames[winner]), ` ${percent(values[winner])}${right}`);
-  const same = values.every((value, k) => Math.abs(value - old[k]) < 0.005);
-  for (const { tick } of bars) tick.hidden = same;
-  byId("before").textContent = same ? "" : `Lines: before your changes (${classNames[best(old)]} ${percent(old[best(old)])}).`;
+  const verdict = image.label === null ? "" : `, ${winner === image.label ? "which is right" : "which is wrong"}`;
+  byId("prediction").replaceChildren(make("strong", {}, classNames[winner]), ` ${percent(values[winner])}${verdict}`);
+  byId("before").textContent = same ? "" : `Lines: before the change (${classNames[best(old)]} ${percent(old[best(old)])}).`;
 }
 byId("scaled").addEventListener("change", showPrediction);
 byId("scaling").hidden = data.temperature === 1;
-byId("scaling").lastChild.textContent = ` temperature scaling (divide the logits by ${data.temperature.toFixed(2)})`;
+byId("scaling").append(` temperature scaling (logits divided by ${data.temperature.toFixed(2)})`);
 
-function show(result) {
-  current = result;
+function show(computed) {
+  current = computed;
   showPrediction();
+  if (stages.length && !selected) selected = brightest(stages[0]);
   stages.forEach(drawStage);
   if (selected) explain();
 }
 
-// THE LAYERS: a stage is a convolution or a pooling with the normalization and activation that follow it.
+// THE LAYERS. A stage is a convolution or a pooling, with the normalization and activation that follow it.
 
-const users = layers.map((_, i) => layers.flatMap((layer, k) => (layer.inputs.includes(i) ? [k] : [])));
-const stages = [], count = { convolution: 0, pooling: 0 };
-layers.forEach((layer, first) => {
-  if (!(layer.kind in count) || layer.shape[0] * layer.shape[1] === 1) return;
-  const steps = [];
-  let last = first;
-  while (users[last].length === 1 && ["scaling", "activation"].includes(layers[users[last][0]].kind)) {
-    last = users[last][0];
-    steps.push(last);
-  }
-  const [height, width, maps] = layer.shape, name = `${layer.kind} ${++count[layer.kind]}`;
-  stages.push({ name, layer, first, steps, last, height, width, maps, range: layers[last].range, canvas: make("canvas", { tabIndex: 0 }) });
-});
+const SIZE = 56, GAP = 4; // the width of a map on the page and the space between two, in pixels
+const users = (number) => range(layers.length).filter((k) => layers[k].inputs.includes(number));
+const stages = [];
+for (const kind of ["convolution", "pooling"]) {
+  layers.forEach((layer, first) => {
+    if (layer.kind !== kind || layer.shape[0] * layer.shape[1] === 1) return;
+    const steps = [], follower = (number) => (users(number).length === 1 ? users(number)[0] : 0);
+    let last = first;
+    while (["scaling", "activation"].includes(layers[follower(last)].kind)) steps.push((last = follower(last)));
+    const [height, width, maps] = layer.shape, name = `${kind} ${1 + stages.filter((one) => one.layer.kind === kind).length}`;
+    stages.push({ name, layer, first, steps, last, height, width, maps, ends: [0, 1], canvas: make("canvas") });
+  });
+}
+stages.sort((a, b) => a.first - b.first);
 const stageOf = (number) => stages.find((stage) => stage.last === number);
-let selected = null; // { stage, map, row, column }
+const wide = matchMedia("(min-width: 1250px)"); // the explanation has a place of its own; else below the chosen strip
+let selected = null; // { stage, map, row, column } of the number that is explained
 
-const SIZE = 56, GAP = 4; // of a map on the page, in pixels
+function mapOf({ last, height, width, maps }, map, outputs = current.outputs) {
+  return Float32Array.from({ length: height * width }, (_, place) => outputs[last][place * maps + map]);
+}
+
+function brightest(stage) { // the largest number of a stage
+  const numbers = current.outputs[stage.last], most = numbers.indexOf(numbers.reduce((a, b) => Math.max(a, b)));
+  const place = Math.floor(most / stage.maps);
+  return { stage, map: most % stage.maps, row: Math.floor(place / stage.width), column: place % stage.width };
+}
+
 function drawStage(stage) {
-  const { height, width, maps, canvas, range } = stage, numbers = current.outputs[stage.last];
-  const columns = Math.max(Math.floor((byId("stages").clientWidth + GAP) / (SIZE + GAP)), Math.ceil(maps / 5));
-  const across = Math.min(columns, maps), down = Math.ceil(maps / columns), tall = Math.round((SIZE * height) / width);
-  stage.columns = columns;
-  stage.tall = tall;
-  const [w, h] = [across * (SIZE + GAP), down * (tall + GAP)];
-  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
-  const all = new Float32Array(numbers.length); // one map below the other
-  for (let map = 0, i = 0; map < maps; map++) for (let place = map; place < numbers.length; place += maps) all[i++] = numbers[place];
-  stage.drawn = draw(stage.drawn ?? make("canvas"), width, height * maps, all, "viridis", range);
-  const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = false;
-  context.clearRect(0, 0, w, h);
+  const { height, width, maps, canvas, ends } = stage, tall = Math.round((SIZE * height) / width);
+  const fitting = Math.floor((byId("stages").clientWidth + GAP) / (SIZE + GAP));
+  const columns = Math.min(maps, Math.max(fitting, Math.ceil(maps / 5))); // more than fit: the strip scrolls
+  Object.assign(stage, { columns, tall });
+  Object.assign(canvas, { width: columns * (SIZE + GAP), height: Math.ceil(maps / columns) * (tall + GAP) });
+  const context = canvas.getContext("2d"), small = make("canvas");
+  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
   for (let map = 0; map < maps; map++) {
     const [x, y] = [(map % columns) * (SIZE + GAP) + 2, Math.floor(map / columns) * (tall + GAP) + 2];
-    context.drawImage(stage.drawn, 0, map * height, width, height, x, y, SIZE, tall);
-    if (selected?.stage !== stage || selected.map !== map) continue;
-    Object.assign(context, { strokeStyle: "#e69f00", lineWidth: 3 });
-    context.strokeRect(x - 0.5, y - 0.5, SIZE + 1, tall + 1);
+    context.drawImage(draw(small, width, height, mapOf(stage, map), "viridis", ends), x, y, SIZE, tall);
+    if (selected?.stage === stage && selected.map === map) context.strokeRect(x - 0.5, y - 0.5, SIZE + 1, tall + 1);
   }
 }
 
 function select(stage, map, row, column) {
-  const old = selected?.stage;
-  const within = (place, length) => Math.max(0, Math.min(length - 1, place));
-  selected = { stage, map: within(map, stage.maps), row: within(row, stage.height), column: within(column, stage.width) };
-  if (!current) return;
-  if (old && old !== stage) drawStage(old);
-  drawStage(stage);
+  const old = selected.stage;
+  const [m, r, c] = [[map, stage.maps], [row, stage.height], [column, stage.width]].map(([k, n]) => clamp(k, 0, n - 1));
+  selected = { stage, map: m, row: r, column: c };
+  for (const one of new Set([old, stage])) drawStage(one);
   explain();
 }
 
-function mapAt(stage, event) {
-  const box = stage.canvas.getBoundingClientRect(), [x, y] = [event.clientX - box.left, event.clientY - box.top];
-  const [across, down] = [Math.floor(x / (SIZE + GAP)), Math.floor(y / (stage.tall + GAP))];
-  const map = down * stage.columns + across;
-  if (across >= stage.columns || map >= stage.maps || map < 0) return;
-  const row = ((y - down * (stage.tall + GAP) - 2) / stage.tall) * stage.height, column = ((x - across * (SIZE + GAP) - 2) / SIZE) * stage.width;
-  select(stage, map, Math.floor(row), Math.floor(column));
+function pointAt(stage, { clientX, clientY }) {
+  const { left, top } = stage.canvas.getBoundingClientRect();
+  const [x, y] = [(clientX - left) / (SIZE + GAP), (clientY - top) / (stage.tall + GAP)];
+  const [row, column] = [(y % 1) * stage.height, (x % 1) * stage.width].map(Math.floor);
+  const map = Math.floor(y) * stage.columns + Math.floor(x);
+  if (map < stage.maps) select(stage, map, row, column);
 }
 
-const wide = matchMedia("(min-width: 900px)");
 for (const stage of stages) {
-  const { canvas, name, height, width, maps, range } = stage;
-  canvas.role = "application";
-  canvas.ariaLabel = `The ${maps} feature maps of ${name}. Arrow keys choose a map.`;
-  canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && mapAt(stage, event));
+  const { canvas, name, height, width, maps } = stage;
+  const ariaLabel = `The ${maps} feature maps of ${name}. Arrow keys choose a map.`;
+  Object.assign(canvas, { tabIndex: 0, role: "application", ariaLabel });
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerType === "mouse" && (wide.matches || selected.stage === stage)) pointAt(stage, event);
+  });
   canvas.addEventListener("click", (event) => {
-    if (!wide.matches) stage.section.append(byId("explanation")); // where the finger is
-    mapAt(stage, event);
+    pointAt(stage, event);
+    placeExplanation();
   });
-  canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && selected.stage !== stage && select(stage, 0, height >> 1, width >> 1));
   canvas.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -stage.columns, ArrowDown: stage.columns }[event.key];
-    if (!step) return;
+    if (!arrow(event)) return;
     event.preventDefault();
-    select(stage, selected.map + step, selected.row, selected.column);
+    const [down, right] = arrow(event), { map, row, column } = selected.stage === stage ? selected : { ...selected, map: -1 };
+    select(stage, map + down * stage.columns + right, row, column);
+    placeExplanation();
   });
-  const scale = draw(make("canvas"), 256, 1, Float32Array.from({ length: 256 }, (_, k) => k), "viridis", [0, 255]);
+  stage.scale = make("span", { className: "scale" });
   stage.section = make("section", { className: "stage" },
-    make("header", {}, make("h3", {}, `${name}: ${height} x ${width} x ${maps}`),
-      make("span", { className: "scale" }, write(range[0], 1), scale, `${write(range[1], 1)} or more`)),
+    make("header", {}, make("h3", {}, `${name}: ${height} x ${width} x ${maps}`), stage.scale),
     make("div", { className: "strip" }, canvas));
   byId("stages").append(stage.section);
 }
 new ResizeObserver(() => current && stages.forEach(drawStage)).observe(byId("stages"));
 byId("inside").hidden = !stages.length;
 
-// The cells of the input that a number depends on: [top, left, bottom, right].
-function field(number, [top, left, bottom, right]) {
-  const { kind, size, strides, padding, inputs } = layers[number];
-  if (kind === "input") return [Math.max(top, 0), Math.max(left, 0), Math.min(bottom, SIDE - 1), Math.min(right, SIDE - 1)];
-  const cells = size ? [
-    top * strides[0] - padding[0], left * strides[1] - padding[1],
-    bottom * strides[0] - padding[0] + size[0] - 1, right * strides[1] - padding[1] + size[1] - 1,
-  ] : [top, left, bottom, right];
-  const fields = inputs.map((input) => field(input, cells));
-  return [0, 1, 2, 3].map((k) => fields.map((one) => one[k]).reduce(k < 2 ? (a, b) => Math.min(a, b) : (a, b) => Math.max(a, b)));
+// Fix the scale of colors of each stage: a tenth of its maps of some images of the gallery have numbers beyond it.
+async function fixScales() {
+  const some = data.gallery.filter((_, k) => k % 5 === 0), computed = [];
+  for (const one of some) computed.push(await compute(one.pixels, true));
+  for (const stage of stages) {
+    const extremes = computed.flatMap(({ outputs }) => range(stage.maps).map((map) => endsOf(mapOf(stage, map, outputs))));
+    const [lowest, highest] = [0, 1].map((k) => extremes.map((ends) => ends[k]).sort((a, b) => a - b));
+    stage.ends = [Math.min(0, lowest[Math.floor(0.1 * lowest.length)]), highest[Math.floor(0.9 * highest.length)]];
+    const bar = draw(make("canvas"), 256, 1, range(256), "viridis", [0, 255]), [low, high] = stage.ends;
+    stage.scale.replaceChildren(write(low, 1), bar, `${write(high, 1)} or more`);
+  }
 }
 
-// The window of a layer at a place, of one channel of its input: its numbers in rows, and which of them are outside.
-function windowOf({ layer }, row, column, channel) {
-  const [input] = layer.inputs, [height, width, channels] = layers[input].shape;
-  const places = Array.from({ length: layer.size[0] * layer.size[1] }, (_, i) => [
-    row * layer.strides[0] - layer.padding[0] + Math.floor(i / layer.size[1]),
-    column * layer.strides[1] - layer.padding[1] + (i % layer.size[1]),
-  ]);
-  const outside = places.map(([y, x]) => y < 0 || y >= height || x < 0 || x >= width);
-  return { outside, numbers: places.map(([y, x], i) => (outside[i] ? 0 : current.outputs[input][(y * width + x) * channels + channel])) };
+function placeExplanation() {
+  if (wide.matches) byId("stages").before(byId("explanation"));
+  else selected.stage.section.append(byId("explanation"));
 }
+wide.addEventListener("change", placeExplanation);
 
-// THE EXPLANATION: how the selected number came about, step by step.
+// THE EXPLANATION of one number of a feature map.
 
-const result = (text) => make("span", { className: "result" }, text);
-const captioned = (caption, content) => make("figure", {}, make("figcaption", {}, caption), content);
-const large = make("canvas", { width: 252, tabIndex: 0, role: "application", ariaLabel: "One feature map. Arrow keys choose one of its numbers." });
-const title = make("h3", { ariaLive: "polite" }), steps = make("ol", { className: "steps" });
-byId("explanation").append(title, make("div", { className: "parts" }, large, steps));
+const large = byId("large"), whole = large.width;
+const followPointer = (event) => {
+  const { stage, map } = selected;
+  select(stage, map, ...cellAt(event, large, stage.height, stage.width));
+};
+for (const name of ["pointermove", "click"]) large.addEventListener(name, followPointer);
+large.addEventListener("keydown", (event) => {
+  if (!arrow(event)) return;
+  event.preventDefault();
+  select(selected.stage, selected.map, selected.row + arrow(event)[0], selected.column + arrow(event)[1]);
+});
 
 function explain() {
-  const { stage, map, row, column } = selected, { layer, height, width, maps } = stage;
-  const valueAt = (number) => current.outputs[number][(row * width + column) * maps + map];
-  const items = layer.kind === "convolution" ? explainSum(selected) : explainPooling(selected);
-  let number = valueAt(stage.first);
-  for (const k of stage.steps) {
-    items.push([...explainStep(layers[k], number, valueAt(k), map)]);
-    number = valueAt(k);
-  }
-  const pool = stages.find(({ layer: { kind, inputs } }) => kind === "pooling" && inputs[0] === stage.last);
-  if (pool && layer.kind === "convolution") items.push(explainKept(pool, selected));
-  title.replaceChildren(`Where does this ${write(number, 3)} come from? Row ${row}, column ${column} of map ${map + 1} of ${stage.name}`);
-  steps.replaceChildren(...items.map((parts) => make("li", {}, ...parts)));
-
-  const own = Float32Array.from({ length: height * width }, (_, i) => current.outputs[stage.last][i * maps + map]);
-  const [context, cell] = [large.getContext("2d"), large.width / width];
+  const { stage, map, row, column } = selected, { layer, height, width, maps, ends } = stage, cell = whole / width;
   large.height = cell * height;
-  context.imageSmoothingEnabled = false;
-  context.drawImage(draw(make("canvas"), width, height, own, "viridis", stage.range), 0, 0, large.width, large.height);
-  Object.assign(context, { strokeStyle: "#e69f00", lineWidth: 3 });
+  const context = large.getContext("2d");
+  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
+  const small = draw(make("canvas"), width, height, mapOf(stage, map), "viridis", ends);
+  context.drawImage(small, 0, 0, large.width, large.height);
   context.strokeRect(column * cell, row * cell, cell, cell);
-  image.field = network.format.fit === "unchanged" ? field(stage.first, [row, column, row, column]) : null;
+
+  const valueAfter = (number) => current.outputs[number][(row * width + column) * maps + map];
+  const items = [layer.kind === "convolution" ? explainSum(selected) : explainPooling(stage, map, row, column)];
+  [stage.first, ...stage.steps].reduce((from, to) => {
+    items.push(explainStep(layers[to], valueAfter(from), valueAfter(to), map));
+    return to;
+  });
+  const pool = stages.find((one) => one.layer.kind === "pooling" && one.layer.inputs[0] === stage.last);
+  const cells = pool && [row, column].map((k, axis) => Math.floor((k + pool.layer.padding[axis]) / pool.layer.strides[axis]));
+  if (pool && cells[0] < pool.height && cells[1] < pool.width) items.push(explainPooling(pool, map, ...cells));
+  const place = `Row ${row}, column ${column} of map ${map + 1} of ${stage.name}: `;
+  byId("number").replaceChildren(place, result(write(valueAfter(stage.last))));
+  byId("steps").replaceChildren(...items.map((parts) => make("li", {}, ...parts)));
+  image.field = network.format.fit === "unchanged" ? fieldOf(stage.first, [row, column, row, column]) : null;
   drawImage();
 }
 
-function explainSum({ stage, map, row, column }) {
-  const { layer, maps } = stage, [input] = layer.inputs, channels = layers[input].shape[2], source = stageOf(input);
-  const parts = Array.from({ length: channels }, (_, channel) => {
-    const { numbers, outside } = windowOf(stage, row, column, channel);
+// The cells of the image that a block of a layer's cells depends on: top, left, bottom, right.
+function fieldOf(number, block) {
+  const { inputs, size = [1, 1], strides = [1, 1], padding = [0, 0] } = layers[number];
+  if (!inputs.length) return block.map((cell) => clamp(cell, 0, SIDE - 1));
+  const cells = block.map((cell, k) => cell * strides[k % 2] - padding[k % 2] + (k < 2 ? 0 : size[k % 2] - 1));
+  const fields = inputs.map((input) => fieldOf(input, cells));
+  return range(4).map((k) => Math[k < 2 ? "min" : "max"](...fields.map((one) => one[k])));
+}
+
+// The numbers under the window of a layer, of one channel of its input; NaN where the window sticks out of the image.
+function under({ inputs: [input], size, strides, padding }, row, column, channel) {
+  const [height, width, channels] = layers[input].shape;
+  return range(size[0] * size[1]).map((i) => {
+    const y = row * strides[0] - padding[0] + Math.floor(i / size[1]), x = column * strides[1] - padding[1] + (i % size[1]);
+    const inside = y >= 0 && y < height && x >= 0 && x < width;
+    return inside ? current.outputs[input][(y * width + x) * channels + channel] : NaN;
+  });
+}
+
+function explainSum({ stage: { layer, maps }, map, row, column }) {
+  const { inputs: [input], size } = layer, channels = layers[input].shape[2], source = stageOf(input);
+  const parts = range(channels).map((channel) => {
+    const found = under(layer, row, column, channel), numbers = found.map((number) => number || 0);
     const weights = numbers.map((_, i) => layer.kernel[(i * channels + channel) * maps + map]);
-    const products = numbers.map((number, i) => number * weights[i]);
-    return { channel, numbers, outside, weights, products, sum: products.reduce((a, b) => a + b) };
+    const products = numbers.map((number, i) => number * weights[i]), sum = products.reduce((a, b) => a + b);
+    return { channel, numbers, weights, products, sum, outside: (i) => (Number.isNaN(found[i]) ? "outside" : "") };
   });
-  const shown = [...parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 3);
-  const all = parts.reduce((sum, part) => sum + part.sum, 0), bias = layer.bias ? layer.bias[map] : 0;
-  const range = evenly(shown.flatMap((part) => part.products)), weightRange = evenly(shown.flatMap((part) => part.weights));
-  const rows = shown.map(({ channel, numbers, outside, weights, products, sum }) => {
-    const count = numbers.length, columns = layer.size[1];
-    const name = source ? `map ${channel + 1} of ${source.name}` : channels === 1 ? pixelNames(count) : `channel ${channel + 1}`;
-    const colors = source ? ["viridis", source.range] : ["gray", layers[input].range];
-    return make("div", { className: "sum" },
-      captioned(name, table(numbers, columns, ...colors, (i) => (outside[i] ? "outside" : ""))), "\u00d7",
-      captioned(`${count} weights`, table(weights, columns, "PuOr_r", weightRange)), "=",
-      captioned(`${count} products`, table(products, columns, "PuOr_r", range)), make("span", {}, "sum ", result(write(sum, 3))));
+  const most = [...parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 3);
+  const all = parts.reduce((sum, part) => sum + part.sum, 0), rest = all - most.reduce((sum, part) => sum + part.sum, 0);
+  const [ofWeights, ofProducts] = ["weights", "products"].map((name) => evenly(most.flatMap((part) => part[name])));
+  const colors = source ? ["viridis", source.ends] : ["gray", endsOf(current.outputs[input])];
+  const captions = [source ? "numbers" : pixelNames(), "weights", "products"];
+  const rows = most.flatMap((part, k) => {
+    const tables = [table(part.numbers, size[1], ...colors, part.outside), table(part.weights, size[1], "PuOr_r", ofWeights),
+      table(part.products, size[1], "PuOr_r", ofProducts)];
+    const [numbers, weights, products] = tables.map((one, i) => make("figure", {}, make("figcaption", {}, k ? "" : captions[i]), one));
+    const name = channels === 1 ? "The sum is" : source ? `Map ${part.channel + 1} adds` : `Channel ${part.channel + 1} adds`;
+    return [make("div", { className: "sum" }, numbers, "\u00d7", weights, "=", products), make("p", {}, `${name} `, result(write(part.sum)))];
   });
-  const plus = bias ? ` The bias adds ${write(bias, 3)}, which makes ${write(all + bias, 3)}.` : "";
-  if (channels === 1) return [["Multiply each number under the filter by the filter\u2019s weight, and add the products." + plus, ...rows]];
-  const others = all - shown.reduce((sum, part) => sum + part.sum, 0);
-  return [[`The filter has weights for each of the ${channels} maps of the layer before. Multiply and add. The three maps that add most here:`, ...rows,
-    make("p", {}, `The other ${channels - shown.length} maps add ${write(others, 3)}. All ${parts.length * layer.size[0] * layer.size[1]} products together: `, result(write(all, 3)), `.${plus}`)]];
+  const others = channels > 3 ? `The other ${channels - 3} maps add ${write(rest)}. ` : "";
+  const total = make("p", {}, `${others}All ${channels * size[0] * size[1]} products: `, result(write(all)));
+  const bias = layer.bias ? [make("p", {}, `The bias adds ${write(layer.bias[map])}: `, result(write(all + layer.bias[map])))] : [];
+  const before = source ? `the ${channels} maps of ${source.name}` : `${channels} channels`;
+  const text = "Multiply each number under the filter by the filter\u2019s weight, and add the products." + (channels > 1 ?
+    ` The filter has ${size.join("x")} weights for each of ${before}. These three count most here:` : "");
+  return [text, ...rows, ...(channels > 1 ? [total] : []), ...bias];
 }
 
-function pixelNames(count) {
+function pixelNames() {
   const { zero, unit } = network.format;
-  return `${count} pixels${zero === 0 && unit === 255 ? ", divided by 255" : ""}`;
+  return zero === 0 && unit === 255 ? "pixels / 255" : "pixels, scaled";
 }
 
-function explainStep({ kind, name, scale, shift }, number, next, map) {
-  if (kind === "scaling") {
-    const title = name[0].toUpperCase() + name.slice(1), sign = shift[map] < 0 ? "\u2212" : "+";
-    return [`${title} multiplies by a scale and adds a shift: ${write(number, 3)} \u00d7 ${write(scale[map], 3)} ${sign} ${write(Math.abs(shift[map]), 3)} = `, result(write(next, 3))];
+function explainStep({ name, scale, shift }, number, next, map) {
+  if (scale) {
+    const sign = shift[map] < 0 ? "\u2212" : "+", [by, plus] = [scale[map], Math.abs(shift[map])].map((one) => write(one));
+    const title = name[0].toUpperCase() + name.slice(1);
+    return [`${title} multiplies by a scale and adds a shift: ${write(number)} \u00d7 ${by} ${sign} ${plus} = `, result(write(next))];
   }
-  if (name !== "relu") return [`The activation ${name} makes `, result(write(next, 3)), ` of ${write(number, 3)}.`];
-  return [`ReLU sets negative numbers to 0. This one ${number < 0 ? "is negative and becomes" : "is not negative and stays"} `, result(write(next, 3)), "."];
+  if (name !== "relu") return [`The activation ${name} makes of it `, result(write(next))];
+  return [`ReLU sets a negative number to 0. ${number < 0 ? "This one is negative:" : "This one is not, and stays"} `, result(write(next))];
 }
 
-function explainPooling({ stage, map, row, column }) {
-  const { numbers, outside } = windowOf(stage, row, column, map), [rows, columns] = stage.layer.size;
-  const inside = numbers.map((number, i) => (outside[i] ? -Infinity : number)), largest = inside.indexOf(Math.max(...inside));
-  const maximum = stage.layer.name === "maximum", source = stageOf(stage.layer.inputs[0]);
-  return [[`Pooling takes ${rows}x${columns} numbers of map ${map + 1}${source ? ` of ${source.name}` : ""} and keeps ${maximum ? "the largest" : "their mean"}.`,
-    table(numbers, columns, "viridis", stage.range, (i) => (outside[i] ? "outside" : maximum && i === largest ? "kept" : ""))]];
+function explainPooling({ layer, ends }, map, row, column) {
+  const numbers = under(layer, row, column, map), largest = Math.max(...numbers.filter((number) => !Number.isNaN(number)));
+  const source = stageOf(layer.inputs[0]), maximum = layer.name === "maximum";
+  const mark = (i) => (Number.isNaN(numbers[i]) ? "outside" : maximum && numbers[i] === largest ? "kept" : "");
+  const text = `Pooling makes one number of these ${layer.size.join("x")} of map ${map + 1}${source ? ` of ${source.name}` : ""}: ` +
+    `${maximum ? "it keeps the largest" : "their mean"}.`;
+  return [text, table(numbers.map((number) => number || 0), layer.size[1], "viridis", ends, mark)];
 }
 
-function explainKept(pool, { stage, map, row, column }) {
-  const { strides, padding } = pool.layer;
-  const [poolRow, poolColumn] = [row, column].map((place, axis) => Math.floor((place + padding[axis]) / strides[axis]));
-  if (poolRow >= pool.height || poolColumn >= pool.width) return ["The pooling after it leaves this row or column out."];
-  const [[text, numbers]] = explainPooling({ stage: pool, map, row: poolRow, column: poolColumn });
-  return [text, numbers];
-}
+// THE FILTERS of the first convolution. Where it has several channels, all see the same gray image: their sum is shown.
 
-// THE FILTERS of the first layer, if that is a convolution. Where it has several channels, they all see the same image,
-// so a filter is shown as the sum over them.
+const firstLayer = layers.find(({ kind }) => kind === "convolution");
+const filters = { trained: firstLayer?.kernel.slice(), chosen: 0, measurement: null };
 
-const firstLayer = layers.findIndex(({ kind }) => kind === "convolution");
-const kernels = firstLayer < 0 ? null : { trained: layers[firstLayer].kernel.slice(), chosen: 0 };
-
-function weightsOf(filter, kernel = layers[firstLayer].kernel) {
-  const { size, shape } = layers[firstLayer], channels = kernel.length / shape[2] / size[0] / size[1];
-  return Array.from({ length: size[0] * size[1] }, (_, i) => {
-    let sum = 0;
-    for (let c = 0; c < channels; c++) sum += kernel[(i * channels + c) * shape[2] + filter];
-    return sum;
-  });
-}
-
-function setWeights(filter, weights) {
-  const { kernel, size, shape } = layers[firstLayer], channels = kernel.length / shape[2] / size[0] / size[1];
-  weightsOf(filter).forEach((old, i) => {
-    for (let c = 0; c < channels; c++) kernel[(i * channels + c) * shape[2] + filter] += (weights[i] - old) / channels;
-  });
-}
-
-const EDITS = {
-  "Vertical edge": (filter) => edge(filter, (row, column, middle) => column - middle),
-  "Horizontal edge": (filter) => edge(filter, (row, column, middle) => row - middle),
-  "Turn by a quarter": (filter) => {
-    const side = layers[firstLayer].size[0], weights = weightsOf(filter);
-    return weights.map((_, i) => weights[(side - 1 - (i % side)) * side + Math.floor(i / side)]);
-  },
-  "Set to zero": (filter) => weightsOf(filter).map(() => 0),
-  "Trained weights": (filter) => weightsOf(filter, kernels.trained),
+const cells = () => range(firstLayer.size[0] * firstLayer.size[1]);
+const channelsOf = (i, filter) => { // the places of the weights of one cell in the kernel
+  const count = firstLayer.shape[2], channels = firstLayer.kernel.length / count / cells().length;
+  return range(channels).map((channel) => (i * channels + channel) * count + filter);
 };
-// A filter made by hand, with the length (the root of the sum of squares) of the trained one.
-function edge(filter, weight) {
-  const [rows, columns] = layers[firstLayer].size;
-  const signs = weightsOf(filter).map((_, i) => Math.sign(weight(Math.floor(i / columns), i % columns, (columns - 1) / 2)));
-  const length = (values) => Math.hypot(...values);
-  return signs.map((sign) => (sign * length(weightsOf(filter, kernels.trained))) / length(signs));
-}
+const weightsOf = (filter, kernel = firstLayer.kernel) => cells().map((i) => channelsOf(i, filter).reduce((sum, k) => sum + kernel[k], 0));
 
-function edit(filters, change) {
-  for (const filter of filters) setWeights(filter, change(filter));
-  port.postMessage({ layer: firstLayer, kernel: layers[firstLayer].kernel });
+function edit(chosen, change) { // change: (weights, filter) => new weights
+  for (const filter of chosen) {
+    const old = weightsOf(filter), weights = change(old, filter);
+    for (const i of cells()) {
+      const places = channelsOf(i, filter);
+      for (const k of places) firstLayer.kernel[k] += (weights[i] - old[i]) / places.length;
+    }
+  }
+  kernelChanged();
+}
+function kernelChanged() {
+  port.postMessage({ layer: layers.indexOf(firstLayer), kernel: firstLayer.kernel });
   changed();
   showFilters();
   measure();
 }
+function trainedWeights(chosen) {
+  for (const filter of chosen) for (const i of cells()) for (const k of channelsOf(i, filter)) firstLayer.kernel[k] = filters.trained[k];
+  kernelChanged();
+}
+function turned(weights) { // by a quarter, clockwise
+  const side = firstLayer.size[0];
+  return weights.map((_, i) => weights[(side - 1 - (i % side)) * side + Math.floor(i / side)]);
+}
+function edge(filter) { // made by hand, dark on the left and light on the right; as large as the trained filter
+  const columns = firstLayer.size[1], signs = cells().map((i) => Math.sign((i % columns) - (columns - 1) / 2));
+  return signs.map((sign) => (sign * Math.hypot(...weightsOf(filter, filters.trained))) / Math.hypot(...signs));
+}
 
 function showFilters() {
-  const { size, shape } = layers[firstLayer];
+  const [rows, columns] = firstLayer.size, chosen = weightsOf(filters.chosen);
   [...byId("kernels").children].forEach((one, filter) => {
-    const weights = weightsOf(filter), trained = weightsOf(filter, kernels.trained);
-    draw(one.firstChild, size[1], size[0], weights, "PuOr_r", evenly(weights));
-    one.ariaPressed = filter === kernels.chosen;
+    const weights = weightsOf(filter), trained = weightsOf(filter, filters.trained);
+    draw(one.firstChild, columns, rows, weights, "PuOr_r", evenly(weights));
+    one.ariaPressed = filter === filters.chosen;
     one.className = weights.some((weight, i) => Math.abs(weight - trained[i]) > 1e-6) ? "edited" : "";
   });
-  byId("editor").firstElementChild.textContent = `Filter ${kernels.chosen + 1} of ${shape[2]}, which makes map ${kernels.chosen + 1}`;
-  const weights = weightsOf(kernels.chosen);
+  byId("filter-name").textContent = `Filter ${filters.chosen + 1}, which makes map ${filters.chosen + 1} of convolution 1`;
   [...byId("weights").children].forEach((input, i) => {
-    if (document.activeElement !== input) input.value = weights[i].toFixed(2);
-    tint(input, weights[i], "PuOr_r", evenly(weights));
+    if (document.activeElement !== input) input.value = chosen[i].toFixed(2);
+    tint(input, chosen[i], "PuOr_r", evenly(chosen));
   });
 }
 
-async function measure() { // the accuracy on the gallery, before and after; the newest filters win
-  const measurement = (kernels.measurement = {}), right = (predicted) => data.gallery.filter((one, k) => one.label === predicted[k]).length;
-  const old = right(data.gallery.map((one) => one.predicted)), predicted = [];
-  jobs.waiting = [];
+async function measure() { // the accuracy on the gallery; a later measurement ends an earlier one
+  const own = (filters.measurement = {}), { length } = data.gallery;
+  const before = data.gallery.filter((one) => one.label === one.predicted).length;
+  const text = `Of the ${length} images above, the network classifies ${before} correctly with the trained filters`;
+  let right = 0;
+  byId("accuracy").textContent = `${text} ...`;
   for (const one of data.gallery) {
-    predicted.push(best((await later(one.pixels)).probabilities));
-    if (kernels.measurement !== measurement) return;
-    byId("accuracy").textContent = `Correct on the ${data.gallery.length} images of the gallery: ${old} with the trained filters, ` +
-      (predicted.length < data.gallery.length ? "..." : `${right(predicted)} with these.`);
+    right += best((await compute(one.pixels)).probabilities) === one.label;
+    if (filters.measurement !== own) return;
   }
+  byId("accuracy").textContent = `${text}, and ${right} with these.`;
 }
 
-if (kernels) {
-  const { size, shape } = layers[firstLayer];
+if (stages.length) {
+  const [rows, columns] = firstLayer.size, all = range(firstLayer.shape[2]), one = () => [filters.chosen];
   byId("filters").hidden = false;
-  for (let filter = 0; filter < shape[2]; filter++) {
-    byId("kernels").append(button(make("canvas"), () => {
-      kernels.chosen = filter;
+  for (const filter of all) {
+    const choose = () => {
+      filters.chosen = filter;
       select(stages[0], filter, selected.row, selected.column);
       showFilters();
-    }, { ariaLabel: `Filter ${filter + 1}` }));
+    };
+    byId("kernels").append(button(make("canvas"), choose, { ariaLabel: `Filter ${filter + 1}` }));
   }
-  byId("weights").style.gridTemplateColumns = `repeat(${size[1]}, auto)`;
-  for (let i = 0; i < size[0] * size[1]; i++) {
-    const oninput = ({ target }) => Number.isFinite(target.valueAsNumber) && edit([kernels.chosen], (filter) => weightsOf(filter).map((old, k) => (k === i ? target.valueAsNumber : old)));
-    byId("weights").append(make("input", { type: "number", step: 0.1, oninput, ariaLabel: `Weight in row ${Math.floor(i / size[1])}, column ${i % size[1]}` }));
+  byId("weights").style.gridTemplateColumns = `repeat(${columns}, auto)`;
+  for (const i of cells()) {
+    const oninput = ({ target: { valueAsNumber } }) =>
+      Number.isFinite(valueAsNumber) && edit(one(), (weights) => weights.with(i, valueAsNumber));
+    const ariaLabel = `Weight in row ${Math.floor(i / columns)}, column ${i % columns}`;
+    byId("weights").append(make("input", { type: "number", step: 0.1, oninput, ariaLabel }));
   }
-  const all = [...Array(shape[2]).keys()];
-  const square = size[0] === size[1];
-  for (const [name, change] of Object.entries(EDITS)) {
-    if (name.startsWith("Turn") && !square) continue;
-    byId("edits").append(button(name, () => edit([kernels.chosen], change)));
-  }
-  const turn = EDITS["Turn by a quarter"], train = EDITS["Trained weights"];
-  if (square) byId("all-edits").append(button("Turn all by a quarter", () => edit(all, turn)));
-  byId("all-edits").append(button("All trained weights", () => edit(all, train)));
+  const edits = [
+    ["edits", "Edge, made by hand", () => edit(one(), (weights, filter) => edge(filter))],
+    ["edits", "Turn by a quarter", () => edit(one(), turned)], ["edits", "Set to 0", () => edit(one(), (weights) => weights.map(() => 0))],
+    ["edits", "Trained weights", () => trainedWeights(one())],
+    ["all-edits", "Turn all by a quarter", () => edit(all, turned)], ["all-edits", "Bring all trained weights back", () => trainedWeights(all)],
+  ];
+  for (const [group, text, act] of edits) if (rows === columns || !text.startsWith("Turn")) byId(group).append(button(text, act));
   showFilters();
 }
 
 // THE QUIZ.
 
-const quiz = { round: 0, yours: 0, network: 0 };
-byId("quiz-text").textContent = `${data.quiz.length} other test images. Name each one, then see the label and the network\u2019s answer.` +
-  (data.genuine ? " Of the people whom the authors of the data set asked, 83.5% of the answers were right." : "");
+const score = { round: 0, you: 0, network: 0 };
+const people = data.genuine ? " People whom the authors of the data set asked were right in 83.5% of such cases." : "";
+byId("quiz-text").textContent = `${data.quiz.length} other test images: name the class of each. The network answers after you.${people}`;
+byId("quiz").hidden = !data.quiz.length;
 
 function ask() {
-  const one = data.quiz[quiz.round], text = make("p", { ariaLive: "polite" });
-  const choices = make("div", { role: "group", ariaLabel: "Your answer" }, ...classNames.map((name, k) => button(name, () => answer(k))));
-  const answer = async (k) => {
-    for (const choice of choices.children) choice.disabled = true;
-    const { probabilities: values } = await later(one.pixels), predicted = best(values);
-    quiz.round++;
-    quiz.yours += k === one.label;
-    quiz.network += predicted === one.label;
-    const verdict = (right) => make("span", { className: right ? "right" : "wrong" }, right ? "right" : "wrong");
-    text.replaceChildren(`The label is ${classNames[one.label]}. You said ${classNames[k]}: `, verdict(k === one.label),
-      `. The network said ${classNames[predicted]} (${percent(values[predicted])}): `, verdict(predicted === one.label),
-      `. After ${quiz.round} of ${data.quiz.length}: you ${quiz.yours}, the network ${quiz.network}.`);
-    const end = quiz.round === data.quiz.length;
-    const next = button(end ? "Start again" : "Next image", () => {
-      if (end) Object.assign(quiz, { round: 0, yours: 0, network: 0 });
+  const one = data.quiz[score.round], text = make("p", { ariaLive: "polite" });
+  const choices = make("div", { role: "group", ariaLabel: "Your answer" });
+  const verdict = (right) => make("span", { className: right ? "right" : "wrong" }, right ? "right" : "wrong");
+  const answer = async (yours) => {
+    const { probabilities: values } = await compute(one.pixels), its = best(values);
+    Object.assign(score, {
+      round: score.round + 1, you: score.you + (yours === one.label), network: score.network + (its === one.label) });
+    text.replaceChildren(`The label is ${classNames[one.label]}. You: ${classNames[yours]}, `, verdict(yours === one.label),
+      `. The network: ${classNames[its]} (${percent(values[its])}), `, verdict(its === one.label),
+      `. Correct after ${score.round} of ${data.quiz.length}: you ${score.you}, the network ${score.network}.`);
+    const last = score.round === data.quiz.length;
+    const next = button(last ? "Start again" : "Next image", () => {
+      if (last) Object.assign(score, { round: 0, you: 0, network: 0 });
       ask();
       byId("round").querySelector("button").focus();
     });
-    choices.replaceWith(next);
+    choices.replaceChildren(next);
     next.focus();
   };
+  choices.append(...classNames.map((name, k) => button(name, () => answer(k))));
   byId("round").replaceChildren(picture(one.pixels), make("div", {}, text, choices));
 }
 if (data.quiz.length) ask();
-byId("quiz").hidden = !data.quiz.length;
 
-// THE EXPERIMENTS: a question, and what the button "Show me" does. The images were chosen by number from the test set.
+// THE EXPERIMENTS: a title, a question, and what "Show me" does. The images are certain ones of the genuine test set.
 
-const erase = (inside) => change((row, column, pixels) => (inside(row, column) ? 0 : at(pixels, row, column)));
+const inBag = (row, column) => (row > 11 && row < 26 && column > 3 && column < 24) ||
+  (row > 3 && row < 12 && (column === 8 || column === 19)) || (row === 4 && column > 8 && column < 19);
 const EXPERIMENTS = {
-  collar: ["Cover the collar", "Is it still a shirt without its collar? Choose Cover and move the square over it.",
+  collar: ["Cover the collar", "Is it still a shirt without its collar? Move the black square over it.",
     () => (choose("cover"), paint([3, 14]))],
-  boot: ["Shift a boot", "The network saw images moved by one pixel at most. Move this boot four pixels up: what happens?",
+  boot: ["Move a boot", "In training, images were moved by one pixel at most, if at all. Move this boot up by four: what happens?",
     () => move(-4, 0)],
-  mirror: ["Mirror a shoe", "All shoes of the data point to the left. Mirror this one: does the network still know it?",
-    () => CHANGES.Mirror[1]()],
+  mirror: ["Mirror a shoe", "In the data, all shoes point to the left. Does the network know this one when it points to the right?", mirror],
   sleeves: ["Shorten the sleeves", "Draw over the lower sleeves in black. What is a pullover with short sleeves?",
-    () => erase((row, column) => row > 11 && (column < 8 || column > 19))],
-  filters: ["Turn all filters", "Turn every filter of the first layer by a quarter. Do the other layers understand these maps?",
-    () => edit([...Array(layers[firstLayer].shape[2]).keys()], EDITS["Turn by a quarter"])],
-  nothing: ["Draw a bag", "Start from black, and draw a bag in white. Which stroke makes it a bag for the network?",
-    () => change((row, column) => (row > 11 && row < 26 && column > 3 && column < 24) || (row > 4 && row < 12 && (column === 8 || column === 19)) || (row === 4 && column > 7 && column < 20) ? 220 : 0)],
+    () => recolor((pixel, i) => (i > 12 * SIDE && (i % SIDE < 8 || i % SIDE > 19) ? 0 : pixel))],
+  filters: ["Turn all filters", "The later layers learned from the maps of these filters. What if each filter is turned by a quarter?",
+    () => edit(range(firstLayer.shape[2]), turned)],
+  bag: ["Draw a bag", "Draw a bag in white. Which stroke makes it a bag for the network?",
+    () => recolor((pixel, i) => (inBag(Math.floor(i / SIDE), i % SIDE) ? 220 : 0))],
 };
-
+const empty = { pixels: new Uint8Array(SIDE * SIDE), label: null };
 for (const [name, [title, question, act]] of Object.entries(EXPERIMENTS)) {
-  const one = name === "nothing" ? { pixels: new Uint8Array(SIDE * SIDE), label: null } : data.experiments[name];
-  if (!one || (name === "nothing" && !data.genuine) || (name === "filters" && !kernels)) continue;
-  const note = name === "nothing" ? "An empty image" : describe(one);
+  const one = name === "bag" && data.genuine ? empty : data.experiments[name];
+  if (!one || (name === "filters" && !stages.length)) continue;
   const start = () => {
-    open(one.pixels, { label: one.label, note, question: make("span", {}, make("strong", {}, `${title}. `), question, " ", button("Show me", act)) });
+    const text = make("span", {}, make("strong", {}, `${title}. `), `${question} `, button("Show me", act));
+    open(one.pixels, { label: one.label, note: one === empty ? "An empty image" : describe(one), question: text });
     byId("question").scrollIntoView({ block: "nearest" });
   };
-  byId("experiments").lastElementChild.append(button(picture(one.pixels), start, {}));
-  byId("experiments").lastElementChild.lastChild.append(make("span", {}, title));
-  byId("experiments").hidden = false;
+  const card = button(picture(one.pixels), start);
+  card.append(title);
+  byId("cards").append(card);
 }
+byId("experiments").hidden = !byId("cards").children.length;
 
-// The start.
+// THE START: the first image that the network gets right.
+
 byId("about").textContent = data.about;
-for (const id of ["gallery", "kernels", "tool", "size"]) arrowKeys(byId(id));
-choose(255);
-const first = data.gallery.find((one) => one.label === one.predicted) ?? data.gallery[0];
-open(first.pixels, { label: first.label, note: describe(first) });
-if (stages.length) select(stages[0], 0, 10, 10);
+for (const id of ["tool", "size", "gallery", "kernels"]) if (byId(id).children.length) oneStop(byId(id));
+const start = data.gallery.find((one) => one.label === one.predicted) ?? data.gallery[0];
+fixScales().then(() => open(start.pixels, { label: start.label, note: describe(start) }));

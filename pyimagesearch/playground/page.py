@@ -59,7 +59,7 @@ def write(path, about, model, input_format, images, labels, probabilities, class
     predicted = probabilities.argmax(axis=1)
     shown = _gallery(labels, probabilities)
     try:
-        network = describe(model, input_format, images[shown])
+        network = describe(model, input_format)
     except Unknown as unknown:
         return f"the page cannot compute {unknown}"
 
@@ -103,12 +103,8 @@ def _gallery(labels, probabilities):
     return numbers[np.argsort(labels[numbers], kind="stable")]
 
 
-def describe(model, input_format, images):
-    """Return the network as network.js takes it, a dict that JSON can hold, with 16-bit weights. Raises Unknown.
-
-    images: uint8 (N, 28, 28, 1). They decide the range of the colors of a layer: a fifth of its feature maps of these
-    images have numbers beyond it.
-    """
+def describe(model, input_format):
+    """Return the network as network.js takes it, a dict that JSON can hold, with 16-bit weights. Raises Unknown."""
     import keras
 
     (height, width), channels, first = layout(input_format.shape)
@@ -117,35 +113,30 @@ def describe(model, input_format, images):
     zero, unit = RANGES[input_format.range] or (0, 1)
     format_ = {"height": height, "width": width, "channels": channels, "zero": zero, "unit": unit}
     format_ |= {name: getattr(input_format, name) for name in ("range", "fit", "outputs", "classes")}
-    start = keras.Input(input_format.shape)
-    layers, tensors = [{"kind": "input", "inputs": [], "shape": (height, width, channels)}], [start]
-    places = {id(start): 0}  # of the layer that computes a tensor
+    layers = [{"kind": "input", "inputs": [], "shape": (height, width, channels)}]
+    places = {}  # id of a tensor: (number of the layer that computes it, the tensor, whose id no other may get)
 
     def call(operation, *arguments, **options):
-        if isinstance(operation, keras.Model):
-            return follow(operation, arguments[0])
         output = operation(*arguments, **options)
-        given = [x for x in keras.tree.flatten([arguments, options]) if isinstance(x, keras.KerasTensor)]
-        inputs = [places[id(tensor)] for tensor in given]
-        for one in _describe(operation, [tensor.shape[1:] for tensor in given], output.shape[1:]):
-            layers.append({"inputs": inputs, "shape": output.shape[1:]} | one)
-            tensors.append(output)
-            inputs = [len(layers) - 1]
-        places[id(output)] = inputs[0]
+        tensors = [x for x in keras.tree.flatten([arguments, options]) if isinstance(x, keras.KerasTensor)]
+        inputs = [places[id(tensor)][0] for tensor in tensors]
+        if isinstance(operation, keras.Model):
+            inputs = [follow(operation, tensors[0].shape[1:], inputs[0])]
+        else:
+            for one in _describe(operation, [tensor.shape[1:] for tensor in tensors], output.shape[1:]):
+                layers.append({"inputs": inputs, "shape": output.shape[1:]} | one)
+                inputs = [len(layers) - 1]
+        places[id(output)] = inputs[0], output
         return output
 
-    def follow(inner, tensor):
-        graph = keras.Model(inner.inputs, inner.outputs)
+    def follow(model, shape, place):
+        """Describe the layers of a model; place: number of the layer before. Returns that of its last layer."""
+        start, graph = keras.Input(shape), keras.Model(model.inputs, model.outputs)
+        places[id(start)] = place, start
         options = {"clone_function": lambda layer: layer, "call_function": call}
-        return keras.models.clone_model(graph, input_tensors=[tensor], **options).outputs[0]
+        return places[id(keras.models.clone_model(graph, input_tensors=[start], **options).outputs[0])][0]
 
-    end = follow(model, start)
-    maps = [number for number, tensor in enumerate(tensors) if tensor.ndim == 4]
-    extremes = [f(tensors[number], axis=(1, 2)) for number in maps for f in (keras.ops.min, keras.ops.max)]
-    values = keras.Model(start, extremes).predict(input_format.inputs(images), batch_size=8, verbose=0) if maps else []
-    for number, least, largest in zip(maps, values[::2], values[1::2], strict=True):
-        layers[number]["range"] = [min(0.0, float(np.quantile(least, 0.2))), float(np.quantile(largest, 0.8))]
-    return {"layers": layers, "output": places[id(end)], "format": format_}
+    return {"output": follow(model, input_format.shape, 0), "layers": layers, "format": format_}
 
 
 def _describe(layer, inputs, output):
@@ -227,10 +218,12 @@ def _array(variable):
 
 
 def _pack(variable):
-    """Return numbers as 16-bit floats from -1 to 1 in base64, and what to multiply them by."""
+    """Return numbers in base64: a kernel as 16-bit floats, and what to multiply them by; a vector as 32-bit floats."""
     numbers = _array(variable)
+    if numbers.ndim == 1:
+        return {"numbers": _base64(numbers.astype("<f4"))}
     largest = float(abs(numbers).max()) or 1.0
-    return {"largest": largest, "numbers": _base64((numbers / largest).astype("<f2"))}
+    return {"numbers": _base64((numbers / largest).astype("<f2")), "largest": largest}
 
 
 def _base64(array):

@@ -1,0 +1,424 @@
+"""The page in a real browser: the same numbers as Keras, and everything that a reader can do with them."""
+
+import base64
+import contextlib
+import json
+import re
+import shutil
+import zlib
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from pyimagesearch.evaluation.calibration import apply_temperature
+from pyimagesearch.evaluation.layers import activations
+from pyimagesearch.evaluation.predict import OURS, predict
+from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.model_files.input_format import InputFormat
+from pyimagesearch.playground import page
+
+with contextlib.suppress(ImportError):  # then these tests are skipped
+    from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService, Keys
+
+pytestmark = [pytest.mark.needs("selenium"), pytest.mark.needs("chromedriver")]
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+NAMES = (HOSTILE, "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+LABELS = np.arange(200, dtype=np.uint8) % 10
+
+
+def patchwork():
+    """Return images that differ much: rectangles of all sizes with squares of random grays in them."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, 7, 7), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    for image in images:
+        top, left, bottom, right = rng.integers(0, 12, 4)
+        image[:top], image[28 - bottom :], image[:, :left], image[:, 28 - right :] = 0, 0, 0, 0
+    return images[..., None]
+
+
+IMAGES = patchwork()
+
+
+def chain(*members, shape=(28, 28, 1)):
+    return keras.Sequential([keras.Input(shape), *members])
+
+
+def varied(model, input_format=OURS):
+    """Give each weight of a model a random value, and each output, before its activation, mean 0 and deviation 1.
+
+    Kernels have values that are 16-bit floats, so that the page can have the same.
+    """
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        for weight in layer.weights:
+            if len(weight.shape) > 1:
+                weight.assign(rounded(rng.normal(0, 1.5 / np.sqrt(np.prod(weight.shape[:-1])), weight.shape)))
+            else:
+                weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    last = [layer for layer in model.layers if layer.weights][-1]
+    activation, last.activation = getattr(last, "activation", None), keras.activations.linear
+    outputs = keras.Model(model.inputs[0], last.output)
+    last.kernel.assign(rounded(last.kernel / np.std(outputs(input_format.inputs(IMAGES)), axis=0)))
+    last.bias.assign(last.bias - np.mean(outputs(input_format.inputs(IMAGES)), axis=0))
+    last.activation = activation
+    return model
+
+
+def rounded(kernel):
+    largest = np.float32(np.max(np.abs(kernel)))
+    return (np.asarray(kernel, np.float32) / largest).astype(np.float16) * largest
+
+
+def residual():
+    """A network with each of the other layers: two ways that are added, and two that stand side by side."""
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Rescaling(1 / 127.5, offset=-1)(layers.RandomFlip()(inputs))
+    x = layers.Conv2D(6, 5, strides=2, padding="same", activation="leaky_relu")(x)
+    y = layers.BatchNormalization(scale=False)(layers.Conv2D(6, (1, 3), padding="same")(x))
+    x = layers.LeakyReLU()(layers.Add()([x, y]))
+    x = chain(layers.Conv2D(8, 2, activation="gelu"), layers.SpatialDropout2D(0.5), shape=x.shape[1:])(x)
+    x = layers.Concatenate()([layers.MaxPooling2D(3, 2, "same")(x), layers.AveragePooling2D(3, 2, "same")(x)])
+    x = layers.Concatenate()([layers.GlobalMaxPooling2D()(x), layers.GlobalAveragePooling2D()(x)])
+    x = layers.Concatenate()([layers.Activation(name)(x) for name in page.ACTIVATIONS if name != "exponential"])
+    return keras.Model(inputs, layers.Softmax()(layers.Dense(10)(layers.Dropout(0.5)(x))))
+
+
+def plain():
+    blocks = [layers.Conv2D(8, 3, activation="relu"), layers.MaxPooling2D(), layers.Conv2D(8, 3, activation="elu")]
+    return chain(*blocks, layers.Flatten(), layers.Dense(10, activation="softmax"))
+
+
+def flat():
+    hidden = layers.Reshape((28, 28, 1)), layers.Conv2D(4, 3, activation="relu"), layers.Flatten()
+    return chain(*hidden, layers.Dense(10), shape=(784,))
+
+
+def colored(activation=None):
+    blocks = [layers.Conv2D(8, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D()]
+    return chain(*blocks, layers.Dense(11, activation=activation), shape=(32, 32, 3))
+
+
+NETWORKS = {
+    "default": (lambda: MiniVGGNet.build(28, 28, 1, 10), OURS),
+    "three blocks": (lambda: MiniVGGNet.build(28, 28, 1, 10, filters=(4, 8, (8, 12, 8)), dense=0), OURS),
+    "no batch normalization": (plain, OURS),
+    "residual": (residual, InputFormat(range="0..255")),
+    "784 standardized pixels, logits": (flat, InputFormat((784,), "standardized-per-image", outputs="logits")),
+    "32x32 in color, another order": (
+        lambda: colored("sigmoid"),
+        InputFormat((32, 32, 3), "minus1..1-inverted", "resized", "scores", tuple(range(1, 11))),
+    ),
+    "padded": (colored, InputFormat((32, 32, 3), "unit-norm", "padded", "sigmoid logits", tuple(range(10)))),
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = Chrome(options=options, service=ChromeService(shutil.which("chromedriver")))
+    driver.set_script_timeout(120)
+    yield driver
+    driver.quit()
+
+
+def write(path, model, input_format=OURS, names=NAMES, temperature=1.0):
+    probabilities = predict(model, IMAGES, input_format)
+    assert page.write(path, "a.h5", model, input_format, IMAGES, LABELS, probabilities, names, temperature) is None
+    return probabilities
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_same_numbers_as_keras(browser, tmp_path, kind):
+    build, input_format = NETWORKS[kind]
+    model = varied(build(), input_format)
+    expected = write(tmp_path / "page.html", model, input_format)
+    assert expected.std(axis=0).max() > 0.02  # or the test would show nothing
+    browser.get((tmp_path / "page.html").as_uri())
+    count = 30 if kind == "default" else 200
+    computed, maps = browser.execute_script(
+        """const all = bytes(arguments[0]), results = [];
+        for (let i = 0; i < all.length; i += 784) results.push(forward(network, all.subarray(i, i + 784)));
+        const last = stages.findLast(({ layer }) => layer.kind === "convolution").last;
+        return [results.map((outputs) => probabilities(network, outputs)), [...results[0][last]]];""",
+        base64.b64encode(IMAGES[:count].tobytes()).decode(),
+    )
+    np.testing.assert_allclose(computed, expected[:count], atol=0.0005)
+    reference = activations(model, input_format.inputs(IMAGES[:1])[0])[-1][1]
+    np.testing.assert_allclose(maps, reference.ravel(), atol=0.0005 * abs(reference).max())
+
+
+@pytest.fixture(scope="module")
+def model():
+    return varied(MiniVGGNet.build(28, 28, 1, 10, filters=(4, 8), dense=16))
+
+
+@pytest.fixture
+def opened(browser, tmp_path, monkeypatch, model):
+    """The page of a small network, freshly opened, on a wide screen; every experiment has an image."""
+    predicted = predict(model, IMAGES).argmax(axis=1)
+    right = np.flatnonzero(predicted == LABELS)
+    chosen = {name: (int(k), zlib.crc32(IMAGES[k].tobytes())) for name, k in zip(page.EXPERIMENTS, right, strict=False)}
+    monkeypatch.setattr(page, "EXPERIMENTS", chosen)
+    write(tmp_path / "page.html", model, temperature=0.5)
+    show(browser, tmp_path / "page.html")
+    return browser
+
+
+def show(browser, path, width=1400, height=900, scheme="light"):
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get_log("browser"), browser.get_log("performance")  # of pages before
+    browser.get(path.as_uri())
+    settle(browser)
+
+
+def settle(browser):
+    """Wait until the network has answered."""
+    browser.execute_async_script(
+        """const wait = () => current && before && !jobs.running ? arguments[0]() : setTimeout(wait, 10); wait();"""
+    )
+
+
+def find(browser, selector):
+    return browser.find_element("css selector", selector)
+
+
+def press(browser, name):
+    """Press the button with this name."""
+    script = "const [name] = arguments, buttons = [...document.querySelectorAll('button')];"
+    script += "return buttons.find((one) => (one.ariaLabel ?? one.textContent) === name);"
+    browser.execute_script(script, name).click()
+    settle(browser)
+
+
+def keys(browser, *typed):
+    ActionChains(browser).send_keys(*typed).perform()
+    settle(browser)
+
+
+def pixels(browser):
+    """Return the image that the network sees, uint8 (28, 28)."""
+    return np.array(browser.execute_script("return [...shown()]"), np.uint8).reshape(28, 28)
+
+
+def assert_prediction(browser, model):
+    """Check that the bars show what Keras predicts for the image as it is now."""
+    settle(browser)
+    expected = predict(model, pixels(browser)[None, ..., None])[0]
+    bars = [one.text for one in browser.find_elements("css selector", "#bars .value")]
+    assert [int(bar.rstrip("%")) for bar in bars] == pytest.approx(100 * expected, abs=1)
+    return expected
+
+
+def test_every_change_of_the_image_changes_the_prediction(opened, model):
+    start = pixels(opened)
+    predictions = [assert_prediction(opened, model)]
+    canvas = find(opened, "#image")
+    steps = {
+        "a stroke": lambda: (
+            ActionChains(opened).move_to_element(canvas).click_and_hold().move_by_offset(60, 30).release()
+        ),
+        "Cover 7x7 pixels": lambda: ActionChains(opened).move_to_element_with_offset(canvas, -50, -40),
+        "Move right": None,
+        "Mirror": None,
+        "Turn by a quarter": None,
+        "Invert: black becomes white": None,
+    }
+    for name, act in steps.items():
+        if name != "a stroke":
+            press(opened, name)
+        if act:
+            act().perform()
+        predictions.append(assert_prediction(opened, model))
+        after = pixels(opened)
+        if name == "a stroke":
+            assert (after[14:20, 14:20] == 255).sum() > 8 and (after[:13] == start[:13]).all()
+            drawn = after
+        elif name.startswith("Cover"):
+            row, column = opened.execute_script("return image.cover")
+            drawn[row - 3 : row + 4, column - 3 : column + 4] = 0
+            np.testing.assert_array_equal(after, drawn)
+            press(opened, "Draw in white")  # takes the cover away
+            drawn = pixels(opened)
+        else:
+            moved = np.pad(drawn, ((0, 0), (1, 0)))[:, :28]
+            turns = {"Move right": moved, "Mirror": drawn[:, ::-1], "Turn by a quarter": np.rot90(drawn, -1)}
+            drawn = turns.get(name, 255 - drawn)
+            np.testing.assert_array_equal(after, drawn)
+    assert all(abs(one - other).max() > 0.001 for one, other in zip(predictions, predictions[1:], strict=False))
+    press(opened, "Undo")
+    np.testing.assert_array_equal(pixels(opened), 255 - drawn)
+    press(opened, "Reset")
+    np.testing.assert_array_equal(pixels(opened), start)
+
+
+def test_temperature(opened, model):
+    expected = apply_temperature(assert_prediction(opened, model), 0.5)
+    find(opened, "#scaled").click()
+    bars = [one.text for one in opened.find_elements("css selector", "#bars .value")]
+    assert [int(bar.rstrip("%")) for bar in bars] == pytest.approx(100 * expected, abs=1)
+
+
+@pytest.mark.parametrize("stage, steps", [(0, 3), (1, 4), (2, 1), (3, 3)])
+def test_a_number_is_explained(opened, model, stage, steps):
+    """Convolution 1, 2 (followed by pooling), pooling 1, convolution 3."""
+    strip = opened.find_elements("css selector", ".strip canvas")[stage]
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", strip)
+    ActionChains(opened).move_to_element_with_offset(strip, 9, 5).perform()
+    place = [int(number) for number in re.findall(r"\d+", find(opened, "#number").text)][:3]
+    computed = keras.Model(model.inputs[0], [model.layers[k].output for k in (2, 5, 6, 10)])(
+        pixels(opened)[None, ..., None] / 255
+    )
+    expected = np.asarray(computed[stage])[0, place[0], place[1], place[2] - 1]
+    results = [number(one.text) for one in opened.find_elements("css selector", "#number .result, #steps .result")]
+    assert results[0] == pytest.approx(expected, abs=0.01)
+    items = opened.find_elements("css selector", "#steps > li")
+    assert len(items) == steps
+    if stage == 2:
+        assert number(find(opened, "#steps .kept").text) == pytest.approx(expected, abs=0.01)
+        return
+    assert results[-1] == results[0]
+    tables = [
+        [number(cell.text) for cell in one.find_elements("css selector", "td")]
+        for one in items[0].find_elements("css selector", "table")
+    ]
+    inputs, weights, products = np.array(tables[:3])
+    np.testing.assert_allclose(inputs * weights, products, atol=0.06)
+    total, before = number(items[0].find_elements("css selector", ".result")[-1].text), items[1].text
+    if stage == 0:
+        assert products.sum() == pytest.approx(total, abs=0.05)
+    scale, shift = re.search(r": (\S+) × (\S+) ([+−] \S+) =", before).groups()[1:]
+    assert total * number(scale) + number(shift.replace(" ", "")) == pytest.approx(
+        number(before.split("= ")[1]), abs=0.01
+    )
+
+
+def number(text):
+    return float(text.replace("−", "-").replace("+", ""))
+
+
+def test_edited_filters_change_the_maps_and_come_back(opened, model):
+    first = assert_prediction(opened, model)
+    press(opened, "Filter 2")
+    weight = find(opened, "#weights input")
+    weight.clear()
+    weight.send_keys("3.5")
+    settle(opened)
+    edited = keras.models.clone_model(model)
+    edited.set_weights(model.get_weights())
+    kernel = edited.layers[0].get_weights()[0]
+    kernel[0, 0, 0, 1] = 3.5
+    edited.layers[0].set_weights([kernel])
+    changed = assert_prediction(opened, edited)
+    assert abs(changed - first).max() > 0.001
+    predicted = predict(edited, IMAGES).argmax(axis=1)
+    shown = opened.execute_script("return data.gallery.map((one) => one.number)")
+    text = find(opened, "#accuracy").text
+    assert f", and {(predicted == LABELS)[shown].sum()} with these" in text
+
+    press(opened, "Turn all by a quarter")
+    kernel[...] = np.rot90(kernel, -1)
+    edited.layers[0].set_weights([kernel])
+    assert_prediction(opened, edited)
+    press(opened, "Bring all trained weights back")
+    np.testing.assert_array_equal(assert_prediction(opened, model), first)
+    assert not opened.find_elements("css selector", "#kernels .edited")
+
+
+def test_a_round_of_the_quiz(opened, model):
+    rounds = opened.execute_script("return data.quiz.map(({ number, label }) => [number, label])")
+    its = predict(model, IMAGES).argmax(axis=1)
+    for number, label in rounds:
+        press(opened, NAMES[label])
+        assert NAMES[its[number]] in find(opened, "#round p").text
+        last = find(opened, "#round p").text
+        press(opened, "Start again" if number == rounds[-1][0] else "Next image")
+    right = sum(its[number] == label for number, label in rounds)
+    assert f"after 20 of 20: you 20, the network {right}" in last
+
+
+def test_experiments_show_their_answer(opened, model):
+    cards = [one.text for one in opened.find_elements("css selector", "#cards button")]
+    assert len(cards) == 6
+    for card in cards:
+        press(opened, card)
+        start = assert_prediction(opened, model)
+        press(opened, "Show me")
+        assert abs(np.subtract(opened.execute_script("return current.probabilities"), start)).max() > 0.001
+        press(opened, "Bring all trained weights back")
+
+
+def test_the_keyboard_alone(opened):
+    def tab_to(selector):
+        for _ in range(60):
+            if opened.execute_script("return document.activeElement.matches(arguments[0])", selector):
+                return
+            keys(opened, Keys.TAB)
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    start = pixels(opened)
+    tab_to("#image")
+    keys(opened, Keys.ARROW_RIGHT, Keys.ARROW_DOWN, " ")
+    assert (pixels(opened) != start).any() and (pixels(opened)[14, 14] == 255)
+    tab_to("#gallery button")
+    keys(opened, Keys.ARROW_RIGHT, Keys.ENTER)
+    assert (pixels(opened) == IMAGES[opened.execute_script("return data.gallery[1].number"), ..., 0]).all()
+    tab_to(".strip canvas")
+    keys(opened, Keys.ARROW_RIGHT)
+    before = opened.execute_script("return selected.map")
+    keys(opened, Keys.ARROW_LEFT)
+    assert opened.execute_script("return selected.map") == before - 1
+    tab_to("#round button")
+    keys(opened, Keys.ENTER)
+    assert opened.execute_script("return document.activeElement.textContent") == "Next image"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_readable_on_any_screen_and_nothing_is_loaded(opened, tmp_path, width, scheme):
+    path = tmp_path / "page.html"
+    show(opened, path, width, scheme=scheme)
+    press(opened, "Move right")
+    assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    assert HOSTILE in find(opened, "body").text
+    found = opened.execute_script(CHECKS)
+    assert found == {"small": [], "pale": [], "nameless": []}
+    assert not opened.get_log("browser")
+    sent = [json.loads(one["message"])["message"] for one in opened.get_log("performance")]
+    urls = {one["params"]["request"]["url"] for one in sent if one["method"] == "Network.requestWillBeSent"}
+    assert {url for url in urls if not url.startswith("blob:")} == {path.as_uri()}
+
+
+CHECKS = """
+const luminance = (color) => {
+  const parts = color.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
+  const [r, g, b] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (element) => {
+  const color = getComputedStyle(element).backgroundColor;
+  return color.startsWith("rgba") && element.parentElement ? behind(element.parentElement) : color;
+};
+const texts = [...document.body.querySelectorAll("*")].filter((one) => one.checkVisibility() && !one.disabled &&
+  (one.tagName === "INPUT" || [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim())));
+const describe = (one) => `${one.tagName} ${one.id || one.className} ${one.textContent.slice(0, 30)}`;
+const contrast = (one) => {
+  const [low, high] = [luminance(getComputedStyle(one).color), luminance(behind(one))].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+};
+const controls = [...document.querySelectorAll("button, input, [tabindex]")];
+const name = (one) => one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim();
+return {
+  small: texts.filter((one) => parseFloat(getComputedStyle(one).fontSize) < 12).map(describe),
+  pale: texts.filter((one) => contrast(one) < 4.5).map((one) => `${describe(one)} ${contrast(one)}`),
+  nameless: controls.filter((one) => !name(one)).map(describe),
+};
+"""
