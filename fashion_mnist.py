@@ -86,7 +86,7 @@ def train_and_save(args, folder):
         from pyimagesearch.figures import style
         from pyimagesearch.figures import training as curves
         from pyimagesearch.model_files import saving
-        from pyimagesearch.training import checkpoints, devices, network, settings, train
+        from pyimagesearch.training import callbacks, checkpoints, devices, network, settings, train
 
         device_names = devices.use_all()
     flags = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
@@ -114,12 +114,15 @@ def train_and_save(args, folder):
         print(f"this training has ended, and its network is in {args.model}: nothing to resume")
         return trained, {}
     kept = checkpoints.Checkpoints(folder, made_by, args.resume)
-    model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept, model)
+    filters = callbacks.Stages(layers.first_filters)
+    more_callbacks = [filters]  # the place for your own, such as keras.callbacks.EarlyStopping("val_cross_entropy")
+    model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept, model, more_callbacks)
     if not first_process():
         return model, history
 
     # Save it, with a record of what made it. The temperature, fitted on validation data, calibrates its probabilities.
-    accuracy = history["val_accuracy"][-1]
+    probabilities = predict.predict(model, validation[0])
+    accuracy = float((probabilities.argmax(axis=1) == validation[1]).mean())
     record = {
         **made_by,
         "changed": changed,
@@ -128,7 +131,7 @@ def train_and_save(args, folder):
         "genuine_data": not args.any_data,
         "validation_accuracy": accuracy,
         "training_seconds": round(sum(history["seconds"]), 1),
-        "temperature": calibration.fit_temperature(predict.predict(model, validation[0]), validation[1]),
+        "temperature": calibration.fit_temperature(probabilities, validation[1]),
         "input_range": saving.INPUT_RANGE,
         "class_names": class_names,
     }
@@ -142,12 +145,11 @@ def train_and_save(args, folder):
         "plot": curves.curves(history, dataclasses.replace(recipe, schedule=values["schedule"]), len(class_names)),
         "minivggnet": drawings.diagram(layers.layer_table(model)),
     }
-    maps, filters = layers.activations(model, scale(validation[0][0])), layers.first_filters(model)
-    if filters is not None:
-        figures["filters"] = drawings.filters(filters)
+    maps, last = layers.activations(model, scale(validation[0][0])), layers.first_filters(model)
+    if last is not None:
+        figures["filters"] = drawings.filters(filters.seen)
     if maps:
-        probabilities = predict.predict(model, validation[0][:1])[0]
-        figures["feature_maps"] = drawings.feature_maps(validation[0][0], maps, filters, probabilities, class_names)
+        figures["feature_maps"] = drawings.feature_maps(validation[0][0], maps, last, probabilities[0], class_names)
     drawn = style.save(args.images, **figures)
     say(f"figures: {', '.join(map(str, drawn))}")
     if missing := {"filters", "feature_maps"} - figures.keys():

@@ -77,6 +77,28 @@ class Progress(keras.callbacks.Callback):
         return duration(max(each * (self.params["epochs"] - len(seconds)) - elapsed, 0))
 
 
+class Stages(keras.callbacks.Callback):
+    """Keep what `look(model)` returns before training, after the first epoch and at the end, in the dict `seen`.
+
+    A training that is resumed has its end alone.
+    """
+
+    def __init__(self, look):
+        super().__init__()
+        self.look, self.seen = look, {}
+
+    def on_train_begin(self, logs=None):
+        if int(self.model.optimizer.iterations) == 0:
+            self.seen["before training"] = self.look(self.model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0 and self.params["epochs"] > 1:
+            self.seen["after one epoch"] = self.look(self.model)
+
+    def on_train_end(self, logs=None):
+        self.seen["at the end"] = self.look(self.model)
+
+
 @contextlib.contextmanager
 def stop_between_batches(epochs, checkpoints=None):
     """Yield a callback that lets Ctrl-C and STOP_SIGNALS wait for the end of the batch; a second one does not wait.

@@ -60,12 +60,13 @@ def compiled(recipe, model, images, seed, steps):
 
 @devices.explained()
 @devices.default_settings()
-def train(recipe, training, validation, classes, seed, checkpoints=None, model=None):
+def train(recipe, training, validation, classes, seed, checkpoints=None, model=None, more_callbacks=()):
     """Train a network and return (model, history).
 
     training, validation: (images uint8 (N, 28, 28, 1), labels (N,) from 0 to classes - 1).
     checkpoints: a checkpoints.Checkpoints to store each epoch in and, if it says so, to resume from; or None.
     model: what network.build(recipe, classes, seed) returned; None: it is built here.
+    more_callbacks: of Keras, yours for example; called after those of this project.
 
     The model that is returned is `model`, uncompiled, and computes in float32. The history is a dict of lists with one
     value per epoch: loss (what is minimized, with label smoothing), cross_entropy (without), accuracy, the same with
@@ -99,7 +100,12 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
             epochs=recipe.epochs,
             shuffle=False,  # Batches shuffles
             verbose=0,
-            callbacks=[callbacks.AfterEachEpoch(history, checkpoints), callbacks.Progress(history, update), stop],
+            callbacks=[
+                callbacks.AfterEachEpoch(history, checkpoints),
+                callbacks.Progress(history, update),
+                stop,
+                *more_callbacks,
+            ],
         )
 
     weights = trained.get_weights()

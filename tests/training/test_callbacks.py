@@ -1,12 +1,17 @@
 """callbacks.py: what is printed and kept of an epoch, and a stop that waits for the end of the batch."""
 
+import dataclasses
 import signal
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from conftest import data
 from pyimagesearch.errors import UserError
-from pyimagesearch.training.callbacks import AfterEachEpoch, Progress, stop_between_batches
+from pyimagesearch.recipes import RECIPES
+from pyimagesearch.training.callbacks import AfterEachEpoch, Progress, Stages, stop_between_batches
+from pyimagesearch.training.train import train
 
 LOGS = {"accuracy": 0.81, "val_accuracy": 0.82, "cross_entropy": 0.5, "val_cross_entropy": 0.4, "loss": 0.9}
 
@@ -80,3 +85,18 @@ def test_a_stopped_training_says_how_to_go_on_even_before_its_first_epoch():
     stored = SimpleNamespace(finished=lambda: 3)
     for signals in ((signal.SIGINT,), (signal.SIGINT, signal.SIGINT)):
         assert stopped(*signals, checkpoints=stored)[1].startswith("stopped after epoch 3 of 8; to go on, add --resume")
+
+
+def test_stages_are_seen_before_training_after_an_epoch_and_at_the_end(tmp_path):
+    def stages(epochs):
+        watch = Stages(lambda model: model.get_weights()[0])
+        recipe = dataclasses.replace(RECIPES["fast"], epochs=epochs, batch_size=32, bfloat16=False)
+        model, _ = train(recipe, data(96), data(20, 1), 10, seed=0, more_callbacks=[watch])
+        np.testing.assert_array_equal(watch.seen["at the end"], model.get_weights()[0])
+        return watch.seen
+
+    seen = stages(2)
+    assert list(seen) == ["before training", "after one epoch", "at the end"]
+    assert (seen["before training"] != seen["after one epoch"]).any()
+    assert (seen["after one epoch"] != seen["at the end"]).any()
+    assert list(stages(1)) == ["before training", "at the end"]
