@@ -1,4 +1,4 @@
-"""Start the libraries quietly, and say in one sentence when one is missing or too old."""
+"""Start the libraries quietly, and say in one sentence when one is missing or too old, or the system's limits are."""
 
 import contextlib
 import importlib.metadata
@@ -10,12 +10,16 @@ import re
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.training.processes import OTHERS_ENDED, several_processes
+from pyimagesearch.training.processes import several_processes
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the default first
 OLDEST_KERAS = (3, 12)  # as in requirements.txt
+ADDRESS_SPACE = 5e9  # bytes; with less, TensorFlow and JAX end in an error of their own
+THREADS = 32  # that they start, at least
+# TensorFlow's and JAX's errors have the type of any failed operation; that a GPU failed is only in their words.
 GPU_FAILURES = r"DNN library is not found|CUDNN_STATUS_\w+|CUDA_ERROR_\w+|CUBLAS_STATUS_\w+|OOM when allocating"
 
 
@@ -39,41 +43,89 @@ def check():
             )
 
 
+def check_limits():
+    """Check that the system's limits leave room for TensorFlow or JAX, which end the process where they do not."""
+    with contextlib.suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY and limit < ADDRESS_SPACE:
+            raise UserError(
+                f"this process may use {limit / 1e9:.1f} GB of address space (ulimit -v), but needs "
+                f"{ADDRESS_SPACE / 1e9:.0f} GB: raise the limit"
+            )
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait, daemon=True) for _ in range(THREADS)]
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError as error:
+        raise UserError(
+            f"the system refuses to start {THREADS} threads (ulimit -u, or the limit of a container): raise the limit"
+        ) from error
+    finally:
+        done.set()
+        for thread in threads:
+            if thread.ident:
+                thread.join()
+
+
 @contextlib.contextmanager
 def quiet():
     """Import Keras and its backend inside this block: their start-up notices are not shown.
 
     Some of them are printed from C++ before any setting is read, so everything that is written to the standard streams
-    is held back. It is shown if the import fails or ends the process.
+    is held back. It is shown if the import fails. Settings in ~/.keras/keras.json, which are often years old or meant
+    for other work, are not read; those of a caller who has imported Keras already stay.
     """
     check()
-    first = "keras" not in sys.modules
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # On Linux, TensorFlow uses oneDNN only on processors with VNNI; other x86 processors train twice as fast with it.
     if platform.machine() == "x86_64":
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for name in ("absl", "jax", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    import pyimagesearch.figures  # noqa: F401  (imports matplotlib safely; Keras would import it as the user has set it)
-
-    with _held_back(first):
+    if "keras" in sys.modules:
         yield
-        if first and "keras" in sys.modules:
-            _default_settings()
+        return
+    check_limits()
+    import pyimagesearch.figures  # noqa: F401  (Keras imports matplotlib too, and as it comes)
+
+    try:
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    except FileNotFoundError as error:
+        raise UserError("no folder for temporary files can be written to: set TMPDIR to one that can") from error
+    with folder, _held_back(Path(folder.name, "notices")):
+        _import_keras(folder.name)
+        yield
+
+
+def _import_keras(home):
+    """Import Keras, and TensorFlow where Keras would import it later, with an empty folder as the home of Keras."""
+    before = os.environ.get("KERAS_HOME")
+    os.environ["KERAS_HOME"] = home
+    try:
+        import keras  # noqa: F401
+    finally:
+        del os.environ["KERAS_HOME"]
+        if before is not None:
+            os.environ["KERAS_HOME"] = before
+    if importlib.util.find_spec("tensorflow"):
+        import tensorflow  # noqa: F401
 
 
 @contextlib.contextmanager
-def _held_back(may_die):
-    """Hold back what is written to the standard streams in this block; write it to stderr if the block fails."""
+def _held_back(path):
+    """Hold back what is written to the standard streams in this block, in a file; write it to stderr on an error."""
     for stream in (sys.stdout, sys.stderr):
         if stream:
             stream.flush()
     streams = {}
-    for number in (1, 2):
+    # When one of several processes ends while they meet, JAX aborts the others: what it says would be lost.
+    for number in () if several_processes() else (1, 2):
         with contextlib.suppress(OSError):  # closed
             streams[number] = os.dup(number)
-    with _temporary_file() as notices:
-        survived = _last_words(notices) if may_die and hasattr(os, "fork") else lambda: None
+    with open(path, "wb+") as notices:
         for number in streams:
             os.dup2(notices.fileno(), number)
         try:
@@ -86,17 +138,9 @@ def _held_back(may_die):
                 os.write(streams[2], notices.read())
             raise
         finally:
-            survived()
             for number, copy in streams.items():
                 os.dup2(copy, number)
                 os.close(copy)
-
-
-def _temporary_file():
-    try:
-        return tempfile.TemporaryFile()
-    except FileNotFoundError as error:
-        raise UserError("no folder for temporary files can be written to: set TMPDIR to one that can") from error
 
 
 def gpu_failure(error):
@@ -109,45 +153,3 @@ def gpu_failure(error):
         f"the GPU cannot be used ({words[0]}); another program may hold its memory, or its libraries may not fit; "
         f"to run on the CPU, set {cpu}"
     )
-
-
-def _last_words(notices):
-    """Watch, from a second process, for an end of this one that no Python code survives: an abort in native code.
-
-    The second process then writes to stderr what `notices` holds, and a sentence. Returns a function that ends it.
-    """
-    if threading.active_count() > 1:  # a fork would copy locks that no thread of the copy releases
-        return lambda: None
-    reader, writer = os.pipe()
-    if child := os.fork():
-        os.close(reader)
-
-        def survived():
-            os.write(writer, b"!")
-            os.close(writer)
-            os.waitpid(child, 0)
-
-        return survived
-    os.close(writer)
-    if not os.read(reader, 1):
-        name = BACKENDS[os.environ["KERAS_BACKEND"]]
-        words = (
-            f"the import of {name} ended this process; a processor without the instructions that {name} was built for "
-            "(AVX) is the usual cause; what it printed is above. On another backend: pip install jax, then set "
-            "KERAS_BACKEND=jax\n"
-        )
-        notices.seek(0)
-        # JAX aborts a process, with a stack trace, when another one of the same training has ended.
-        os.write(2, f"{OTHERS_ENDED}\n".encode() if several_processes() else notices.read() + words.encode())
-    os._exit(0)
-
-
-def _default_settings():
-    """Undo ~/.keras/keras.json, which is often years old or meant for other work, and what Keras does late."""
-    import keras
-
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_image_data_format("channels_last")
-    keras.utils.set_random_seed(0)  # imports TensorFlow where that is installed, on JAX too

@@ -45,42 +45,62 @@ def _run(main):
         for number in STOP_SIGNALS:
             if signal.getsignal(number) == signal.SIG_DFL:  # nohup, for example, ignores SIGHUP
                 signal.signal(number, _terminate)
-    status, message = 1, ""
     try:
         main(sys.argv[1:])
         sys.stdout.flush()
         return
-    except UserError as error:
-        message = printable(str(error))
-    except (KeyboardInterrupt, Terminated) as stop:
-        number = stop.number if isinstance(stop, Terminated) else signal.SIGINT
-        status, message = 128 + number, str(stop) or "stopped"
-    except MemoryError:
-        message = "there is not enough memory; close other programs, or try --limit"
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        if library not in LIBRARIES or importlib.util.find_spec(library):
+    except SystemExit:
+        raise
+    except BaseException as error:
+        message = _explain(error)
+        if message is None:
             raise
-        message = (
-            f"{LIBRARIES[library]} is not installed for {sys.executable}; run the script with the Python that has it "
-            "(.venv/bin/python after the README's command), or install it with pip"
-        )
-    except Exception as error:
-        if failure := libraries.gpu_failure(error):
-            message = failure
-        elif not isinstance(error, OSError):
-            raise
-        elif _output_failed(error):
-            message = "" if error.errno == errno.EPIPE else f"cannot write the output: {reason(error)}"
-        elif error.errno in MACHINE:
-            where = f" ({error.filename})" if error.filename else ""
-            message = f"the machine is at its limit: {reason(error)}{where}; try again"
-        else:
-            raise
+        status = 128 + getattr(error, "number", signal.SIGINT) if not isinstance(error, Exception) else 1
     if message:
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(f"{script}: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+def _explain(error):
+    """Return one sentence for an error, "" if nothing need be said; None if it is a bug of ours."""
+    if isinstance(error, UserError):
+        return printable(str(error))
+    if isinstance(error, (KeyboardInterrupt, Terminated)):
+        return str(error) or "stopped"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; close other programs, or try --limit"
+    if sentence := _explain_import(error) or libraries.gpu_failure(error):
+        return sentence
+    if not isinstance(error, OSError):
+        return None
+    if _output_failed(error):
+        return "" if error.errno == errno.EPIPE else f"cannot write the output: {reason(error)}"
+    if error.errno in MACHINE:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the system refused: {reason(error)}{where}; try again"
+    return None
+
+
+def _explain_import(error):
+    """Return a sentence if a library is missing, or an error ended its import; else None."""
+    if isinstance(error, ModuleNotFoundError):
+        name = (error.name or "").partition(".")[0]
+        if name in LIBRARIES and not importlib.util.find_spec(name):
+            return (
+                f"{LIBRARIES[name]} is not installed for {sys.executable}; run the script with the Python that has it "
+                "(.venv/bin/python after the README's command), or install it with pip"
+            )
+    importing = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
+    names = [frame.f_globals["__name__"].partition(".")[0] for frame in importing]
+    broken = [name for name in names if name in LIBRARIES]
+    if not broken:
+        return None
+    name, words = LIBRARIES[broken[-1]], (str(error).strip().splitlines() or [""])[0]
+    return (
+        f"{name} is installed for {sys.executable}, but its import fails: {type(error).__name__}: {words}; mend that, "
+        f"or install it again: pip install --force-reinstall {name}"
+    )
 
 
 def _terminate(number, frame):

@@ -19,8 +19,9 @@ URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"  # where Ke
 PACKAGE = "dataset-fashion-mnist"
 PACKAGE_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where the package installs the files
 
-# What a fetch can raise when its source is out of reach or delivers something else.
-ERRORS = (OSError, http.client.HTTPException, idx.BadFile, subprocess.SubprocessError)
+# What a fetch can raise when its source is out of reach or delivers something else. The last two: a proxy variable that
+# is no URL, or has no such port.
+ERRORS = (OSError, http.client.HTTPException, idx.BadFile, subprocess.SubprocessError, ValueError, OverflowError)
 
 
 def keras_cache():

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from conftest import ROOT
+from pyimagesearch.cli import libraries
+from pyimagesearch.errors import UserError
 
 CODE = """
 import sys; sys.argv = ["script.py"]
@@ -41,26 +44,39 @@ def package(folder, name, code, version=None):
         (folder / f"{name}-{version}.dist-info/METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
 
 
-@pytest.mark.parametrize(
-    "code, shown",
-    [
-        ("import os, sys; os.write(2, b'no AVX here\\n'); os.abort()", "no AVX here\n"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", ""),
-    ],
-)
-def test_a_backend_that_kills_the_process_is_a_sentence_with_its_last_words(tmp_path, code, shown):
-    package(tmp_path, "tensorflow", code)
-    done = start(folder=tmp_path, KERAS_BACKEND="tensorflow")
-    assert done.returncode < 0
-    assert done.stderr.startswith(shown + "the import of TensorFlow ended this process")
-    assert "KERAS_BACKEND=jax" in done.stderr
-
-
-def test_what_a_failing_import_prints_is_shown(tmp_path):
-    package(tmp_path, "keras", "import os; os.write(1, b'DLL load failed\\n'); raise ValueError('no')", "3.13.0")
+def test_a_library_that_cannot_be_imported_is_named_with_what_it_printed(tmp_path):
+    package(tmp_path, "keras", "import h5py", "3.13.0")
+    package(tmp_path, "h5py", "import os; os.write(1, b'loading\\n'); raise ImportError('no libhdf5.so\\nmore')")
     done = start(folder=tmp_path)
     assert done.returncode == 1
-    assert "DLL load failed" in done.stderr and "ValueError: no" in done.stderr
+    notice, sentence = done.stderr.splitlines()
+    assert notice == "loading"
+    assert "h5py is installed" in sentence and "no libhdf5.so" in sentence
+
+
+def test_keras_json_is_not_read_and_nothing_is_written_to_the_home(tmp_path):
+    """In one process: a folder of that name, which Keras cannot open. A caller's own KERAS_HOME stays."""
+    (tmp_path / "keras.json").mkdir()
+    done = start(
+        "import os, atexit; atexit.register(lambda: print(os.environ['KERAS_HOME']))", KERAS_HOME=str(tmp_path)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"imported\n{tmp_path}\n"
+    assert os.listdir(tmp_path) == ["keras.json"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other limits")
+def test_a_limit_of_the_system_is_a_sentence_and_no_abort(monkeypatch):
+    done = start("import resource; resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000,) * 2)")
+    assert done.returncode == 1
+    assert "ulimit -v" in done.stderr and len(done.stderr.splitlines()) == 1
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)  # tests/container.py meets a real limit
+    with pytest.raises(UserError, match="ulimit -u"):
+        libraries.check_limits()
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def end_of(what, hangup=signal.SIG_DFL):
         (
             "raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), 'a.txt')",
             1,
-            "script.py: the machine is at its limit: Too many open files (a.txt); try again\n",
+            "script.py: the system refused: Too many open files (a.txt); try again\n",
         ),
     ],
 )

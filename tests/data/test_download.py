@@ -114,6 +114,17 @@ def test_debian_package_without_download(empty_machine, tmp_path, monkeypatch):
     assert_small_data(loading.load())  # from the cache
 
 
+@pytest.mark.parametrize("proxy", ["http:/proxy:8080", "http://127.0.0.1:99999", "http://127.0.0.1:abc"])
+def test_a_malformed_proxy_is_told_and_the_next_source_is_tried(server, monkeypatch, capsys, proxy):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setattr(download, "from_package", lambda cache: {"the next": "source"})
+    with pytest.raises(KeyError):  # it has other files
+        loading.load()
+    assert "cannot fetch the data from http" in capsys.readouterr().err
+
+
 def test_two_processes_at_the_same_time(server, tmp_path):
     shutil.copytree(tmp_path / "source", download.keras_cache())
     (download.keras_cache() / f"{IMAGES}.gz").write_bytes(b"bad")

@@ -22,11 +22,11 @@ style.save(
 """
 
 
-def draw(folder, rc=None, **variables):
-    folder.mkdir(exist_ok=True)
+def draw(folder, rc=None, place=".", **variables):
+    (folder / "bin").mkdir(parents=True)
     if rc is not None:
-        (folder / "matplotlibrc").write_bytes(rc if isinstance(rc, bytes) else rc.encode())
-    (folder / "bin").mkdir()
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        (folder / place / "matplotlibrc").write_text(rc)
     (folder / "bin/latex").write_text("#!/bin/sh\ntouch started\nexit 1\n")
     (folder / "bin/latex").chmod(0o755)
     environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(folder)}
@@ -43,56 +43,24 @@ def plain(tmp_path_factory):
     return draw(tmp_path_factory.mktemp("plain"))
 
 
+UNUSUAL = (
+    "text.usetex: True\ntext.color: white\naxes.titlesize: 40\nfigure.dpi: 300\nsavefig.dpi: 30\naxes.grid: True\n"
+    "font.family: No Such Font\nno.such.key: 3\nbackend: nonsense\n"
+)
+
+
 @pytest.mark.parametrize(
-    "rc, variables",
+    "rc, place, variables",
     [
-        (None, {"MPLBACKEND": "Qt4Agg"}),
-        (None, {"MPLBACKEND": "module://no.such.module"}),
-        (None, {"MPLBACKEND": "nonsense"}),
-        (None, {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}),
-        ("text.usetex: True\n", {}),
-        ("text.color: white\naxes.titlesize: 40\nfigure.dpi: 300\nsavefig.dpi: 30\naxes.grid: True\n", {}),
-        ("font.family: No Such Font\n", {}),
-        ("no.such.key: 3\naxes.titlesize: enormous\n", {}),
-        ("backend: nonsense\n", {}),
-        ("# Größe\nfont.size: 30\n", {}),  # not UTF-8: matplotlib itself cannot be imported with it
-        (b"\xff\xfe\x00 not text", {}),
+        (None, ".", {"MPLBACKEND": "Qt4Agg"}),
+        (None, ".", {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}),  # a notebook's, in another Python
+        (UNUSUAL, ".", {}),
+        (UNUSUAL, ".config/matplotlib", {}),
+        (UNUSUAL, "elsewhere", {"MATPLOTLIBRC": "elsewhere/matplotlibrc"}),
     ],
 )
-def test_the_figure_is_the_same_whatever_the_settings_are(tmp_path, plain, rc, variables):
-    assert draw(tmp_path, rc, **variables) == plain
-
-
-def test_a_pipe_named_matplotlibrc_is_not_read(tmp_path, plain):
-    (tmp_path / "work").mkdir()
-    os.mkfifo(tmp_path / "work/matplotlibrc")
-    assert draw(tmp_path / "work") == plain
-
-
-def test_a_matplotlibrc_named_by_the_environment_changes_nothing(tmp_path, plain):
-    (tmp_path / "rc").write_text("text.usetex: True\nfont.size: 30\n")
-    assert draw(tmp_path / "work", MATPLOTLIBRC=str(tmp_path / "rc")) == plain
-
-
-def test_a_matplotlibrc_in_the_home_changes_nothing(tmp_path, plain):
-    (tmp_path / "work/.config/matplotlib").mkdir(parents=True)
-    (tmp_path / "work/.config/matplotlib/matplotlibrc").write_text("text.usetex: True\nfont.family: No Such Font\n")
-    assert draw(tmp_path / "work") == plain
-
-
-@pytest.mark.parametrize(
-    "backend", ["nonsense", "Qt4Agg", "module://no.such.module", "module://matplotlib_inline.backend_inline"]
-)
-def test_keras_starts_whatever_the_backend_is(run, tmp_path, backend):
-    (tmp_path / "start.py").write_text(
-        "from pyimagesearch.cli import libraries\n"
-        "with libraries.quiet():\n"
-        "    import keras\n"
-        "import os\n"
-        "print(os.environ['MPLBACKEND'])\n"
-    )
-    done = run(tmp_path / "start.py", check=0, MPLBACKEND=backend, PYTHONPATH=str(ROOT))
-    assert (done.stdout, done.stderr) == (f"{backend}\n", "")
+def test_the_figure_is_the_same_whatever_the_settings_are(tmp_path, plain, rc, place, variables):
+    assert draw(tmp_path / "work", rc, place, **variables) == plain
 
 
 def test_a_notebook_keeps_its_settings():
