@@ -2,18 +2,17 @@
 
     python fashion_mnist.py                     the default recipe, a few minutes on two cores
     python fashion_mnist.py --recipe classic    what the well-known tutorials train; or best, the most accurate
-    python fashion_mnist.py --limit 2000        a quick trial on the first 2,000 images
     python fashion_mnist.py --resume            go on with a training that was stopped
+    python fashion_mnist.py --limit 2000 --model trial.h5 --images trial    a quick trial that replaces nothing
 
 The test images are not read here: they only measure, in fashion_mnist_loaded.py, and no choice is made on them.
 """
 
 import dataclasses
-from pathlib import Path
 
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
-from pyimagesearch.cli.arguments import Parser, command, number
+from pyimagesearch.cli.arguments import Parser, as_path, command, number
 from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.recipes import RECIPES
@@ -29,7 +28,7 @@ def parse(arguments):
     parser.add_argument("--learning-rate", type=rate, metavar="RATE", help="instead of the recipe's")
     parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all randomness (default: 42)")
     parser.add_argument("--limit", type=number(int, 240, 60_000), metavar="N", help="use only the first N images")
-    parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="file to save the network in")
+    parser.add_argument("--model", type=as_path, default="fashion_model.h5", help="file to save the network in")
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training images (for digits, letters)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped, if any")
     parser.add_images_flag()
@@ -38,7 +37,6 @@ def parse(arguments):
     if args.model.suffix not in (".h5", ".hdf5"):
         parser.error(f"argument --model: {args.model} must end in .h5 or .hdf5, which tells Keras the format")
     files.check_target(args.model)
-    files.check_folder(args.images)
     return args
 
 
@@ -113,6 +111,9 @@ def train_and_save(args, folder):
     if args.resume and not checkpoints.stored(folder) and (trained := settings.trained(args.model, made_by)):
         print(f"this training has ended, and its network is in {args.model}: nothing to resume")
         return trained, {}
+    if args.model.exists():
+        older = saving.describe_file(args.model)
+        say(f"{args.model} will be replaced at the end; to keep it, stop now and add --model. It is {older}")
     kept = checkpoints.Checkpoints(folder, made_by, args.resume)
     filters = callbacks.Stages(layers.first_filters)
     more_callbacks = [filters]  # the place for your own, such as keras.callbacks.EarlyStopping("val_cross_entropy")
@@ -155,7 +156,7 @@ def train_and_save(args, folder):
     if missing := {"filters", "feature_maps"} - figures.keys():
         print(f"  no figure of {' and '.join(sorted(missing))}: the first layer is not a convolution")
     print("next, evaluate it on the test images:")
-    print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data')}")
+    print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
     return model, history
 
 

@@ -9,11 +9,10 @@ python fashion_mnist_loaded.py --explain              the same for the ten most 
 """
 
 import functools
-from pathlib import Path
 
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
-from pyimagesearch.cli.arguments import Parser, command, number
+from pyimagesearch.cli.arguments import Parser, as_path, command, number
 from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError, printable, warn
@@ -24,9 +23,9 @@ MOST_EXPLAINED = 12  # images
 
 def parse(arguments):
     parser = Parser(__doc__)
-    parser.add_argument("--model", type=Path, default=Path("fashion_model.h5"), help="default: fashion_model.h5")
-    parser.add_argument("--architecture", type=Path, metavar="FILE", help="JSON of the network of a weights file")
-    parser.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="photos, or folders of them")
+    parser.add_argument("--model", type=as_path, default="fashion_model.h5", help="default: fashion_model.h5")
+    parser.add_argument("--architecture", type=as_path, metavar="FILE", help="JSON of the network of a weights file")
+    parser.add_argument("--image", type=as_path, nargs="+", metavar="FILE", help="photos, or folders of them")
     parser.add_argument(
         "--explain",
         type=number(int, 0, 1_000_000),
@@ -36,7 +35,7 @@ def parse(arguments):
     )
     parser.add_argument("--input-range", choices=RANGES, help="pixel range of the network (default: found out)")
     parser.add_argument("--tta", action="store_true", help="also evaluate with test-time augmentation (flips)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the metrics to FILE")
+    parser.add_argument("--json", type=as_path, metavar="FILE", help="also write the metrics to FILE")
     parser.add_images_flag()
     parser.add_data_flags()
     args = parser.parse_args(arguments)
@@ -46,7 +45,6 @@ def parse(arguments):
         parser.error(f"argument --explain: {len(args.explain)} numbers are too many; give at most {MOST_EXPLAINED}")
     if args.json:
         files.check_target(args.json, stream=True)
-    files.check_folder(args.images)
     return args
 
 
@@ -56,7 +54,7 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.model_files import reading
 
-    training = command("fashion_mnist.py", args, "model", "data_dir", "any_data", "class_names")
+    training = command("fashion_mnist.py", args, "model", "data_dir", "any_data", "class_names", "images")
     contents = reading.read(args.model, args.architecture, training)  # with h5py alone: nothing in the file is trusted
     result = predict_photos(args, contents) if args.image else evaluate(args, contents)
     if args.json:
@@ -122,7 +120,7 @@ def evaluate(args, contents):
     print(f"no interactive page: {problem}" if problem else f"interactive page: {path} (open it in a browser)")
 
     if args.explain is None:
-        flags = "model", "architecture", "input_range", "data_dir", "any_data", "class_names"
+        flags = "model", "architecture", "input_range", "data_dir", "any_data", "class_names", "images"
         print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
         return result
     chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()

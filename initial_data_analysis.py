@@ -5,11 +5,9 @@ python initial_data_analysis.py --csv suspects.csv        also list the 100 + 10
 python initial_data_analysis.py --model fashion_model.h5  judge the labels by the features of a trained network
 """
 
-from pathlib import Path
-
 from pyimagesearch import files
 from pyimagesearch.cli import libraries, progress
-from pyimagesearch.cli.arguments import Parser, command
+from pyimagesearch.cli.arguments import Parser, as_path, command
 from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError
@@ -17,12 +15,11 @@ from pyimagesearch.errors import UserError
 
 def parse(arguments):
     parser = Parser(__doc__)
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="list the labels that look wrong in FILE")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="a network that fashion_mnist.py trained")
+    parser.add_argument("--csv", type=as_path, metavar="FILE", help="list the labels that look wrong in FILE")
+    parser.add_argument("--model", type=as_path, metavar="FILE", help="a network that fashion_mnist.py trained")
     parser.add_images_flag()
     parser.add_data_flags()
     args = parser.parse_args(arguments)
-    files.check_folder(args.images)
     if args.csv:
         files.check_target(args.csv, stream=True)
     return args
@@ -34,7 +31,7 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.model_files import reading, saving
 
-    flags = "model", "data_dir", "any_data", "class_names"
+    flags = "model", "data_dir", "any_data", "class_names", "images"
     contents = reading.read(args.model, training=command("fashion_mnist.py", args, *flags)) if args.model else None
     if contents and not saving.is_ours(contents.record):
         raise UserError(f"{args.model} was not made by fashion_mnist.py; --model needs a file that was")

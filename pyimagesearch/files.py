@@ -2,9 +2,10 @@
 
 import contextlib
 import errno
-import glob
 import json
 import os
+import secrets
+import shutil
 import stat
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from pyimagesearch.errors import UserError, reason
 
-WAIT = 10  # seconds for the other end of a pipe
+TRIAL = 100_000  # bytes, about those of a figure
+TEMPORARY = ".fashion_mnist_"  # how the names of temporary files begin
 
 
 def check_folder(folder):
@@ -23,8 +25,8 @@ def check_folder(folder):
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(TRIAL))  # a full disk takes an empty file
     except OSError as error:
         raise UserError(f"cannot write to the folder {folder}: {reason(error)}; choose another") from error
 
@@ -33,48 +35,77 @@ def check_target(path, stream=False):
     """Check that a file can be written at `path`; with `stream`, also into a pipe or a device. Raises UserError."""
     try:
         mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        mode = stat.S_IFREG
+    except FileNotFoundError as error:
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            shown = folder if os.path.islink(path) else Path(path).parent
+            raise UserError(f"cannot write {path}: the folder {shown} does not exist; make it first") from error
+        return check_folder(folder)
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason(error)}; choose another") from error
     if stat.S_ISDIR(mode):
         raise UserError(f"cannot write {path}: it is a folder; give the name of a file")
-    if stat.S_ISREG(mode):
-        folder = Path(os.path.realpath(path)).parent
-        if not folder.is_dir():
-            shown = folder if os.path.islink(path) else Path(path).parent
-            raise UserError(f"cannot write {path}: the folder {shown} does not exist; make it first")
-        check_folder(folder)
-    elif not (stream and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode))):
+    if not stat.S_ISREG(mode) and not (stream and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode))):
         raise UserError(f"cannot write {path}: it is a device, a pipe or a socket; give the name of a file")
-    elif not os.access(path, os.W_OK):
-        raise UserError(f"cannot write {path}: Permission denied; choose another")
+    if not mode & 0o222 or not os.access(path, os.W_OK):  # the superuser has access to a read-only file, too
+        raise UserError(f"cannot write {path}: it is read-only; choose another name")
+    if stat.S_ISREG(mode):
+        check_folder(_folder_for_temporary(Path(os.path.realpath(path))))
+
+
+def _folder_for_temporary(target):
+    """Return the folder of a file or, where no other file can be made there, that of the system."""
+    return target.parent if os.access(target.parent, os.W_OK) else Path(tempfile.gettempdir())
 
 
 @contextlib.contextmanager
 def replacing(path):
     """Yield a temporary path beside `path`; at the end of the block it takes `path`'s place in one step.
 
-    If `path` is a link, it stays one, and the file that it points to is replaced. If the block fails, `path` stays as
-    it was. An OSError (disk full, no permission) becomes a UserError.
+    A link stays one, and the file that it points to is replaced; owner and permissions stay. A file that can be written
+    to and not replaced (mounted into a container, for example) is written to. If the block fails, `path` stays as it
+    was. An OSError (disk full, no permission) becomes a UserError.
     """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
     try:
-        pattern = f".{glob.escape(target.stem)}.*.tmp{target.suffix}"
-        for left_over in target.parent.glob(pattern):  # of a process that was killed
+        target = Path(os.path.realpath(path))
+        folder = _folder_for_temporary(target)
+        for left_over in folder.glob(f"{TEMPORARY}*"):  # of a process that was killed
             with contextlib.suppress(OSError):
                 if time.time() - left_over.stat().st_mtime > 3600:
                     left_over.unlink()
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        temporary = folder / f"{TEMPORARY}{secrets.token_hex(4)}.tmp{target.suffix[:20]}"
+        try:
+            open(temporary, "xb").close()
+            if target.exists():
+                if not target.stat().st_mode & 0o222:
+                    raise PermissionError(errno.EACCES, "it is read-only")
+                with contextlib.suppress(OSError, AttributeError):  # only a superuser's; not on Windows
+                    os.chown(temporary, target.stat().st_uid, target.stat().st_gid)
+                shutil.copymode(target, temporary)
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            try:
+                os.replace(temporary, target)
+            except OSError:
+                if not target.is_file():
+                    raise
+                _write_into(target, temporary)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason(error)}; what was there before is unchanged") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+
+
+def _write_into(target, source):
+    with open(source, "rb") as new, open(target, "rb+") as file:
+        with contextlib.suppress(AttributeError):  # Linux has it; if there is no room, nothing has been written
+            os.posix_fallocate(file.fileno(), 0, max(1, os.path.getsize(source)))
+        shutil.copyfileobj(new, file)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_text(path, text):
@@ -83,19 +114,18 @@ def write_text(path, text):
     So is the file that stdout or stderr goes to: another in its place would not get what is printed later.
     Raises UserError.
     """
-    found = os.stat(path) if os.path.exists(path) else None
-    printed_to = [number for number in (1, 2) if found and _is_same(found, number)]
-    if not found or (stat.S_ISREG(found.st_mode) and not printed_to):
+    printed_to = [number for number in (1, 2) if _is_open_as(path, number)]
+    if not printed_to and (os.path.isfile(path) or not os.path.exists(path)):
         with replacing(path) as temporary:
             temporary.write_bytes(text.encode())
         return
     try:
-        sys.stdout.flush()
-        with os.fdopen(os.dup(printed_to[0]) if printed_to else _open_stream(path), "wb") as file:
+        if sys.stdout:
+            sys.stdout.flush()
+        with os.fdopen(os.dup(printed_to[0]), "wb") if printed_to else open(path, "wb") as file:
             file.write(text.encode())
     except OSError as error:
-        why = "nobody reads from this pipe" if error.errno in (errno.ENXIO, errno.EPIPE) else reason(error)
-        raise UserError(f"cannot write to {path}: {why}") from error
+        raise UserError(f"cannot write to {path}: {reason(error)}") from error
 
 
 def write_json(path, value):
@@ -104,23 +134,9 @@ def write_json(path, value):
     print(f"written: {path}")
 
 
-def _is_same(found, number):
-    """Return whether the file of this os.stat() is the one behind an open file descriptor."""
+def _is_open_as(path, number):
+    """Return whether the file at `path` is the one behind an open file descriptor."""
     try:
-        return os.path.samestat(found, os.fstat(number))
+        return os.path.samestat(os.stat(path), os.fstat(number))
     except OSError:
         return False
-
-
-def _open_stream(path):
-    """Return a descriptor to write to a pipe or device; wait at most WAIT seconds until somebody reads from a pipe."""
-    end = time.monotonic() + WAIT
-    while True:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-            os.set_blocking(descriptor, True)
-            return descriptor
-        except OSError as error:
-            if error.errno != errno.ENXIO or time.monotonic() > end:
-                raise
-            time.sleep(0.1)

@@ -24,11 +24,65 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(errors.UserError, match="cannot write .*: No space left"), files.replacing(path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "first"
-    (tmp_path / ".file.7.tmp.txt").write_text("half of a killed process's file, from yesterday")
-    os.utime(tmp_path / ".file.7.tmp.txt", (time.time() - 86400,) * 2)
+    for name, age in (("yesterday", 86400), ("now", 0)):  # of a process that was killed, and one that is at work
+        left_over = tmp_path / f"{files.TEMPORARY}{name}.tmp.txt"
+        left_over.write_text("half of a file")
+        os.utime(left_over, (time.time() - age,) * 2)
     with files.replacing(path) as temporary:
         temporary.write_text("third")
-    assert [item.name for item in tmp_path.iterdir()] == ["file.txt"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == [f"{files.TEMPORARY}now.tmp.txt", "file.txt"]
+
+
+def test_a_name_that_is_as_long_as_can_be(tmp_path):
+    path = tmp_path / ("n" * 251 + ".txt")
+    files.check_target(path)
+    files.write_text(path, "text")
+    assert path.read_text() == "text"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_permissions_and_owner_stay(tmp_path, mode):
+    path = tmp_path / "file.txt"
+    path.write_text("private")
+    path.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(path, 12, 34)
+    before = path.stat()
+    with files.replacing(path) as temporary:
+        assert stat.S_IMODE(temporary.stat().st_mode) == mode  # already while it is written
+        temporary.write_text("new")
+    after = path.stat()
+    assert path.read_text() == "new"
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
+def test_a_file_that_cannot_be_replaced_is_written_to(tmp_path, monkeypatch):
+    """As one that is mounted into a container; tests/container.py does it with a real one."""
+    path = tmp_path / "file.txt"
+    path.write_text("a longer text than the new one")
+    inode = path.stat().st_ino
+
+    def busy(source, target):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(os, "replace", busy)
+    files.write_text(path, "new")
+    assert (path.read_text(), path.stat().st_ino) == ("new", inode)
+    assert os.listdir(tmp_path) == ["file.txt"]
+    with pytest.raises(errors.UserError, match="cannot write .*new.txt: Device or resource busy"):
+        files.write_text(tmp_path / "new.txt", "new")
+
+
+def test_a_folder_that_takes_no_bytes_is_found_out_before(tmp_path):
+    """A full disk takes an empty file."""
+    code = (
+        "import resource, sys; from pathlib import Path; from pyimagesearch import files\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+        "files.check_folder(Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert "UserError: cannot write to the folder" in done.stderr
 
 
 def test_a_link_stays_a_link_and_its_target_is_replaced(tmp_path):
@@ -63,13 +117,6 @@ def test_a_pipe_and_a_device_are_written_into(tmp_path):
     assert (tmp_path / "null").is_char_device()
 
 
-def test_a_pipe_that_nobody_reads_from_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "WAIT", 0.2)
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(errors.UserError, match="cannot write to .*pipe: nobody reads from this pipe"):
-        files.write_text(tmp_path / "pipe", "text")
-
-
 @pytest.mark.parametrize("name", ["/dev/stdout", "same file"])
 def test_the_file_that_stdout_goes_to_gets_everything_in_order(tmp_path, name):
     out = tmp_path / "out.txt"
@@ -88,3 +135,37 @@ def test_a_target_that_cannot_be_written_is_one_sentence(tmp_path, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(errors.UserError, match="cannot write"):
         files.check_target(tmp_path / name, stream=True)
+
+
+def test_a_read_only_file_is_refused_even_for_a_superuser(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("precious")
+    path.chmod(0o444)
+    with pytest.raises(errors.UserError, match="read-only"):
+        files.check_target(path)
+    with pytest.raises(errors.UserError, match="read-only"):
+        files.write_text(path, "new")
+    assert path.read_text() == "precious"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may make files of other users")
+@pytest.mark.parametrize("mode, refused", [(0o644, True), (0o666, False)])
+def test_another_users_file_in_a_folder_for_all(tmp_path, mode, refused):
+    """As in /tmp: it cannot be replaced; it is written to if its permissions allow that."""
+    path = tmp_path / "all" / "file.txt"
+    path.parent.mkdir()
+    path.write_text("theirs")
+    path.chmod(mode)
+    path.parent.chmod(0o1777)
+    for folder in path.parents[1:4]:
+        folder.chmod(folder.stat().st_mode | 0o711)
+    code = (
+        "import os, sys; from pathlib import Path; from pyimagesearch import files\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "files.check_target(Path(sys.argv[1])); print('checked'); files.write_text(Path(sys.argv[1]), 'ours')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, "read-only" in done.stderr) == (("", True) if refused else ("checked\n", False)), done.stderr
+    assert path.read_text() == ("theirs" if refused else "ours")
+    assert os.listdir(path.parent) == ["file.txt"]

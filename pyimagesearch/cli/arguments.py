@@ -1,10 +1,18 @@
 """The command line of the three scripts: flags that they share, and usage errors of one sentence."""
 
 import argparse
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+from pyimagesearch import files
 from pyimagesearch.cli import libraries
+from pyimagesearch.errors import UserError
+
+IMAGES = "images"
+PHOTOS = {".jpg", ".jpeg", ".heic", ".heif", ".webp"}  # figures are PNG
 
 
 class Parser(argparse.ArgumentParser):
@@ -16,9 +24,20 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse_args(self, arguments):
-        """Parse a list of strings; then check that the libraries that every script needs are there."""
+        """Parse a list of strings; then check that outputs are no inputs, and that the libraries are there."""
         args = super().parse_args([str(argument) for argument in arguments])
+        given = vars(args)
+        inputs = [given.get("model"), given.get("class_names"), *(given.get("image") or ())]
+        for name in ("json", "csv", "images"):
+            if any(_is_same(given.get(name), path) for path in inputs):
+                self.error(f"argument --{name}: {given[name]} is also what is read; choose another")
         libraries.check()
+        files.check_folder(args.images)
+        if photo := next((path for path in args.images.iterdir() if path.suffix.lower() in PHOTOS), None):
+            raise UserError(
+                f"cannot draw figures in the folder {args.images}: it holds photos ({photo.name}); choose another with "
+                "--images (photos to look at are given with --image)"
+            )
         return args
 
     def error(self, message):
@@ -27,30 +46,52 @@ class Parser(argparse.ArgumentParser):
     def add_data_flags(self):
         """Add --data-dir, --any-data and --class-names."""
         self.add_argument(
-            "--data-dir", type=Path, metavar="DIR", help="folder with the data files (default: found or downloaded)"
+            "--data-dir", type=as_path, metavar="DIR", help="folder with the data files (default: found or downloaded)"
         )
         self.add_argument("--any-data", action="store_true", help="accept data in DIR that is not Fashion-MNIST")
         self.add_argument(
-            "--class-names", type=Path, metavar="FILE", help="text file with the names of the classes, one a line"
+            "--class-names", type=as_path, metavar="FILE", help="text file with the names of the classes, one a line"
         )
 
     def add_images_flag(self):
         """Add --images."""
         self.add_argument(
-            "--images", type=Path, default=Path("images"), metavar="DIR", help="folder for figures (default: images)"
+            "--images", type=as_path, default=IMAGES, metavar="DIR", help=f"folder for figures (default: {IMAGES})"
         )
+
+
+def _is_same(one, other):
+    """Return whether two paths, if they are given and exist, are of one file or folder, by whatever names."""
+    return bool(one and other and os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
 
 
 def command(script, args, *names):
     """Return a command that a script suggests, with those of its own flags that the other script needs as well.
 
-    names: of attributes of `args`, such as "data_dir"; flags that were not given are left out.
+    names: of attributes of `args`, such as "data_dir"; flags that were not given are left out. Python and the folder of
+    the script are named as they were to start this one.
     """
-    words = ["python", script]
+    there = Path(sys.argv[0]).with_name(script)
+    words = [(sys.orig_argv or ["python"])[0], str(there) if there.is_file() else script]
     for name in names:
-        if value := vars(args)[name]:
+        value = vars(args)[name]
+        if value and value != Path(IMAGES):
             words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
-    return shlex.join(words)
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def as_path(text):
+    """An argparse type: a path. "~" is the home also where the shell leaves it, as in --images=~/figures."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file or folder")
+    try:
+        expanded = Path(text).expanduser()
+        os.path.abspath(expanded)
+        return expanded
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"the home in {text!r} is unknown; give an absolute path") from error
+    except OSError as error:
+        raise argparse.ArgumentTypeError("the current folder is gone; give an absolute path") from error
 
 
 def number(kind, low, high, above_low=False):

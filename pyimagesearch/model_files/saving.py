@@ -5,13 +5,16 @@ Keras is imported in the functions that need it, so that reading a record is qui
 
 import os
 import platform
+import secrets
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from pyimagesearch.data.idx import MAX_CLASSES
 from pyimagesearch.data.loading import MAX_NAME
-from pyimagesearch.errors import printable
+from pyimagesearch.errors import UserError, printable
 from pyimagesearch.files import replacing
 from pyimagesearch.model_files import reading
 
@@ -42,14 +45,43 @@ def save(model, path, record):
 
     record: what made the model, a dict that JSON can hold. It is stored in the attribute "fashion_mnist" of the file,
     next to a checksum of the record, the config and the weights.
-    Raises UserError if the file cannot be written; an older file at `path` is then unchanged.
+    Raises UserError if the file cannot be written; an older file at `path` is then unchanged, and the model is saved in
+    another place, if there is one, which the error names.
     """
+    try:
+        _write(model, path, record)
+    except UserError as error:
+        for folder in (path.parent, Path(tempfile.gettempdir())):
+            other = folder / f"{path.stem[:100]}-{secrets.token_hex(4)}{path.suffix}"
+            try:
+                _write(model, other, record)
+            except UserError:
+                continue
+            raise UserError(f"{error}; the network is saved as {other}") from error
+        raise
+
+
+def _write(model, path, record):
     with replacing(path) as temporary:
+        # On a disk that is full, HDF5 may end the process: see first whether there is room.
+        temporary.write_bytes(bytes(sum(weight.nbytes for weight in model.get_weights()) + 200_000))
         try:
             model.save(temporary, include_optimizer=False)
         except RuntimeError as error:  # HDF5 reports a full disk so, when it closes a file
             raise OSError(str(error)) from error
         reading.add_record(temporary, record)
+
+
+def describe_file(path):
+    """Return what is known of the model file at `path`: what made it and how accurate it is, as describe() does."""
+    try:
+        record = reading.read(path).record
+    except UserError:
+        record = {}
+    accuracy = record.get("validation_accuracy")
+    accuracy = f", validation accuracy {accuracy:.2%}" if isinstance(accuracy, float) else ""
+    epochs = f", {record['epochs']} epochs" if record else ""
+    return f"{describe(record)}{epochs}{accuracy}"
 
 
 def is_ours(record):

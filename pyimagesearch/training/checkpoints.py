@@ -25,14 +25,16 @@ from pyimagesearch.training.processes import first_process
 
 KEPT = 2
 LARGEST_HEADER = 1_000_000  # bytes
-# The rounding depends on these. Another value gives a good training too, but not the same bits.
-ENVIRONMENT = ("versions", "cores")
+# The rounding depends on these, which are the machine's. Another value gives as good a network, but not the same bits.
+ENVIRONMENT = ("versions", "cores", "bfloat16")
 NAMES = {"batch_size": "batch size", "learning_rate": "learning rate"}
 OTHERS = {"data": "other training data", "layers": "another network"}  # their values are no words
 # How reading a damaged file can fail.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 # How the system says that a lock is held by another process.
 HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+LOCKED_BYTE = 1000  # after the number of the process that holds the lock
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Damaged(Exception):
@@ -53,45 +55,52 @@ def locked(model_path):
     """Hold the folder for the checkpoints of a model, and yield it. Raises UserError if another training holds it.
 
     The lock is the operating system's: it ends with its process, however that ends. A folder without checkpoints is
-    removed at the end.
+    removed at the end. Where the folder cannot be used, a warning says so, and the training goes on without.
     """
-    folder = model_path.with_name(f".{model_path.name}.training")
-    if not first_process():
-        yield folder
-        return
+    model = Path(os.path.realpath(model_path))  # a link to a model is not another model
+    name = os.fsencode(model.name)
+    folder = model.with_name(f".{model.name if len(name) < 240 else hashlib.sha256(name).hexdigest()}.training")
+    file = _lock(folder) if first_process() else None
+    with file or contextlib.nullcontext():
+        try:
+            yield folder
+        finally:
+            if file and not stored(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock(folder):
+    """Make the folder and return its lock file, open and locked; None if that cannot be."""
     path = folder / "lock"
     try:
         while True:
             folder.mkdir(exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # a training that just ended removed the folder
                 file = open(path, "a+")  # noqa: SIM115
-                _lock(file)
+                _hold(file)
                 if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
                     break
                 file.close()
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
+        return file
     except OSError as error:
-        raise UserError(f"cannot use the folder {folder}: {reason(error)}") from error
-    with file:
-        try:
-            yield folder
-        finally:
-            if not stored(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+        warn(f"cannot use the folder {folder}: {reason(error)}; if this training is stopped, it cannot be resumed")
+        return None
 
 
-def _lock(file):
+def _hold(file):
     try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
+        try:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ModuleNotFoundError:  # Windows, where nobody else can read a byte that is locked
+            import msvcrt
+
+            file.seek(LOCKED_BYTE)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     except OSError as error:
         if error.errno not in HELD:
             warn(f"this file system has no locks ({reason(error)}): do not train the same model twice at a time")
@@ -113,7 +122,7 @@ def stored(folder):
     return sorted(found, reverse=True)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoints:
     """The checkpoints of one training.
 
@@ -125,6 +134,7 @@ class Checkpoints:
     folder: Path
     settings: dict
     resume: bool = False
+    warned: bool = False
 
     def finished(self):
         """Return how many epochs this training, not another one in the same folder, has stored; 0 for none."""
@@ -135,14 +145,31 @@ class Checkpoints:
         return 0
 
     def save(self, model, history):
-        """Store a compiled model and its history after an epoch. Raises UserError if it cannot be written."""
+        """Store a compiled model and its history after an epoch.
+
+        If the disk is full, older checkpoints make room. If it cannot be stored, a warning says so, once.
+        """
         if not first_process():
             return
         epochs = len(history["loss"])
         header = json.dumps({"settings": self.settings, "history": history})
         arrays = {f"variable{number}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
-        with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
-            np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+        arrays["header"] = np.frombuffer(header.encode(), np.uint8)
+        older = [path for epoch, path in stored(self.folder) if epoch != epochs]
+        while True:
+            try:
+                with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
+                    np.savez(temporary, **arrays)
+                break
+            except UserError as error:
+                if getattr(error.__cause__, "errno", None) in FULL and older:
+                    older.pop().unlink(missing_ok=True)
+                elif self.warned:
+                    return
+                else:
+                    warn(f"{error}; the training goes on, but cannot be resumed after epoch {epochs}")
+                    self.warned = True
+                    return
         # Only now may older ones go: all of this training but the one before, and all of another training.
         for epoch, path in stored(self.folder):
             if not 0 <= epochs - epoch < KEPT:
@@ -180,7 +207,7 @@ class Checkpoints:
             variable.assign(array)
         print(f"resuming the unfinished training after epoch {len(header['history']['loss'])}")
         for words in differences.values():
-            warn(f"the unfinished training has {words}: the weights may differ in their last bits")
+            warn(f"the unfinished training has {words}: the weights may differ slightly")
         return header["history"]
 
     def remove(self):
@@ -219,18 +246,13 @@ def _header(path):
     """Return a checkpoint's header, {"settings": dict, "history": {name: [a number per epoch]}}. Raises Damaged."""
     try:
         header = json.loads(_read(path, "header.npy", LARGEST_HEADER).tobytes())
-    except (ValueError, RecursionError) as error:
-        raise Damaged("its header is not JSON") from error
-    header = header if isinstance(header, dict) else {}
-    history, settings = header.get("history"), header.get("settings", {})
-    if not isinstance(settings, dict) or not isinstance(history, dict) or not isinstance(history.get("loss"), list):
-        raise Damaged("it has no settings or no history")
-    epochs = len(history["loss"])
-    for values in history.values():
-        if not isinstance(values, list) or [type(value) for value in values] != [float] * epochs:
-            raise Damaged("its history is not a list of numbers")
-    if path.name != f"epoch-{epochs:05d}.npz":
-        raise Damaged(f"its history has {epochs} epochs")
+        history, settings = header["history"], dict(header.get("settings", {}))
+        epochs = len(history["loss"])
+        complete = all([type(value) for value in values] == [float] * epochs for values in history.values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged("it has no settings or no history") from error
+    if not complete or path.name != f"epoch-{epochs:05d}.npz":
+        raise Damaged("its history is not that of its epochs")
     return {"settings": settings, "history": history}
 
 

@@ -76,7 +76,7 @@ def trained(path, values):
     """Return the network in the model file at `path` if it is what a training with these settings has ended with."""
     with contextlib.suppress(UserError):
         contents = reading.read(path)
-        ours = {name: value for name, value in values.items() if name not in (*ENVIRONMENT, *OF_THE_MACHINE)}
+        ours = {name: value for name, value in values.items() if name not in ENVIRONMENT}
         if contents.record | ours == contents.record:
             return building.build(contents)
     return None

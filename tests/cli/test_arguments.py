@@ -1,15 +1,82 @@
-"""arguments.py: the commands that the scripts suggest."""
+"""arguments.py: paths, flags that contradict each other, the commands that the scripts suggest."""
 
 import argparse
+import os
+import shlex
+import sys
 from pathlib import Path
 
-from pyimagesearch.cli.arguments import command
+import pytest
+
+import fashion_mnist_loaded
+from conftest import ROOT
+from pyimagesearch.cli.arguments import Parser, as_path, command
+from pyimagesearch.errors import UserError
 
 
-def test_a_suggested_command_carries_the_flags_that_were_given():
+def test_a_suggested_command_carries_the_flags_that_were_given_and_works_as_it_stands(monkeypatch, tmp_path):
     args = argparse.Namespace(
-        model=Path("my model.h5"), data_dir=None, any_data=True, class_names=Path("n.txt"), limit=3
+        model=Path("my model.h5"),
+        data_dir=None,
+        any_data=True,
+        class_names=Path("n.txt"),
+        images=Path("images"),
+        limit=3,
     )
-    names = "model", "data_dir", "any_data", "class_names"
-    assert command("x.py", args, *names) == "python x.py --model 'my model.h5' --any-data --class-names n.txt"
-    assert command("x.py", argparse.Namespace(any_data=False), "any_data") == "python x.py"
+    names = "model", "data_dir", "any_data", "class_names", "images"
+    monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", "elsewhere/fashion_mnist.py"])
+    monkeypatch.setattr(sys, "argv", [f"{ROOT}/fashion_mnist.py"])
+    words = shlex.split(command("fashion_mnist_loaded.py", args, *names))
+    assert words[:2] == [".venv/bin/python", f"{ROOT}/fashion_mnist_loaded.py"]
+    assert words[2:] == ["--model", "my model.h5", "--any-data", "--class-names", "n.txt"]
+    args.images = Path("figures")
+    assert command("x.py", args, "images").endswith(" --images figures")
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/ipykernel_launcher.py"])  # a notebook: the script is elsewhere
+    assert command("x.py", args) == ".venv/bin/python x.py"
+
+
+def test_a_tilde_that_the_shell_left_is_the_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    parser = Parser("")
+    parser.add_images_flag()
+    args = parser.parse_args(["--images=~/figures"])
+    assert args.images == tmp_path / "figures"
+    assert args.images.is_dir()
+    for wrong in ("", "a\0b", "~no-such-user/x"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            as_path(wrong)
+
+
+def test_a_current_folder_that_is_gone_is_told_only_where_it_is_needed(monkeypatch, tmp_path):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert as_path(str(tmp_path)) == tmp_path
+    with pytest.raises(argparse.ArgumentTypeError, match="absolute"):
+        as_path("figures")
+
+
+@pytest.mark.parametrize(
+    "flag", ["--json model.h5", "--json link", "--json names.txt", "--json photo.png", "--images ."]
+)
+def test_what_is_read_is_not_written_over(monkeypatch, tmp_path, capsys, flag):
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.h5", "names.txt", "photo.png"):
+        (tmp_path / name).write_text("precious")
+    os.link(tmp_path / "model.h5", tmp_path / "link")
+    images = "." if flag.startswith("--images") else "photo.png"
+    given = ["--model", "model.h5", "--class-names", "names.txt", "--image", images, *flag.split()]
+    with pytest.raises(SystemExit) as end:
+        fashion_mnist_loaded.parse(given)
+    assert end.value.code == 2
+    assert f"{flag.split()[1]} is also" in capsys.readouterr().err
+    assert (tmp_path / "model.h5").read_text() == "precious"
+
+
+def test_a_folder_of_photos_is_no_place_for_figures(tmp_path):
+    (tmp_path / "plot.png").touch()  # a figure
+    assert fashion_mnist_loaded.parse(["--images", str(tmp_path)])
+    (tmp_path / "Boots.JPG").touch()
+    with pytest.raises(UserError, match="Boots.JPG"):
+        fashion_mnist_loaded.parse(["--images", str(tmp_path)])

@@ -146,8 +146,8 @@ def _gone(process):
         return True
 
 
-def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer):
-    kills = int(os.environ.get("KILLS", 12))
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer, kills):
     rng = np.random.default_rng(0)
     seed = 0
     while kills:
@@ -238,43 +238,105 @@ def test_two_trainings_of_one_model(trainer):
         assert (trainer.training / "lock").read_text() == f"{os.getpid()}\n"
 
 
-def limit_file_size(process, most):
-    """Give a running process a disk that is full for files over `most` bytes."""
-    resource.prlimit(process, resource.RLIMIT_FSIZE, (most, most))
-
-
-def test_a_full_disk_is_a_sentence_and_loses_nothing(trainer):
-    """In the first checkpoint, then in the model, then in a figure; after each the training goes on."""
-    old = b"an older model"
-    (trainer.folder / "fashion_model.h5").write_bytes(old)
-    (trainer.folder / "images").mkdir()
-    (trainer.folder / "images/plot.png").write_bytes(b"an older figure")
-
-    limit_file_size(trainer.start("--seed", "1"), 1_000_000)
-    assert trainer.end() == 1
-    assert "cannot write .fashion_model.h5.training/epoch-00001.npz: File too large" in trainer.log().splitlines()[-1]
-    assert (trainer.folder / "fashion_model.h5").read_bytes() == old
-
-    process = trainer.start("--seed", "1")
-    trainer.wait_for(lambda: unfinished(trainer.training) == EPOCHS)
-    limit_file_size(process, 1_000_000)
+def test_a_model_that_cannot_be_written_can_be_resumed_to(trainer):
+    """The disk is full when all epochs are done: the older model and the checkpoints stay."""
+    (trainer.folder / "fashion_model.h5").write_bytes(b"an older model")
+    process = trainer.start("--seed", "1", epochs=2)
+    trainer.wait_for(lambda: unfinished(trainer.training) == 2)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
     assert trainer.end() == 1
     assert "cannot write fashion_model.h5" in trainer.log().splitlines()[-1]
-    assert (trainer.folder / "fashion_model.h5").read_bytes() == old
-
-    process = trainer.start("--seed", "1")  # resumes, though all epochs are done
-    trainer.wait_for(lambda: (trainer.folder / "fashion_model.h5").read_bytes() != old)
-    limit_file_size(process, 10_000)
-    assert trainer.end() == 1
-    assert "cannot write images/plot.png" in trainer.log().splitlines()[-1]
-    assert (trainer.folder / "images/plot.png").read_bytes() == b"an older figure"
-    weights = trainer.weights()
-
+    assert (trainer.folder / "fashion_model.h5").read_bytes() == b"an older model"
     assert not list(trainer.folder.rglob("*.tmp*"))
-    trainer.start("--seed", "1")
+    trainer.start("--seed", "1", epochs=2)
     assert trainer.end() == 0
-    assert trainer.weights() == weights
     assert "Traceback" not in trainer.log()
+    assert "will be replaced" in trainer.log()
+    weights, log = (trainer.folder / "fashion_model.h5").read_bytes(), len(trainer.log())
+    trainer.start("--seed", "1", "--resume", epochs=2)  # a job that is started again
+    assert trainer.end() == 0
+    assert "has ended" in trainer.log()[log:]
+    assert (trainer.folder / "fashion_model.h5").read_bytes() == weights
+    assert not trainer.training.exists()
+
+
+def full_disk(monkeypatch, times, number=errno.ENOSPC):
+    """The next `times` checkpoints cannot be written."""
+    real, left = np.savez, iter(range(times))
+
+    def savez(path, **arrays):
+        if next(left, None) is not None:
+            raise OSError(number, os.strerror(number))
+        real(path, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+
+
+@pytest.mark.parametrize("times, expected", [(1, [4, 3]), (2, [4]), (3, [])])
+def test_older_checkpoints_make_room_for_a_new_one(three_epochs, tmp_path, monkeypatch, capsys, times, expected):
+    folder, model, _ = three_epochs
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    kept = checkpoints.Checkpoints(tmp_path, {"seed": 0})
+    full_disk(monkeypatch, times)
+    kept.save(model, {"loss": [1.0] * 4})
+    assert [epoch for epoch, _ in checkpoints.stored(tmp_path)] == expected
+    assert ("No space left" in capsys.readouterr().err) == (not expected)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_once_and_costs_no_other(
+    three_epochs, tmp_path, monkeypatch, capsys
+):
+    folder, model, _ = three_epochs
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    kept = checkpoints.Checkpoints(tmp_path, {"seed": 0})
+    full_disk(monkeypatch, 2, errno.EIO)
+    for epochs in (4, 5):
+        kept.save(model, {"loss": [1.0] * epochs})
+    assert [epoch for epoch, _ in checkpoints.stored(tmp_path)] == [3, 2]
+    assert capsys.readouterr().err.count("cannot be resumed") == 1
+
+
+def test_a_folder_that_cannot_be_made_does_not_stop_a_training(tmp_path, capsys):
+    (tmp_path / ".m.h5.training").touch()  # in the way
+    with checkpoints.locked(tmp_path / "m.h5"):
+        pass
+    assert "cannot be resumed" in capsys.readouterr().err
+    assert (tmp_path / ".m.h5.training").is_file()
+
+
+def test_the_name_of_a_model_may_be_as_long_as_can_be(tmp_path):
+    with checkpoints.locked(tmp_path / ("m" * 252 + ".h5")) as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+def test_a_link_to_a_model_does_not_evade_its_lock(tmp_path):
+    (tmp_path / "link.h5").symlink_to("m.h5")
+    with checkpoints.locked(tmp_path / "m.h5"), pytest.raises(UserError, match="another training"):
+        checkpoints.locked(tmp_path / "link.h5").__enter__()
+
+
+def test_on_windows_the_lock_is_found_whatever_its_holder_has_written(tmp_path, monkeypatch):
+    """There a lock is one of bytes: those from the place in the file on. What is locked cannot be read by others."""
+    locked = []
+
+    class Windows:
+        LK_NBLCK = 2
+
+        @staticmethod
+        def locking(descriptor, mode, count):
+            place = os.lseek(descriptor, 0, os.SEEK_CUR)
+            if place in locked:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            locked.append(place)
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", Windows)
+    with checkpoints.locked(tmp_path / "m.h5") as folder:
+        (place,) = locked
+        assert place > len((folder / "lock").read_bytes())
+        with pytest.raises(UserError, match=f"process {os.getpid()}"), checkpoints.locked(tmp_path / "m.h5"):
+            pass
 
 
 def test_a_loss_that_is_no_number_keeps_the_checkpoints_before_it(trainer):
@@ -308,14 +370,17 @@ def test_in_one_process_a_resumed_training_has_the_whole_history(tmp_path):
         train(*arguments, other)
 
 
-def test_another_number_of_cores_is_told_and_resumed(tmp_path, capsys):
-    arguments = settings_of(tmp_path)
-    settings = {"seed": 0, "cores": 2, "versions": {"keras": "3.12.0"}}
-    train(*arguments, checkpoints.Checkpoints(tmp_path, settings))
-    other = checkpoints.Checkpoints(tmp_path, settings | {"cores": 4}, resume=True)
+def test_another_machine_is_told_and_resumed(three_epochs, tmp_path, capsys):
+    folder, model, _ = three_epochs
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    theirs = {"seed": 0, "cores": 2, "versions": {"keras": "3.12.0"}, "bfloat16": True}
+    for _, path in checkpoints.stored(tmp_path):
+        damage(lambda header: header | {"settings": theirs})(path)
+    other = checkpoints.Checkpoints(tmp_path, theirs | {"cores": 4, "bfloat16": False}, resume=True)
     assert other.finished() == 3
-    train(*arguments, other)
-    assert "has cores 2, not 4: the weights may differ in their last bits" in capsys.readouterr().err
+    assert len(other.restore(model)["loss"]) == 3
+    told = capsys.readouterr().err
+    assert "has cores 2, not 4" in told and "has bfloat16 True, not False" in told
 
 
 def test_resume_on_a_first_start_starts(tmp_path, capsys):
