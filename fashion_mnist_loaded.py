@@ -18,7 +18,7 @@ from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.model_files.input_format import RANGES
 
-MOST_EXPLAINED = 12  # images
+MOST = 12  # images in a figure
 
 
 def parse(arguments):
@@ -41,8 +41,8 @@ def parse(arguments):
     args = parser.parse_args(arguments)
     if args.image and args.explain:
         parser.error("argument --explain: it takes no numbers with --image, whose photos it explains")
-    if len(args.explain or ()) > MOST_EXPLAINED:
-        parser.error(f"argument --explain: {len(args.explain)} numbers are too many; give at most {MOST_EXPLAINED}")
+    if len(args.explain or ()) > MOST:
+        parser.error(f"argument --explain: {len(args.explain)} numbers are too many; give at most {MOST}")
     if args.json:
         files.check_target(args.json, stream=True)
     return args
@@ -75,11 +75,8 @@ def evaluate(args, contents):
     images, labels = loading.load_part("test", args.data_dir, args.any_data)
     images = preparation.reshape(images)
     print(preparation.describe("test images", images))
-    for index in args.explain or ():
-        if index >= len(labels):
-            raise UserError(
-                f"there is no test image {index}: they are numbered from 0 to {len(labels) - 1:,}; change --explain"
-            )
+    if args.explain and (last := max(args.explain)) >= len(labels):
+        raise UserError(f"there is no test image {last}: they are numbered 0 to {len(labels) - 1:,}; change --explain")
     if not args.any_data and not is_genuine(args, contents):
         warn(f"{args.model} was trained on other data than this; give its own with --data-dir DIR --any-data")
     model, input_format, class_names, temperature = load(args, contents, labels)
@@ -137,7 +134,7 @@ def predict_photos(args, contents):
     paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
     model, input_format, class_names, temperature = load(args, contents)
 
-    from pyimagesearch.evaluation import calibration, familiarity, occlusion, predict
+    from pyimagesearch.evaluation import calibration, familiarity, predict
     from pyimagesearch.figures import photos as figures
     from pyimagesearch.figures import style
     from pyimagesearch.photos import prediction
@@ -150,30 +147,29 @@ def predict_photos(args, contents):
     genuine, unlike = is_genuine(args, contents), None
     if genuine and input_format is predict.OURS:
         unlike = familiarity.comparison(model, args.data_dir, args.any_data)
-    shown, explained, result = [], [], []
-    for path, photo in conversion.convert_files(paths, shoes=genuine):
-        if isinstance(photo, UserError):
-            warn(str(photo))
+    result, shown = [], []
+    for path in paths:
+        try:
+            image, notes = photo_files.read(path)
+            photo = conversion.convert(image, path, notes, shoes=genuine)
+        except UserError as error:
+            warn(str(error))
             unusable += 1
             continue
         one = prediction.predict_photo(photo, network, class_names, unlike)
         for line in one.lines(path, class_names):
             say(printable(line))
         result.append(one.as_dict(path, class_names))
-        if len(shown) < figures.MOST:
-            shown.append((path.name, one.photo, one.probabilities))
-        if args.explain is not None and len(explained) < MOST_EXPLAINED:
-            views = len(one.photo.images)
-            name = f"{path}, view {one.view + 1} of {views}" if views > 1 else str(path)
-            seen = functools.partial(network, plain=one.photo.plain)
-            explained.append(occlusion.explain(seen, name, one.photo.images[one.view], predicted=one.predicted))
+        if len(shown) < MOST:
+            shown.append((path, one))
     if any(one["doubts"] for one in result):
         say(f"to be surer, {prediction.ADVICE}")
     if shown:
         drawn = style.save(args.images, photos=figures.photos(shown, class_names))
         print(f"figure: {drawn[0]}")
-    if explained:
-        for photo, explanation in zip(result, show(args, class_names, explained), strict=False):
+    if shown and args.explain is not None:
+        explained = show(args, class_names, [one.explain(network, path) for path, one in shown])
+        for photo, explanation in zip(result, explained, strict=False):
             photo["explanation"] = explanation
     if unusable:
         if args.json:

@@ -137,4 +137,4 @@ def test_wrong_numbers_are_one_sentence(tmp_path, monkeypatch, capsys, arguments
 def test_an_image_that_is_not_there_is_named_before_keras_is_imported(run, tmp_path, small_data, explain):
     (tmp_path / "keras.py").write_text("raise SystemError('Keras was imported')")
     done = run("fashion_mnist_loaded.py", *DATA, "--explain", "200", check=1, PYTHONPATH=str(tmp_path))
-    assert "there is no test image 200: they are numbered from 0 to 199" in done.stderr
+    assert "there is no test image 200: they are numbered 0 to 199" in done.stderr

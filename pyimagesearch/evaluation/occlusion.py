@@ -13,23 +13,14 @@ PATCH = 7  # side of the patch in pixels, odd: a quarter of the image's, about a
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction, and which places of the image it rests on.
+    """A prediction, and which places of the image it rests on."""
 
-    name            of the image
-    image           uint8 (height, width)
-    probabilities   (classes,), of this image
-    predicted       the number of the class whose probability is followed
-    falls           float (height, width): by how much its probability falls, -1 to 1, when a patch around that pixel is
-                    black; negative where it rises
-    truth           the number of the true class; None: not known
-    """
-
-    name: str
-    image: np.ndarray
-    probabilities: np.ndarray
-    predicted: int
-    falls: np.ndarray
-    truth: int | None = None
+    name: str  # of the image
+    image: np.ndarray  # uint8 (height, width)
+    probabilities: np.ndarray  # (classes,), of this image
+    predicted: int  # the number of the class whose probability is followed
+    falls: np.ndarray  # float (height, width): by how much it falls, -1 to 1, when a patch around that pixel is black
+    truth: int | None = None  # the number of the true class, if it is known
 
     def describe(self, class_names):
         """Return one line: the prediction, and the place whose loss changes it most."""
@@ -55,25 +46,16 @@ class Explanation:
 
 
 def explain(predict, name, image, truth=None, predicted=None):
-    """Return the Explanation of an image, uint8 (height, width, 1).
+    """Return the Explanation of an image, uint8 (height, width, 1). At its border, the patch is smaller.
 
     predict      function: uint8 (N, height, width, 1) -> probabilities (N, any number of classes)
     predicted    the number of the class whose probability is followed; None: the most probable
     """
-    probabilities = predict(image[np.newaxis])[0]
-    predicted = int(probabilities.argmax()) if predicted is None else predicted
-    falls = probabilities[predicted] - occlusion_map(predict, image, predicted)
-    return Explanation(name, image[..., 0], probabilities, predicted, falls, truth)
-
-
-def occlusion_map(predict, image, predicted, patch=PATCH):
-    """Return the probability of class number `predicted` with a black patch around each pixel: float (height, width).
-
-    image, predict: as of explain(). Outside the image there is nothing to black out, so at its border the patch is
-    smaller.
-    """
-    size, half = image.shape[:2], patch // 2
+    size, half = image.shape[:2], PATCH // 2
     copies = np.repeat(image[np.newaxis], np.prod(size), axis=0)
     for copy, (row, column) in zip(copies, np.ndindex(size), strict=True):
         copy[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1] = 0
-    return predict(copies)[:, predicted].reshape(size)
+    probabilities = predict(image[np.newaxis])[0]
+    predicted = int(probabilities.argmax()) if predicted is None else predicted
+    falls = probabilities[predicted] - predict(copies)[:, predicted].reshape(size)
+    return Explanation(name, image[..., 0], probabilities, predicted, falls, truth)

@@ -12,13 +12,11 @@ import numpy as np
 from PIL import Image
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.photos import files, pairs, segmentation
+from pyimagesearch.photos import pairs, segmentation
 
 SIDE = 28
 BLACK = 8  # pixels up to this are black background; JPEG's noise is less
-# How much of the border is background where the garment reaches it. In the data set it is more, but in 4 of 70,000
-# images, and never is as much of it white.
-BORDER = 0.2
+BORDER = 0.2  # of the border is background even where the garment reaches it: in all but 4 of the data set's images
 # The median and standard deviation that the garment's pixels get; those of the training images are about 178 and 48.
 GARMENT_MEDIAN, GARMENT_DEVIATION = 140, 48
 # Clothes laid out on a bed spread their sleeves; those of the data set let them hang, and are narrower than tall. So a
@@ -32,40 +30,21 @@ BT601 = np.array([0.299, 0.587, 0.114])  # the weights of red, green and blue in
 
 @dataclasses.dataclass(frozen=True)
 class Photo:
-    """A photo and what it was converted to.
+    """A photo and what it was converted to."""
 
-    pixels   uint8 (height, width, 3): the photo
-    mask     bool (height, width): where the garment is
-    gray     uint8 (height, width): the garment, light on black
-    images   uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
-    plain    whether the background is plain, as in the photos that the data set was made from
-    notes    sentences about what may make the prediction wrong
-    whole    where this is one of a pair of shoes: the same photo as that of one garment. None: not a pair
-    """
-
-    pixels: np.ndarray
-    mask: np.ndarray
-    gray: np.ndarray
-    images: np.ndarray
-    plain: bool
-    notes: tuple = ()
-    whole: "Photo | None" = None
-
-
-def convert_files(paths, shoes=True):
-    """Yield (path, Photo, or the UserError that says why there is none) for each photo file; shoes: see convert()."""
-    for path in paths:
-        try:
-            image, notes = files.read(path)
-            yield path, convert(image, path, notes, shoes)
-        except UserError as error:
-            yield path, error
+    pixels: np.ndarray  # uint8 (height, width, 3): the photo
+    mask: np.ndarray  # bool (height, width): where the garment is
+    gray: np.ndarray  # uint8 (height, width): the garment, light on black
+    images: np.ndarray  # uint8 (views, 28, 28, 1): the network's input; one view if the background is plain
+    plain: bool  # whether the background is plain, as in the photos that the data set was made from
+    notes: tuple = ()  # sentences about what may make the prediction wrong
+    whole: "Photo | None" = None  # if this is one of a pair of shoes: the same photo as that of one garment
 
 
 def convert(image, name="the photo", notes=(), shoes=True):
-    """Convert a PIL image into a Photo, whose notes begin with those given; with `shoes`, look for a pair of shoes.
+    """Convert a PIL image into a Photo that has these notes and perhaps more. shoes: look for a pair of shoes.
 
-    Raises UserError if the image shows nothing but background.
+    Raises UserError if the image, which is called `name`, shows nothing but background.
     """
     image = image.convert("RGBA")
     alpha = np.asarray(image)[..., 3]
@@ -88,11 +67,10 @@ def convert(image, name="the photo", notes=(), shoes=True):
     photo = Photo(pixels, mask, gray, images, plain, tuple(notes))
     if not shoes or not (shoe := pairs.one_of_a_pair(mask)):
         return photo
-    mask, rectangle = shoe
-    gray = np.where(mask, gray, 0)
-    crop = _lying(gray, rectangle)
+    gray = np.where(shoe[0], gray, 0)
+    crop = _lying(gray, shoe[1])
     images = _views(crop, [crop.shape[1] / factor for factor in HEIGHTS], mirrored=True)
-    return dataclasses.replace(photo, mask=mask, gray=gray, images=images, whole=photo)
+    return dataclasses.replace(photo, mask=shoe[0], gray=gray, images=images, whole=photo)
 
 
 def _data_set_image(pixels):
@@ -100,8 +78,7 @@ def _data_set_image(pixels):
 
     That is: square, gray, light on black or, then negated, dark on white; and the garment fills one direction.
     """
-    gray = pixels[..., 0]
-    side = len(gray)
+    gray, side = pixels[..., 0], len(pixels)
     black, white = (np.mean(segmentation.border(part) <= BLACK) for part in (gray, 255 - gray))
     if side < SIDE or pixels.shape[1] != side or np.ptp(pixels, axis=2).max() > BLACK or max(black, white) < BORDER:
         return None
@@ -111,9 +88,9 @@ def _data_set_image(pixels):
 
 
 def _garment(pixels, alpha):
-    """Return where the garment is, bool (height, width), the garment in gray on black, uint8, and whether it was plain.
+    """Return where the garment is, bool (height, width), its gray on black, uint8, and if the background is plain.
 
-    alpha: opacity, uint8 (height, width), if the garment is cut out already, or None.
+    alpha: opacity, uint8 (height, width), of a garment that is cut out already, or None.
 
     On a plain background, gray is how far a pixel is from it, 255 the farthest: the negative, as in the paper, where it
     is light, and the photo as it is where it is dark. Otherwise, and where garment and background have nearly the same
@@ -121,15 +98,17 @@ def _garment(pixels, alpha):
     the cloth.
     """
     background = segmentation.plain_background(pixels) if alpha is None else np.array([255, 255, 255])
-    plain = background is not None
+    visible = plain = background is not None
     if plain:
         difference = np.abs(pixels - background)
         mask = difference.max(axis=2) > BLACK if alpha is None else alpha >= 128
+        visible = not mask.any() or np.median(difference[mask].max(axis=1)) >= segmentation.PLAIN
+    else:
+        mask = segmentation.segment(pixels)
+    if visible:
         gray = difference @ BT601
         gray *= 255 / max(gray.max(), 1)
     else:
-        mask = segmentation.segment(pixels)
-    if not plain or (mask.any() and np.median(difference[mask].max(axis=1)) < segmentation.PLAIN):
         luminance = pixels @ BT601
         contrast = (np.median(luminance[mask]) - luminance) / max(luminance[mask].std(), 4)
         gray = (GARMENT_MEDIAN + GARMENT_DEVIATION * contrast).clip(20, 255)
@@ -145,16 +124,14 @@ def _lying(gray, rectangle):
 
 
 def _views(crop, widths, mirrored):
-    """Return a crop, uint8 (height, any), in these widths and perhaps mirrored, as uint8 (views, 28, 28, 1)."""
-    images = np.stack([_view(crop, width) for width in widths])[..., np.newaxis]
+    """Stretch a crop, uint8 (height, any), to each width, scale its longer edge to 28 and center it on black.
+
+    Returns uint8 (views, 28, 28, 1): a view for each width, then, if `mirrored`, these from right to left.
+    """
+    images = np.zeros((len(widths), SIDE, SIDE, 1), np.uint8)
+    for image, width in zip(images[..., 0], widths, strict=True):
+        size = np.array([width, len(crop)])
+        size = np.maximum(1, np.rint(size * SIDE / size.max())).astype(int)
+        left, top = (SIDE - size) // 2
+        image[top : top + size[1], left : left + size[0]] = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
     return np.concatenate([images, images[:, :, ::-1]]) if mirrored else images
-
-
-def _view(crop, width):
-    """Stretch a crop, uint8 (height, any), to `width`, scale its longer edge to 28 and center it on black."""
-    size = np.array([width, len(crop)])
-    size = np.maximum(1, np.rint(size * SIDE / size.max())).astype(int)
-    left, top = (SIDE - size) // 2
-    image = np.zeros((SIDE, SIDE), np.uint8)
-    image[top : top + size[1], left : left + size[0]] = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
-    return image

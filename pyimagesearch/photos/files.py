@@ -37,7 +37,7 @@ def find(paths):
             inside = [path / name for name in sorted(os.listdir(path)) if not name.startswith(".")]
         except (OSError, ValueError):  # a file, or nothing that can be read, as _opened finds out
             inside = [path]
-        before, folders = len(photos) + len(errors), [file.name for file in inside if file != path and file.is_dir()]
+        before, folders = len(photos + errors), [file.name for file in inside if file != path and file.is_dir()]
         for file in inside:
             try:
                 with _opened(file):
@@ -45,11 +45,10 @@ def find(paths):
             except UserError as error:
                 if file == path or file.suffix.lower() in SUFFIXES:
                     errors.append(error)
-        not_searched = f"subfolders are not searched: {', '.join(folders)}"
-        if len(photos) + len(errors) == before:
-            errors.append(UserError(f"the folder {path} holds no photos{f' ({not_searched})' if folders else ''}"))
-        elif folders:
-            warn(f"{path}: {not_searched}")
+        if len(photos + errors) == before:
+            errors.append(UserError(f"the folder {path} holds no photos"))
+        if folders:
+            warn(f"{path}: subfolders are not searched: {', '.join(folders)}")
     if not photos and len(errors) == 1:
         raise errors[0]
     for error in errors:

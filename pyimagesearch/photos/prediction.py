@@ -1,11 +1,12 @@
 """Predict the class of a photo from its views, and say what makes the prediction doubtful."""
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pyimagesearch.data.loading import CLASS_NAMES
-from pyimagesearch.evaluation import predict
+from pyimagesearch.evaluation import occlusion, predict
 from pyimagesearch.evaluation.familiarity import FRACTION
 from pyimagesearch.photos.conversion import Photo
 
@@ -21,19 +22,13 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network makes of a photo.
+    """What a network makes of a photo."""
 
-    photo           the Photo that the network saw: of a garment, or of one of a pair of shoes
-    probabilities   (classes,)
-    view            the number of the view that speaks most for the predicted class
-    notes, doubts   sentences about what may make the prediction wrong; why to doubt it
-    """
-
-    photo: Photo
-    probabilities: np.ndarray
-    view: int
-    notes: tuple
-    doubts: tuple
+    photo: Photo  # as the network saw it: a garment, or one of a pair of shoes
+    probabilities: np.ndarray  # (classes,)
+    view: int  # the number of the view that speaks most for the predicted class
+    notes: tuple  # sentences about what may make the prediction wrong
+    doubts: tuple  # sentences: why to doubt it
 
     @property
     def predicted(self):
@@ -46,6 +41,13 @@ class Prediction:
         lines = [f"{name}: {', '.join(best)}{' (unsure)' if self.doubts else ''}"]
         lines += [f"  note: {note}" for note in self.notes]
         return lines + [f"  unsure: {doubt}" for doubt in self.doubts]
+
+    def explain(self, network, name):
+        """Return the Explanation of the view that speaks most for the prediction; network: see predict_photo()."""
+        views = len(self.photo.images)
+        name = f"{name}, view {self.view + 1} of {views}" if views > 1 else str(name)
+        network = functools.partial(network, plain=self.photo.plain)
+        return occlusion.explain(network, name, self.photo.images[self.view], predicted=self.predicted)
 
     def as_dict(self, name, class_names):
         """Return it as a dict that JSON can hold."""

@@ -1,5 +1,7 @@
 """Every figure is drawn, with its texts inside the canvas."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
@@ -16,6 +18,7 @@ from pyimagesearch.evaluation.label_errors import Suspect
 from pyimagesearch.evaluation.occlusion import Explanation
 from pyimagesearch.figures import data, evaluation, network, photos, style, training
 from pyimagesearch.photos.conversion import Photo
+from pyimagesearch.photos.prediction import Prediction
 from pyimagesearch.recipes import RECIPES
 
 IMAGES, LABELS = pictures(200)
@@ -29,6 +32,12 @@ HISTORY["learning_rates"] = [0, 0.1, 0]
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
 RELIABILITY = {"calibration": CALIBRATION, "calibration_after_scaling": CALIBRATION, "temperature": 0.7}
 PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], plain=True)
+
+
+def predicted(name, classes):
+    return Path(name), Prediction(PHOTO, np.linspace(0, 0.9, classes), 0, (), ())
+
+
 ROWS = [
     ("Input", "28 x 28 x 1", 0),
     ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288),
@@ -86,7 +95,7 @@ FIGURES = {
     "filters of color images": lambda: network.filters({"at the end": np.zeros((5, 5, 3, 3))}),
     "feature_maps": lambda: network.feature_maps(IMAGES[0, ..., None], MAPS, KERNELS, np.eye(10)[3], CLASS_NAMES),
     "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], [], None, np.eye(10)[3], CLASS_NAMES),
-    "photos": lambda: photos.photos([("a photo with a long name.jpg", PHOTO, np.eye(10)[1])] * 2, CLASS_NAMES),
+    "photos": lambda: photos.photos([predicted("a photo with a long name.jpg", 10)] * 2, CLASS_NAMES),
     "network": lambda: network.diagram(ROWS),
     "network of any size": lambda: network.diagram(
         [("Input", "any x any x 1", 0), ("Conv2D 1x1", "any x any x 8", 16)]
@@ -107,7 +116,7 @@ for count, names in ((2, FEW), (100, MANY)):
                 IMAGES[0], MAPS, None, np.eye(len(names))[-1], names
             ),
             "explanations": lambda names=names: evaluation.explanations(explained(2, len(names)), names),
-            "photos": lambda names=names: photos.photos([("\udcff$x^$.png", PHOTO, np.eye(len(names))[-1])], names),
+            "photos": lambda names=names: photos.photos([predicted("\udcff$x^$.png", len(names))], names),
         }.items()
     }
 
@@ -330,3 +339,13 @@ def test_unwritable_figure_is_a_sentence(tmp_path):
     (tmp_path / "figure.png").mkdir()
     with pytest.raises(errors.UserError, match="cannot write .*figure.png"):
         style.save(tmp_path, figure=network.diagram(ROWS))
+
+
+def test_each_photo_is_drawn_with_its_own_steps_and_its_largest_probabilities():
+    *steps, bars = photos.photos([predicted("a.png", 10)], CLASS_NAMES).axes
+    drawn = [np.asarray(axes.images[0].get_array()) for axes in steps]
+    assert (drawn[0] == 0).all() and (drawn[1][~PHOTO.mask] == 255).all() and (drawn[1][PHOTO.mask] == 0).all()
+    assert np.array_equal(drawn[2], PHOTO.gray) and np.array_equal(drawn[3], PHOTO.images[0, ..., 0])
+    largest = {CLASS_NAMES[k]: pytest.approx(k / 10) for k in range(5, 10)}
+    names = [label.get_text() for label in bars.get_yticklabels()]
+    assert dict(zip(names, (bar.get_width() for bar in bars.patches), strict=True)) == largest

@@ -216,7 +216,7 @@ def test_what_was_cut_out_is_the_garment_whatever_its_color(tmp_path, shade):
     sheet[:, 10:50] = (shade, shade, shade, 255)
     sheet[20:30, 10:50, :3] += 5  # a fold
     Image.fromarray(sheet).save(tmp_path / "shirt.png")
-    ((_, photo),) = conversion.convert_files([tmp_path / "shirt.png"])
+    photo = conversion.convert(files.read(tmp_path / "shirt.png")[0])
     np.testing.assert_array_equal(photo.mask, sheet[..., 3] > 0)
     assert photo.notes == () and photo.plain and len(photo.images) == 1
     assert (photo.images[0, :, 9:19] > 40).all() and not photo.images[0, :, :7].any()
@@ -235,7 +235,5 @@ def test_photo_of_28_pixels_on_a_floor_is_not_taken_for_an_image_of_the_data_set
 def test_nothing_but_background_is_an_error(tmp_path, pixel):
     for side in (28, 50):
         Image.new("L", (side, side), pixel).save(tmp_path / "empty.png")
-        ((path, error),) = conversion.convert_files([tmp_path / "empty.png"])
-        assert path == tmp_path / "empty.png"
-        assert isinstance(error, UserError)
-        assert "empty.png shows nothing but background" in str(error)
+        with pytest.raises(UserError, match="empty.png shows nothing but background"):
+            conversion.convert(files.read(tmp_path / "empty.png")[0], "empty.png")
