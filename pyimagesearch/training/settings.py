@@ -18,7 +18,6 @@ from pyimagesearch.training.train import learning_rates, optimizer, used_rates
 AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
 WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
 UNITS = {"shift": " px", "stretch": "%"}
-OF_THE_MACHINE = ("bfloat16",)  # it computes in 16 bits where it is fast at it
 
 
 def settings(recipe):
@@ -57,7 +56,7 @@ def published():
 def changes(name, values):
     """Return how the settings of a training differ from those of the published recipe `name`: "epochs 3, no flips"."""
     theirs, ours = _flat(published()[name]), _flat(values)
-    changed = [name for name in ours if name not in OF_THE_MACHINE and ours[name] != theirs.get(name, ours[name])]
+    changed = [name for name in ours if name not in ENVIRONMENT and ours[name] != theirs.get(name, ours[name])]
     return ", ".join(_words(name, ours[name]) for name in changed)
 
 

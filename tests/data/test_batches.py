@@ -69,6 +69,19 @@ def test_the_same_image_is_augmented_differently_in_each_epoch_and_batch():
     assert all((seen[one] != seen[other]).any() for one in range(4) for other in range(one))
 
 
+def test_one_thread_makes_the_batches_where_no_semaphore_can_be_made(monkeypatch):
+    """Without a usable /dev/shm; Keras's threads would end in a traceback."""
+    expected = [x for x, _ in epoch_of(Batches(*data(30), 10, 10, seed=1))]
+
+    def lock():
+        raise FileNotFoundError
+
+    monkeypatch.setattr(augmentation.multiprocessing, "Lock", lock)
+    batches = Batches(*data(30), 10, 10, seed=1)
+    assert batches.workers == 1
+    np.testing.assert_array_equal([x for x, _ in epoch_of(batches)], expected)
+
+
 def test_scale_turns_bytes_into_floats_from_zero_to_one():
     scaled = scale(np.array([0, 51, 255], np.uint8))
     assert scaled.dtype == np.float32
