@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, write_data
 
 DEMO = """
 import sys, time
@@ -27,7 +27,7 @@ print("done")
 
 
 def screen(columns, command, cwd=ROOT, **variables):
-    """Run a command on a terminal with 24 rows. Returns the lines that have been seen at its end, and its status."""
+    """Run a command on a terminal with 24 rows. Returns the lines seen at its end, its status, all that it wrote."""
     pyte = pytest.importorskip("pyte")
     fcntl, pty, struct, termios = map(pytest.importorskip, ("fcntl", "pty", "struct", "termios"))
     leader, follower = pty.openpty()
@@ -51,25 +51,43 @@ def screen(columns, command, cwd=ROOT, **variables):
     shown = pyte.HistoryScreen(columns, 24, history=10_000)
     pyte.ByteStream(shown).feed(written)
     rows = ["".join(row[column].data for column in range(columns)) for row in shown.history.top] + shown.display
-    return [row.rstrip() for row in rows if row.strip()], process.wait()
+    return [row.rstrip() for row in rows if row.strip()], process.wait(), written.decode()
 
 
 @pytest.mark.parametrize("columns", [80, 60, 25])
 def test_the_bar_stays_below_the_lines_and_leaves_none(columns):
-    lines, _ = screen(columns, [sys.executable, "-c", DEMO, "HOLD"])
+    lines, _, _ = screen(columns, [sys.executable, "-c", DEMO, "HOLD"])
     start = lines.index("image [0]")
     assert all(line.split()[-1] in ("long", "ends", "is", "what") for line in lines[:start])  # wrapped at spaces
     assert lines[start : start + 3] == ["image [0]", "image [1]", "image [2]"]
     (bar,) = lines[start + 3 :]
     assert bar.startswith("predicting ") and "50%" in bar
 
-    lines, status = screen(columns, [sys.executable, "-c", DEMO])
+    lines, status, _ = screen(columns, [sys.executable, "-c", DEMO])
     assert (lines[lines.index("image [0]") :], status) == ([f"image [{k}]" for k in range(4)] + ["done"], 0)
+
+
+@pytest.mark.parametrize("columns", [pytest.param(80, marks=pytest.mark.slow), 60])
+def test_a_training_on_a_terminal(tmp_path, columns):
+    write_data(tmp_path / "data", train=240, test=10)
+    flags = ["--data-dir", "data", "--any-data", "--epochs", "3", "--batch-size", "20"]
+    command = [sys.executable, ROOT / "fashion_mnist.py", *flags]
+    lines, status, written = screen(columns, command, cwd=tmp_path, HOME=str(tmp_path))
+    assert status == 0, lines
+    start = next(number for number, line in enumerate(lines) if line.split() == ["accuracy", "cross-entropy"])
+    table = lines[start + 2 : start + 5]
+    assert [line.split()[:2] for line in table] == [["epoch", f"{number}/3"] for number in (1, 2, 3)]
+    assert lines[start + 5].startswith("validation accuracy: ")
+    assert " left" in written and "%" in written and "━" in written  # the bar, while an epoch ran
+    next_command = next(number for number, line in enumerate(lines) if line.startswith("next, "))
+    words = " ".join(line.strip() for line in lines[:next_command])
+    for text in ("changed from the published recipe: epochs 3, batch size 20", "images/feature_maps.png"):
+        assert text in words  # wrapped at spaces
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}])
 def test_other_terminals(variables):
-    lines, status = screen(60, [sys.executable, "-c", DEMO], **variables)
+    lines, status, _ = screen(60, [sys.executable, "-c", DEMO], **variables)
     assert (lines[-5:], status) == ([f"image [{k}]" for k in range(4)] + ["done"], 0)
 
 
