@@ -15,7 +15,7 @@ NORMALIZATION = "model.add(layers.BatchNormalization(momentum=0.9))"
 SOFTMAX = "layers.Dense(classes, activation='softmax')"
 INPUT = "model.add(keras.Input((height, width, depth)))"
 SGD = "SGD(rates, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay)"
-NO_WHITENING = "no whitening: the network does not start with Conv2D and BatchNormalization"
+NO_WHITENING = "no whitening: it needs a plain Conv2D and BatchNormalization at the start"
 LEFT_OUT = "left out: the recipe's dropout=0, which MiniVGGNet.build does not take"
 NO_FIGURES = "no figure of feature_maps and filters: the first layer is not a convolution"
 

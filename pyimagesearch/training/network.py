@@ -62,8 +62,8 @@ def adapt(recipe, classes, seed):
             reasons = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             raise UserError(f"cannot build the network of minivggnet.py{line}: {printable(reasons[0])}") from error
         _check(model, classes)
-    if recipe.whitening and (misfit := whitening.misfit(model)):
-        say(f"  no whitening: {misfit}")
+    if recipe.whitening and not whitening.fits(model):
+        say("  no whitening: it needs a plain Conv2D and BatchNormalization at the start")
         recipe = dataclasses.replace(recipe, whitening=False)
     return model, recipe
 
@@ -91,19 +91,14 @@ def _check(model, classes):
     inputs, outputs = (tensors[0].shape[1:] for tensors in (model.inputs, model.outputs))
     if len(inputs) != 3 or any(size not in (None, wanted) for size, wanted in zip(inputs, SHAPE, strict=True)):
         raise UserError(
-            f"the network of minivggnet.py takes {_shape(inputs)} for an image, and the images are {_shape(SHAPE)}; "
-            "begin it with keras.Input((height, width, depth))"
-        )
-    if tuple(outputs) != (classes,):
-        raise UserError(
-            f"the network of minivggnet.py has the output {_shape(outputs)} for an image, and the data has {classes} "
-            "classes; end it with layers.Dense(classes, activation='softmax')"
+            f"the network of minivggnet.py takes {inputs} for an image, and the images are {SHAPE}; begin it with "
+            "keras.Input((height, width, depth))"
         )
     noise = np.random.default_rng(0).random((10, *SHAPE), np.float32)
-    if output_kind(np.asarray(model(noise, training=False))) != "probabilities":
+    if outputs != (classes,) or output_kind(np.asarray(model(noise, training=False))) != "probabilities":
         raise UserError(
-            "the network of minivggnet.py does not predict probabilities, which add up to 1 for each image; end it "
-            "with layers.Dense(classes, activation='softmax')"
+            f"the network of minivggnet.py does not predict {classes} probabilities for an image, one for each class, "
+            f"with the sum 1; its output is {outputs}; end it with layers.Dense(classes, activation='softmax')"
         )
     try:
         configs.parse(model.to_json())
@@ -113,7 +108,3 @@ def _check(model, classes):
         ) from error
     except UserError as error:
         warn(f"the other scripts will not load this network again: {error}")
-
-
-def _shape(sizes):
-    return "x".join("any" if size is None else str(size) for size in sizes)

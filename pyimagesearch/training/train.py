@@ -68,14 +68,14 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     model: what network.build(recipe, classes, seed) returned; None: it is built here.
     more_callbacks: of Keras, yours for example; called after those of this project.
 
-    The model that is returned is `model`, uncompiled, and computes in float32. The history is a dict of lists with one
-    value per epoch: loss (what is minimized, with label smoothing), cross_entropy (without), accuracy, the same with
-    val_ in front for the validation data, and seconds; and learning_rates, see used_rates. Training values are averages
-    over the epoch, while the network still learns.
-    The same arguments give the same weights, bit for bit, on the same machine, number of cores and versions.
+    The returned model is uncompiled and computes in float32. The history is a dict of lists with one value per epoch:
+    loss (what is minimized, with label smoothing), cross_entropy (without), accuracy, the same with val_ in front for
+    the validation data, and seconds; and learning_rates, see used_rates. Training values are averages over the epoch,
+    while the network still learns. The same arguments give the same weights, bit for bit, on the same machine, number
+    of cores and versions.
 
     Raises UserError if the loss is not a number, the checkpoint is of another training, the devices cannot share a
-    batch, the memory does not suffice, or another process of the training has ended.
+    batch, memory runs out, or another process of the training has ended.
     """
     share = devices.share(recipe.batch_size)
     batches = Batches(*training, classes, recipe.batch_size, seed, recipe, share)
@@ -84,10 +84,10 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     if model is None:
         with devices.alone():
             model = build(recipe, classes, seed)
-    layers = model
-    if recipe.bfloat16 or share.devices > 1:  # layers that compute in 16 bits, or whose weights are on all devices
-        layers = build(recipe, classes, seed, "mixed_bfloat16" if recipe.bfloat16 else "float32")
-    trained = compiled(recipe, layers, training[0], seed, steps)
+    trained = model
+    if recipe.bfloat16 or share.devices > 1:  # the same in 16 bits, or on all devices
+        trained = build(recipe, classes, seed, "mixed_bfloat16" if recipe.bfloat16 else "float32")
+    trained = compiled(recipe, trained, training[0], seed, steps)
     print(f"{trained.count_params():,} parameters; steps per epoch: {len(batches):,}")
 
     history = checkpoints.restore(trained) if checkpoints else {}

@@ -12,8 +12,7 @@ IMAGES = 1000  # enough to know how neighboring pixels vary: 784,000 patches
 def whiten(model, images, seed):
     """Set the first convolution so that its outputs are uncorrelated, and the normalization after it accordingly.
 
-    model: one that does not misfit(); another is left as it is, and a line says so. images: uint8 (N, height, width,
-    1), the training images.
+    model: one that fits(). images: uint8 (N, height, width, 1), the training images.
 
     Neighboring pixels are nearly equal, so that an untrained filter responds to little but brightness. The principal
     components of the 3x3 patches, each scaled to variance 1, respond to edges as strongly. Half of such filters are the
@@ -21,10 +20,7 @@ def whiten(model, images, seed):
     there, training needs fewer epochs. (Page, "How to Train Your ResNet", 2019; Jordan, "94% on CIFAR-10 in 3.29
     Seconds on a Single GPU", arXiv:2404.00498, section 3.2. They do not train these filters further.)
     """
-    if why := misfit(model):
-        print(f"no whitening: {why}")
-        return
-    convolution, normalization = _first_two(model)
+    convolution, normalization = model.layers[:2]
     rows, columns, _, filters = convolution.kernel.shape
     pixels = scale(images[:IMAGES, :, :, 0])
     padded = np.pad(pixels, ((0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2)))
@@ -40,22 +36,13 @@ def whiten(model, images, seed):
     normalization.set_weights([np.ones(filters), np.zeros(filters), outputs.mean(axis=0), outputs.var(axis=0)])
 
 
-def misfit(model):
-    """Return why the first convolution of a Keras model cannot be computed by whiten(), as text, or None if it can."""
-    layers, (convolution, normalization) = keras.layers, _first_two(model)
-    if not isinstance(model, keras.Sequential):
-        return "the network is not a keras.Sequential"
+def fits(model):
+    """Return whether a model starts with a plain convolution of gray images and a batch normalization."""
+    if not isinstance(model, keras.Sequential) or len(model.layers) < 2:
+        return False
+    (convolution, normalization), layers = model.layers[:2], keras.layers
     if not isinstance(convolution, layers.Conv2D) or not isinstance(normalization, layers.BatchNormalization):
-        return "the network does not start with Conv2D and BatchNormalization"
-    if convolution.use_bias or convolution.activation is not keras.activations.linear:
-        return "the first convolution has a bias or an activation"
-    if len(normalization.weights) != 4:
-        return "the first normalization has no scale or no center, or renorm"
-    if convolution.kernel.shape[2] != 1 or set(convolution.dilation_rate) != {1}:
-        return "the first convolution is dilated, or not one of a gray image"
-    return None
-
-
-def _first_two(model):
-    """Return the first two layers of a model, None for those that it lacks."""
-    return [*model.layers, None, None][:2]
+        return False
+    plain = not convolution.use_bias and convolution.activation is keras.activations.linear
+    gray = convolution.kernel.shape[2] == 1 and set(convolution.dilation_rate) == {1}
+    return plain and gray and len(normalization.weights) == 4  # scale, center, mean, variance

@@ -11,8 +11,7 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import network
-from pyimagesearch.training.train import train
-from pyimagesearch.training.whitening import misfit
+from pyimagesearch.training.train import compiled
 
 
 def image():
@@ -56,14 +55,27 @@ def test_any_argument_that_build_takes_is_given(monkeypatch):
     assert given == {"dropout": 0, "dense_dropout": 0}
 
 
+class Subclass(keras.Model):
+    pass
+
+
+class NoConfig(layers.Layer):
+    def __init__(self, function):
+        super().__init__()
+
+    def call(self, inputs):
+        return inputs
+
+
 @pytest.mark.parametrize(
     "make, text",
     [
-        (lambda: [keras.Input((784,)), softmax()], "takes 784 for an image, and the images are 28x28x1"),
-        (lambda: [keras.Input((14, 28, 1)), layers.Flatten(), softmax()], "takes 14x28x1"),
-        (lambda: [image(), layers.Flatten(), softmax(8)], "has the output 8 for an image, and the data has 10 classes"),
-        (lambda: [image(), softmax()], "has the output 28x28x10"),
-        (lambda: [image(), layers.Flatten(), layers.Dense(10)], "does not predict probabilities.*softmax"),
+        (lambda: [keras.Input((784,)), softmax()], r"takes \(784,\) for an image, and the images are \(28, 28, 1\)"),
+        (lambda: [keras.Input((14, 28, 1)), layers.Flatten(), softmax()], r"takes \(14, 28, 1\)"),
+        (lambda: [image(), layers.Flatten(), softmax(8)], r"10 probabilities .* its output is \(8,\); .*softmax"),
+        (lambda: [image(), softmax()], r"its output is \(28, 28, 10\)"),
+        (lambda: [image(), layers.Flatten(), layers.Dense(10)], "does not predict 10 probabilities.*softmax"),
+        (lambda: [image(), NoConfig(print), layers.Flatten(), softmax()], "cannot be saved.*get_config"),
         (
             lambda: [image(), layers.Flatten(), layers.Conv2D(8, 3), softmax()],
             "cannot build the network of minivggnet.py: ",
@@ -77,10 +89,29 @@ def test_a_network_that_cannot_be_trained_is_a_sentence(monkeypatch, make, text)
     assert "\n" not in str(failure.value)
 
 
-def test_a_build_without_return_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(MiniVGGNet, "build", lambda *sizes: None)
-    with pytest.raises(UserError, match="returned NoneType, not a Keras model"):
+@pytest.mark.parametrize("model, name", [(None, "NoneType"), (Subclass(), "Subclass")])
+def test_what_is_not_a_sequential_is_named(monkeypatch, model, name):
+    monkeypatch.setattr(MiniVGGNet, "build", lambda *sizes: model)
+    with pytest.raises(UserError, match=name):
         network.adapt(RECIPES["classic"], 10, 0)
+
+
+@pytest.mark.parametrize("kind", ["Python's", "the backend's"])
+def test_memory_that_does_not_suffice_is_no_mistake_in_minivggnet(monkeypatch, kind):
+    error = MemoryError()
+    if kind == "the backend's" and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    elif kind == "the backend's":
+        error = RuntimeError("RESOURCE_EXHAUSTED: Out of memory")  # the base of JAX's own class
+
+    def build(*sizes, **options):
+        raise error
+
+    monkeypatch.setattr(MiniVGGNet, "build", build)
+    with pytest.raises(UserError, match="not enough memory: a training needs about .* GB"):
+        network.adapt(Recipe(1), 10, 0)
 
 
 def test_an_error_in_minivggnet_names_its_line():
@@ -100,33 +131,26 @@ def convolution(*before, after=(), bias=False, **options):
 
 
 @pytest.mark.parametrize(
-    "make, why",
+    "make, fits",
     [
-        (lambda: convolution(), None),
-        (lambda: convolution(padding="same", strides=2), None),
-        (lambda: convolution(layers.Dropout(0.1)), "does not start with Conv2D"),
-        (lambda: convolution(after=[layers.ReLU()]), "does not start with Conv2D and BatchNormalization"),
-        (lambda: convolution(bias=True), "has a bias or an activation"),
-        (lambda: convolution(activation="relu"), "has a bias or an activation"),
-        (lambda: convolution(after=[layers.BatchNormalization(scale=False)]), "no scale or no center"),
-        (lambda: convolution(after=[layers.BatchNormalization(center=False)]), "no scale or no center"),
-        (lambda: convolution(dilation_rate=2), "is dilated"),
+        (lambda: convolution(), True),
+        (lambda: convolution(padding="same", strides=2), True),
+        (lambda: convolution(layers.Dropout(0.1)), False),
+        (lambda: convolution(after=[layers.ReLU()]), False),
+        (lambda: convolution(bias=True), False),
+        (lambda: convolution(activation="relu"), False),
+        (lambda: convolution(after=[layers.BatchNormalization(scale=False)]), False),
+        (lambda: convolution(after=[layers.BatchNormalization(center=False)]), False),
+        (lambda: convolution(dilation_rate=2), False),
+        (list, False),
     ],
 )
-def test_whitening_is_left_out_where_it_does_not_fit(monkeypatch, capsys, make, why):
+def test_whitening_is_left_out_where_it_does_not_fit(monkeypatch, capsys, make, fits):
     replace_build(monkeypatch, lambda: [*make(), layers.Flatten(), softmax()])
     model, recipe = network.adapt(RECIPES["fast"], 10, 0)
-    printed = capsys.readouterr().out
-    assert recipe.whitening == (why is None)
-    assert (f"no whitening: {misfit(model)}" in printed) == (why is not None)
-    assert (why or "") in printed
-    train(dataclasses.replace(recipe, epochs=1, batch_size=20), data(40), data(20, 1), 10, 0, model=model)
-
-
-def test_no_whitening_of_a_functional_model():
-    inputs = image()
-    outputs = softmax()(layers.Flatten()(layers.BatchNormalization()(layers.Conv2D(8, 3, use_bias=False)(inputs))))
-    assert misfit(keras.Model(inputs, outputs)) == "the network is not a keras.Sequential"
+    assert recipe.whitening == fits
+    assert ("no whitening" in capsys.readouterr().out) != fits
+    compiled(recipe, model, data(40)[0], 0, 10)
 
 
 def test_a_network_without_an_input_is_built_for_the_images(monkeypatch):

@@ -1,0 +1,103 @@
+"""settings.py: what is trained, and how it differs from the published recipe, in a record and in words."""
+
+import dataclasses
+import json
+
+import keras
+import pytest
+
+import fashion_mnist
+from conftest import write_data
+from pyimagesearch.errors import UserError
+from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.recipes import RECIPES, Recipe
+from pyimagesearch.training import train
+from pyimagesearch.training.settings import changes, describe, published, settings, trained
+
+
+def test_published_recipes_are_those_of_recipes_py():
+    """Who changes a recipe on purpose, and measures the README's figures again, writes published.json anew."""
+    now = {name: settings(recipe) for name, recipe in RECIPES.items()}
+    text = "{\n" + ",\n".join(f'  "{name}": {json.dumps(values)}' for name, values in now.items()) + "\n}\n"
+    assert published() == now, f"published.json should be:\n{text}"
+    assert {changes(name, values) for name, values in now.items()} == {""}
+
+
+@pytest.mark.parametrize(
+    "edit, words",
+    [
+        ({"epochs": 3, "flip": False}, "epochs 3, no flips"),
+        ({"shift": 4, "cutmix": 0.25}, "shift 4 px, CutMix 0.25"),
+        ({"nesterov": False, "weight_decay": 0.0}, "no Nesterov momentum, no weight decay"),
+        ({"whitening": False, "network": {"dropout": 0.1}}, "no whitening, dropout 0.1, dense dropout 0.5"),
+        ({"bfloat16": False}, ""),  # of the machine
+    ],
+)
+def test_what_differs_from_the_published_recipe_is_named(edit, words):
+    assert changes("fast", settings(dataclasses.replace(RECIPES["fast"], **edit))) == words
+
+
+def test_an_edit_of_minivggnet_is_named(monkeypatch):
+    monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((16, 64), 512, 0.25, 0.5))
+    assert changes("classic", settings(RECIPES["classic"])) == "filters [16, 64]"
+
+
+def test_another_optimizer_is_named(monkeypatch):
+    monkeypatch.setattr(train.keras.optimizers, "SGD", lambda *given, **options: keras.optimizers.Adam(0.002))
+    values = settings(RECIPES["fast"])
+    assert changes("fast", values) == ("learning rate 0.002, schedule constant, no weight decay, optimizer Adam")
+    assert describe(values)[0].startswith("  optimizer Adam, epochs 7, batch size 256, learning rate 0.002")
+
+
+def test_settings_in_words():
+    first, second = describe(settings(RECIPES["best"]))
+    assert "optimizer SGD, epochs 60, batch size 128, learning rate 0.1, schedule one cycle, momentum 0.9" in first
+    assert second == "  augmentation: flips, shift 1 px, stretch 10%, CutMix 0.5"
+    assert describe(settings(Recipe(1)))[1] == "  augmentation: none"
+
+
+def test_an_unknown_schedule_is_a_sentence():
+    with pytest.raises(UserError, match="unknown schedule 'cosine'; recipes.py"):
+        settings(Recipe(1, schedule="cosine"))
+
+
+CALLER = {
+    "floatx": "float16",
+    "dtype_policy": "mixed_float16",
+    "epsilon": 0.1,
+    "image_data_format": "channels_first",
+    "max_epochs": 1,
+    "max_steps_per_epoch": 1,
+}
+
+
+def caller_settings():
+    values = {name: getattr(keras.config, name)() for name in CALLER}
+    return values | {"dtype_policy": values["dtype_policy"].name}
+
+
+def test_a_caller_gets_the_same_network_whatever_its_settings_and_keeps_them(tmp_path, monkeypatch, capsys):
+    """And --resume after the end, as a scheduler starts a job again, changes nothing."""
+    write_data(tmp_path / "data", train=240, test=10)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--data-dir", "data", "--any-data", "--epochs", 2, "--batch-size", 64]
+    expected, history = fashion_mnist.main(arguments)
+    before, file = caller_settings(), (tmp_path / "fashion_model.h5").read_bytes()
+    capsys.readouterr()
+    again, _ = fashion_mnist.main([*arguments, "--resume"])
+    assert "this training has ended" in capsys.readouterr().out
+    assert (tmp_path / "fashion_model.h5").read_bytes() == file
+    try:
+        for name, value in CALLER.items():
+            getattr(keras.config, f"set_{name}")(value)
+        model, other = fashion_mnist.main(arguments)
+        assert caller_settings() == CALLER
+    finally:
+        for name, value in before.items():
+            getattr(keras.config, f"set_{name}")(value)
+    assert len(other["loss"]) == len(history["loss"]) == 2
+    for one, two, three in zip(expected.get_weights(), model.get_weights(), again.get_weights(), strict=True):
+        assert (one == two).all() and (one == three).all()
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert trained(tmp_path / "fashion_model.h5", {"seed": 43}) is None
+    assert trained(tmp_path / "no_model.h5", {}) is None
