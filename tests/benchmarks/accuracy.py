@@ -17,17 +17,14 @@ import functools
 import hashlib
 import json
 import platform
-import statistics
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import log_loss
-from tables import mcnemar, read, shirts
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent))
+from tables import HERE, cell, markdown, mistakes_table, of, plain, read, shirts
 
 from pyimagesearch.cli import libraries
 from pyimagesearch.cli.run import run
@@ -37,7 +34,7 @@ from pyimagesearch.recipes import RECIPES
 
 with libraries.quiet():
     from pyimagesearch.evaluation import calibration
-    from pyimagesearch.evaluation.predict import predict
+    from pyimagesearch.evaluation.predict import predict, test_time_augmentation
     from pyimagesearch.model_files import saving
     from pyimagesearch.training import checkpoints, devices
     from pyimagesearch.training.train import train
@@ -67,9 +64,9 @@ def one_training(recipe, seed, args, test, kept):
 
 
 def with_flips(model, images):
-    """Return the probabilities (N, classes), and their mean with those of the images mirrored left to right."""
+    """Return the probabilities (N, classes), and those with test-time augmentation."""
     probabilities = predict(model, images)
-    return probabilities, (probabilities + predict(model, images[:, :, ::-1])) / 2
+    return probabilities, test_time_augmentation(model, images, probabilities)
 
 
 def accuracy(probabilities, labels):
@@ -93,12 +90,8 @@ def circumstances():
     except (OSError, StopIteration):
         processor = platform.processor()
     git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
-    command = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *map(_quoted, sys.argv[1:])])
+    command = shlex.join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     return saving.environment() | {"processor": processor, "commit": git.stdout.strip(), "command": command}
-
-
-def _quoted(argument):
-    return f"'{argument}'" if set(argument) & set(' "{}[]') else argument
 
 
 def measure_once(path, results, key, measure, optional=()):
@@ -124,50 +117,20 @@ def measure_once(path, results, key, measure, optional=()):
         kept.remove()
 
 
-def mean_and_deviation(values, unit=100):
-    """Return "94.23 ± 0.13" for fractions such as 0.9423, "0.142 ± 0.003" with unit 1, "-" for none."""
-    if not values:
-        return "-"
-    digits = 2 if unit == 100 else 3
-    spread = f" ± {unit * statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{unit * statistics.mean(values):.{digits}f}{spread}"
-
-
-COLUMNS = {
-    "validation": "validation %",
-    "validation_tta": "with flips",
-    "validation_cross_entropy": "cross-entropy",
-    "test": "test %",
-    "test_tta": "with flips",
-}
-
-
 def summary(results):
-    """Print a line for each recipe and change, each mean with its n, then McNemar's test against `classic`."""
-    groups = {}
+    """Print a line for each recipe and change, each mean with its n, then McNemar's test."""
+    groups, rows = {}, []
     for result in results:
-        name = (result["recipe"], json.dumps(result["change"]), result.get("held_out"))
+        name = (result["recipe"], json.dumps(result["change"]), result.get("held_out", ""))
         groups.setdefault(name, []).append(result)
-    print(f"\n{'recipe':<8} {' '.join(f'{title}, n'.rjust(18) for title in COLUMNS.values())} {'shirts':>6}  change")
     for (name, change, held_out), group in groups.items():
-        columns = []
-        for key in COLUMNS:
-            values = [np.ravel(result[key])[-1] for result in group if key in result]  # validation: one per epoch
-            cell = f"{mean_and_deviation(values, 1 if key.endswith('entropy') else 100)}, {len(values)}"
-            columns.append(f"{cell if values else '-':>18}")
-        fractions = [shirts(result["mistakes"]) for result in group if "mistakes" in result]
-        fraction = f"{statistics.mean(fractions):.0%}" if fractions else "-"
-        note = f" ({held_out:,} validation images)" if held_out else ""
-        print(f"{name:<8} {' '.join(columns)} {fraction:>6}  {change}{note}")
-    for classic in groups.get(("classic", "{}", None), []):
-        for (name, change, _), group in groups.items():
-            for result in group:
-                if name != "classic" and result["seed"] == classic["seed"] and {"mistakes"} <= result.keys() & classic:
-                    only, only_classic, p = mcnemar(result["mistakes"], classic["mistakes"])
-                    print(
-                        f"seed {result['seed']}, {name} {change}: {only} test images that only it gets wrong, "
-                        f"{only_classic} that only classic does, McNemar's p = {p:.2g}"
-                    )
+        entropy = cell(of(group, "validation_cross_entropy"), "", 3)
+        cells = [cell(of(group, key)) for key in ("validation", "validation_tta", "test", "test_tta")]
+        alike = cell([shirts(result["mistakes"]) for result in group if "mistakes" in result], digits=0)
+        rows.append([name, change, held_out, *cells[:2], entropy, *cells[2:], alike])
+    header = ["recipe", "change", "held out", "validation (n)", "with flips", "cross-entropy", "test", "with flips"]
+    print("\n" + markdown([*header, "shirts"], rows, left=2))
+    print(mistakes_table(results, []))
 
 
 def main(arguments=()):
@@ -188,7 +151,7 @@ def main(arguments=()):
         recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             # The values are part of the key: a recipe that was changed since is another recipe.
-            key = {"recipe": name, "change": args.change, "values": json.loads(json.dumps(dataclasses.asdict(recipe)))}
+            key = {"recipe": name, "change": args.change, "values": plain(dataclasses.asdict(recipe))}
             key |= {"seed": seed} | ({"held_out": args.validation} if args.validation else {})
             work = functools.partial(one_training, recipe, seed, args, args.test or not args.change)
             measure_once(args.results, results, key, work, optional=["held_out"])

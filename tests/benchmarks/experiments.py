@@ -13,7 +13,6 @@ the same command.
 import argparse
 import dataclasses
 import functools
-import json
 import unittest.mock
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 import accuracy
 import numpy as np
 from accuracy import HERE, RECIPES, devices, loading, predict, preparation, run, train
+from tables import markdown, mean, plain, read
 
 from pyimagesearch.minivggnet import MiniVGGNet
 
@@ -142,12 +142,17 @@ def one_training(experiment, recipe, seed, kept):
     measure = {
         "test": lambda: test(model),
         "training": lambda: accuracy.accuracy(predict(model, training[0]), training[1]),
-        "moved_1": lambda: test(model, moved(test_images, 1)),
-        "moved_2": lambda: test(model, moved(test_images, 2)),
-        "moved_4": lambda: test(model, moved(test_images, 4)),
+        **{f"moved_{k}": functools.partial(lambda k: test(model, moved(test_images, k)), k) for k in (1, 2, 4)},
         "turned": lambda: test(turned(model)),
     }
-    shown = {figure for _, _, figures, _ in ROWS for one, figure in figures if EXPERIMENTS[one] == experiment}
+    wanted = [figures.split(": ") for _, _, figures, _ in ROWS]
+    shown = {
+        key
+        for names, keys in wanted
+        for name in names.split(" + ")
+        for key in keys.split()
+        if EXPERIMENTS[name] == experiment
+    }
     return {
         "training_images": len(training[1]),
         "parameters": model.count_params(),
@@ -158,90 +163,40 @@ def one_training(experiment, recipe, seed, kept):
     }
 
 
-# change, how, [(experiment, figure)], what it shows
+# change, how, experiments: figures, what it shows
+# fmt: off
 ROWS = (
-    ("none", "`fast` in 3 epochs of batches of 128, rate 0.1", [("none", "test")], "the network to compare with"),
-    (
-        "test images moved by 1, 2, 4 pixels",
-        "trained with shifts of up to 1, as `fast` is",
-        [("none", "moved_1"), ("none", "moved_2"), ("none", "moved_4")],
-        "it tolerates the pixel it was trained on, not four",
-    ),
-    (
-        "the same",
-        "trained without shifts: `shift=0` in `recipes.py`",
-        [("no shifts", "moved_1"), ("no shifts", "moved_2"), ("no shifts", "moved_4")],
-        "what it was not trained on, it does not know",
-    ),
-    (
-        "the same",
-        "trained with shifts of up to 4: `shift=4`",
-        [("shifts of up to 4", "moved_1"), ("shifts of up to 4", "moved_2"), ("shifts of up to 4", "moved_4")],
-        "augmentation teaches it; centered images cost 1.4 points",
-    ),
-    ("no shifts", "`shift=0`", [("no shifts", "test")], "3 epochs are too few to overfit: shifts help in 8"),
-    ("no augmentation", "`flip=False, shift=0`", [("no augmentation", "test")], "the same"),
-    (
-        "one hidden layer of 2,103 units, as many parameters",
-        "no augmentation",
-        [("dense", "test")],
-        "convolutions are worth 5 points at equal parameters",
-    ),
-    (
-        "pixels in a random order, the same for all images",
-        "one hidden layer, no augmentation",
-        [("dense, shuffled", "test")],
-        "a dense network knows no neighbors: nothing changes",
-    ),
-    (
-        "the same",
-        "MiniVGGNet, no augmentation",
-        [("shuffled", "test")],
-        "a convolution lives on neighbors: most of its lead is gone",
-    ),
-    (
-        "100 images learned by heart: training, test",
-        "100 epochs in batches of 20, no augmentation",
-        [("by heart", "training"), ("by heart", "test")],
-        "no mistake on the 100 says little about others",
-    ),
-    (
-        "filters turned by a quarter",
-        "those of the first convolution, after training",
-        [("none", "turned")],
-        "the layers after it are made for these filters",
-    ),
-    (
-        "learning rate ten times larger",
-        "`--learning-rate 1`",
-        [("rate 1", "test")],
-        "0.2 points lower: no more than two seeds differ by",
-    ),
-    (
-        "learning rate ten times smaller",
-        "`--learning-rate 0.01`",
-        [("rate 0.01", "test")],
-        "the steps are too short to arrive in 3 epochs",
-    ),
-    (
-        "1,000, 6,000, 60,000 images",
-        "`--limit`; as many epochs as give equal steps",
-        [("1,000 images", "test"), ("6,000 images", "test"), ("none", "test")],
-        "more images are worth more than more epochs",
-    ),
-    (
-        "no batch normalization",
-        "biases instead, nothing whitened",
-        [("no batch normalization", "test")],
-        "it learns more slowly",
-    ),
-    (
-        "the same",
-        "learning rate 0.01 as well",
-        [("no batch normalization, rate 0.01", "test")],
-        "batch normalization makes short steps go further",
-    ),
+    ("none", "`fast` in 3 epochs of batches of 128, rate 0.1", "none: test", "the network to compare with"),
+    ("test images moved by 1, 2, 4 pixels", "trained with shifts of up to 1, as `fast` is",
+     "none: moved_1 moved_2 moved_4", "it tolerates the pixel it was trained on, not four"),
+    ("the same", "trained without shifts: `shift=0` in `recipes.py`",
+     "no shifts: moved_1 moved_2 moved_4", "what it was not trained on, it does not know"),
+    ("the same", "trained with shifts of up to 4: `shift=4`",
+     "shifts of up to 4: moved_1 moved_2 moved_4", "augmentation teaches it; centered images cost 1.4 points"),
+    ("no shifts", "`shift=0`", "no shifts: test", "3 epochs are too few to overfit: shifts help in 8"),
+    ("no augmentation", "`flip=False, shift=0`", "no augmentation: test", "the same"),
+    ("one hidden layer of 2,103 units, as many parameters", "no augmentation",
+     "dense: test", "convolutions are worth 5 points at equal parameters"),
+    ("pixels in a random order, the same for all images", "one hidden layer, no augmentation",
+     "dense, shuffled: test", "a dense network knows no neighbors: nothing changes"),
+    ("the same", "MiniVGGNet, no augmentation",
+     "shuffled: test", "a convolution lives on neighbors: most of its lead is gone"),
+    ("100 images learned by heart: training, test", "100 epochs in batches of 20, no augmentation",
+     "by heart: training test", "no mistake on the 100 says little about others"),
+    ("filters turned by a quarter", "those of the first convolution, after training",
+     "none: turned", "the layers after it are made for these filters"),
+    ("learning rate ten times larger", "`--learning-rate 1`",
+     "rate 1: test", "0.2 points lower: no more than two seeds differ by"),
+    ("learning rate ten times smaller", "`--learning-rate 0.01`",
+     "rate 0.01: test", "the steps are too short to arrive in 3 epochs"),
+    ("1,000, 6,000, 60,000 images", "`--limit`; as many epochs as give equal steps",
+     "1,000 images + 6,000 images + none: test", "more images are worth more than more epochs"),
+    ("no batch normalization", "biases instead, nothing whitened",
+     "no batch normalization: test", "it learns more slowly"),
+    ("the same", "learning rate 0.01 as well",
+     "no batch normalization, rate 0.01: test", "batch normalization makes short steps go further"),
 )
+# fmt: on
 
 
 def table(results):
@@ -249,30 +204,22 @@ def table(results):
 
     Rows that lack a result are left out.
     """
-    lines = ["| change | how | accuracy, % (n) | what it shows |", "| --- | --- | --- | --- |"]
+    rows, results = [], [result for result in results if current(result)]
     for change, how, figures, shows in ROWS:
-        values = [
-            [
-                result[figure]
-                for result in results
-                if result["experiment"] == name and figure in result and current(result)
-            ]
-            for name, figure in figures
-        ]
-        counts = [len(group) for group in values]
-        if not all(counts):
-            continue
-        cells = [f"{accuracy.mean_and_deviation(group)} ({count})" for group, count in zip(values, counts, strict=True)]
-        if len(set(counts)) == 1:  # n once
-            cells = [accuracy.mean_and_deviation(group) for group in values]
-            cells[-1] += f" ({counts[0]})"
-        lines.append(f"| {change} | {how} | {', '.join(cells)} | {shows} |")
-    return "\n".join(lines)
+        names, keys = figures.split(": ")
+        pairs = [(name, key) for name in names.split(" + ") for key in keys.split()]
+        values = [[one[key] for one in results if one["experiment"] == name and key in one] for name, key in pairs]
+        if all(values):
+            counts = [len(group) for group in values]
+            once = len(set(counts)) == 1
+            cells = [mean(group) + ("" if once else f" ({count})") for group, count in zip(values, counts, strict=True)]
+            rows.append([change, how, ", ".join(cells) + (f" ({counts[0]})" if once else ""), shows])
+    return markdown(["change", "how", "accuracy, % (n)", "what it shows"], rows, left=4)
 
 
 def current(result):
     """Return whether a stored result is of today's experiment of that name, but for bfloat16."""
-    values = json.loads(json.dumps(dataclasses.asdict(recipe_of(EXPERIMENTS[result["experiment"]]))))
+    values = plain(dataclasses.asdict(recipe_of(EXPERIMENTS[result["experiment"]])))
     return result["values"] | {"bfloat16": None} == values | {"bfloat16": None}
 
 
@@ -282,12 +229,12 @@ def main(arguments=()):
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS), metavar="NAME")
     parser.add_argument("--results", type=Path, default=HERE / "experiments.jsonl")
     args = parser.parse_args(arguments)
-    results = accuracy.read(args.results)
+    results = read(args.results)
     for seed in range(args.seeds):
         for name in args.only:
             recipe = recipe_of(EXPERIMENTS[name])
             # The values are part of the key: a recipe that was changed since is another recipe.
-            key = {"experiment": name, "values": json.loads(json.dumps(dataclasses.asdict(recipe))), "seed": seed}
+            key = {"experiment": name, "values": plain(dataclasses.asdict(recipe)), "seed": seed}
             work = functools.partial(one_training, EXPERIMENTS[name], recipe, seed)
             accuracy.measure_once(args.results, results, key, work)
     print("\n" + table(results))

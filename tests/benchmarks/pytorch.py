@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 
 import torch
 from torch import nn
@@ -73,11 +72,6 @@ class Training:
         with torch.inference_mode():
             parts = [self.model(channels_first(scale(images[k : k + 500]))) for k in range(0, len(images), 500)]
         return float((torch.cat(parts).argmax(1).numpy() == labels).mean())
-
-    def work(self, count):
-        start = time.perf_counter()
-        self.epoch(count)
-        return count, time.perf_counter() - start
 
 
 def normalization(kind, channels):

@@ -14,6 +14,7 @@ a line to speed.jsonl, from which tables.py makes the tables. PyTorch and JAX ar
 import argparse
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import json
@@ -21,55 +22,39 @@ import multiprocessing
 import os
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent.parent), str(HERE)]
+import tables
 
 from pyimagesearch.cli import libraries
 from pyimagesearch.data import loading, preparation
 from pyimagesearch.recipes import RECIPES
 
-# Multiply-adds of one image in each layer with weights.
-MULTIPLY_ADDS = (28**2 * 9 * 32, 28**2 * 9 * 32 * 32, 14**2 * 9 * 32 * 64, 14**2 * 9 * 64 * 64, 3136 * 512, 5120)
+SIDE = 4096  # of the matrices
+
+# What follows makes the implementations ready. Each function returns one that does an amount of work, and returns the
+# seconds that it took.
 
 
-def training_flop(frozen=False):
-    """Return the floating-point operations that a training step executes per image, in the matrix products alone.
+def timed(work):
+    def measured(count):
+        start = time.perf_counter()
+        work(count)
+        return time.perf_counter() - start
 
-    Each layer takes its multiply-adds once forward, once for the gradient of its weights and once for that of its
-    inputs, which the first layer does not need. frozen: the first convolution is not trained, as in earlier versions.
-    """
-    times = [1, 2, 3, 3, 3, 3] if frozen else [2, 3, 3, 3, 3, 3]
-    return 2 * sum(count * number for count, number in zip(times, MULTIPLY_ADDS, strict=True))
-
-
-# What follows makes the implementations ready. Each function returns one that does an amount of work, and returns what
-# it did (images, or operations) and the seconds that it took.
+    return measured
 
 
-def matrix_product(dtype):
+def matrix_product(dtype, images, labels):
     """The largest matrix products that the machine does well, by TensorFlow."""
+    import tensorflow as tf
 
-    def make(images, labels):
-        import tensorflow as tf
-
-        side = 4096
-        matrix = tf.cast(tf.random.normal((side, side)), dtype)
-        product = tf.function(lambda: tf.reduce_max(tf.matmul(matrix, matrix)))
-
-        def work(count):
-            start = time.perf_counter()
-            for _ in range(count):
-                product().numpy()
-            return count * 2 * side**3, time.perf_counter() - start
-
-        return work
-
-    return make
+    matrix = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
+    product = tf.function(lambda: tf.reduce_max(tf.matmul(matrix, matrix)))
+    return timed(lambda count: [product().numpy() for _ in range(count)])
 
 
 def timed_fit(model, *arguments, **options):
@@ -111,63 +96,51 @@ def keras_plain(images, labels):
     model.add(layers.Dense(10, activation="softmax"))
     optimizer = keras.optimizers.SGD(learning_rates(recipe, 1), recipe.momentum)
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
-    floats = images.astype("float32") / 255.0
-    one_hot = keras.utils.to_categorical(labels, 10)
+    floats, one_hot = images.astype("float32") / 255.0, keras.utils.to_categorical(labels, 10)
+    return lambda count: timed_fit(model, floats[:count], one_hot[:count], batch_size=recipe.batch_size)
+
+
+def ours(name, images, labels):
+    """A recipe as fashion_mnist.py trains it, input pipeline included, on the Keras backend of the process."""
+    from pyimagesearch.data.batches import Batches
+    from pyimagesearch.training.network import build
+    from pyimagesearch.training.train import compiled
+
+    recipe = as_here(RECIPES[name])
+    model = build(recipe, 10, 0, "mixed_bfloat16" if recipe.bfloat16 else "float32")
+    model = compiled(recipe, model, images, seed=0, steps=10_000)
 
     def work(count):
-        return count, timed_fit(model, floats[:count], one_hot[:count], batch_size=recipe.batch_size)
+        batches = Batches(images[:count], labels[:count], 10, recipe.batch_size, 0, recipe)
+        return timed_fit(model, batches, shuffle=False)
 
     return work
 
 
-def ours(name):
-    """A recipe as fashion_mnist.py trains it, input pipeline included, on the Keras backend of the process."""
+def as_here(recipe):
+    """Return a recipe in the precision in which this machine trains it."""
+    from pyimagesearch.training import devices
 
-    def make(images, labels):
-        from pyimagesearch.data.batches import Batches
-        from pyimagesearch.training import devices
-        from pyimagesearch.training.network import build
-        from pyimagesearch.training.train import compiled
-
-        recipe = RECIPES[name]
-        recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
-        model = build(recipe, 10, 0, "mixed_bfloat16" if recipe.bfloat16 else "float32")
-        model = compiled(recipe, model, images, seed=0, steps=10_000)
-
-        def work(count):
-            batches = Batches(images[:count], labels[:count], 10, recipe.batch_size, 0, recipe)
-            return count, timed_fit(model, batches, shuffle=False)
-
-        return work
-
-    return make
+    return dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
 
 
-def pytorch(batch_size, compile):
+def pytorch(batch_size, compile, images, labels):
     """The fast recipe in PyTorch; see pytorch.py."""
+    from pytorch import Training
 
-    def make(images, labels):
-        from pytorch import Training
-
-        return Training(images, labels, batch_size, compile).work
-
-    return make
+    return timed(Training(images, labels, batch_size, compile).epoch)
 
 
 def input_pipeline(images, labels):
     """The batches of the fast recipe and nothing else: shuffle, gather, flip, shift, scale, one-hot."""
     from pyimagesearch.data.batches import Batches
 
-    recipe = RECIPES["fast"]
-
     def work(count):
-        start = time.perf_counter()
-        batches = Batches(images[:count], labels[:count], 10, recipe.batch_size, 0, recipe)
+        batches = Batches(images[:count], labels[:count], 10, RECIPES["fast"].batch_size, 0, RECIPES["fast"])
         for index in range(len(batches)):
             batches[index]
-        return count, time.perf_counter() - start
 
-    return work
+    return timed(work)
 
 
 def evaluation(images, labels):
@@ -176,13 +149,7 @@ def evaluation(images, labels):
     from pyimagesearch.minivggnet import MiniVGGNet
 
     model = MiniVGGNet.build(28, 28, 1, 10)
-
-    def work(count):
-        start = time.perf_counter()
-        predict(model, images[:count])
-        return count, time.perf_counter() - start
-
-    return work
+    return timed(lambda count: predict(model, images[:count]))
 
 
 def forward_pass(images, labels):
@@ -196,23 +163,17 @@ def forward_pass(images, labels):
     model = MiniVGGNet.build(28, 28, 1, 10)
     parts = [keras.ops.convert_to_tensor(scale(images[k : k + 500])) for k in range(0, 10_000, 500)]
     forward = tf.function(lambda part: model(part, training=False))
-
-    def work(count):
-        start = time.perf_counter()
-        done = [len(forward(part).numpy()) for part in parts[: -(-count // 500)]]
-        return sum(done), time.perf_counter() - start
-
-    return work
+    return timed(lambda count: [forward(part).numpy() for part in parts[: count // 500]])
 
 
-# name: (maker, amount of work per run, that of the first step)
+# name: (maker, amount of work per run, that of the first step); of matrix products an amount is one of them
 IMPLEMENTATIONS = {
-    "matrix product": (matrix_product("float32"), 4, 1),
-    "matrix product, bfloat16": (matrix_product("bfloat16"), 4, 1),  # where recipes compute in it
+    "matrix product": (functools.partial(matrix_product, "float32"), 4, 1),
+    "matrix product, bfloat16": (functools.partial(matrix_product, "bfloat16"), 4, 1),  # where recipes compute in it
     "plain Keras, classic": (keras_plain, 2560, 32),
-    "classic": (ours("classic"), 2560, 32),
-    "fast": (ours("fast"), 5120, 256),
-    "best": (ours("best"), 5120, 128),
+    "classic": (functools.partial(ours, "classic"), 2560, 32),
+    "fast": (functools.partial(ours, "fast"), 5120, 256),
+    "best": (functools.partial(ours, "best"), 5120, 128),
     "input pipeline of fast": (input_pipeline, 5120, 256),
     "evaluation": (evaluation, 10_000, 500),
     "forward pass only": (forward_pass, 10_000, 500),
@@ -220,9 +181,10 @@ IMPLEMENTATIONS = {
 if importlib.util.find_spec("torch"):
     for size in (128, 256, 512):
         for how in ("eager", "compile"):
-            IMPLEMENTATIONS[f"PyTorch, {how}, {size}"] = (pytorch(size, how == "compile"), 5120, size)
+            maker = functools.partial(pytorch, size, how == "compile")
+            IMPLEMENTATIONS[f"PyTorch, {how}, {size}"] = maker, 5120, size
 if importlib.util.find_spec("jax"):
-    IMPLEMENTATIONS["fast on JAX"] = (ours("fast"), 1280, 256)
+    IMPLEMENTATIONS["fast on JAX"] = (functools.partial(ours, "fast"), 1280, 256)
 
 
 def training_images(data_dir):
@@ -238,150 +200,71 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1024)
 
 
-def serve(name, divide, data_dir, pipe):
-    """An implementation's process: make it ready, then answer each request with (amount, seconds)."""
+def serve(pipe, name, divide, data_dir):
+    """An implementation's process: make it ready, then answer each request with the rate of a run."""
     os.environ["KERAS_BACKEND"] = "jax" if name.endswith("JAX") else "tensorflow"
-    if name.startswith("plain Keras"):  # as people write it: whether to use oneDNN is left to TensorFlow
+    if name == tables.PLAIN:  # as people write it: whether to use oneDNN is left to TensorFlow
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = ""
     maker, amount, step = IMPLEMENTATIONS[name]
     amount = max(step, amount // divide)
     with libraries.quiet(), contextlib.redirect_stdout(None):
         work = maker(*training_images(data_dir))
-        begin = time.perf_counter()
-        work(step)  # trace, compile, allocate
-        first_step = time.perf_counter() - begin
+        first_step = timed(work)(step)  # trace, compile, allocate
         work(amount)
     pipe.send(first_step)
     while pipe.recv():
         work(max(step, amount // 10))  # refill caches after the wait
-        pipe.send(work(amount))
+        pipe.send(amount * (2 * SIDE**3 if name.startswith("matrix") else 1) / work(amount))
     pipe.send(peak_memory())
+
+
+def started(target, *arguments):
+    """Start a process that runs target(pipe, *arguments); return the other end of its pipe."""
+    pipe, theirs = multiprocessing.get_context("spawn").Pipe()
+    multiprocessing.get_context("spawn").Process(target=target, args=(theirs, *arguments), daemon=True).start()
+    theirs.close()
+    return pipe
 
 
 def measure(names, rounds, divide, data_dir):
     """Return {"first_step": {name: seconds}, "rates": {name: [per second, in each round]}, "memory": {name: MB}}."""
-    context = multiprocessing.get_context("spawn")
     pipes, first_step = {}, {}
     for name in names:
-        pipe, theirs = context.Pipe()
-        context.Process(target=serve, args=(name, divide, data_dir, theirs), daemon=True).start()
-        theirs.close()
+        pipe = started(serve, name, divide, data_dir)
         try:
-            first_step[name] = pipe.recv()
+            first_step[name], pipes[name] = pipe.recv(), pipe
+            print(f"  ready: {name}, first step after {first_step[name]:.1f} s", flush=True)
         except EOFError:  # its traceback has been printed
             print(f"  left out, it failed: {name}", flush=True)
-            continue
-        pipes[name] = pipe
-        print(f"  ready: {name}, first step after {first_step[name]:.1f} s", flush=True)
     rates = {name: [] for name in pipes}
     for _ in range(rounds):
         for name, pipe in pipes.items():
             pipe.send(True)
-            amount, seconds = pipe.recv()
-            rates[name].append(amount / seconds)
+            rates[name].append(pipe.recv())
     for pipe in pipes.values():
         pipe.send(False)
     return {"first_step": first_step, "rates": rates, "memory": {name: pipe.recv() for name, pipe in pipes.items()}}
 
 
-def trainings(result):
-    """Return rows of the trainings in a result of measure(): name, median rate, lowest, highest, FLOP per second,
-    fraction of the limit, memory in MB.
-
-    The limit is the fastest matrix product of the run in the same precision: other load has slowed it down least.
-    """
-    rows = []
-    for name, rates in result["rates"].items():
-        if name.split(",")[0] not in ("plain Keras", "classic", "fast", "fast on JAX", "best", "PyTorch"):
-            continue
-        frozen = result.get("first convolution") == "frozen" and "classic" not in name
-        flop = statistics.median(rates) * training_flop(frozen)
-        fraction = flop / max(result["rates"][limit_of(name, result)])
-        rows.append((name, statistics.median(rates), min(rates), max(rates), flop, fraction, result["memory"][name]))
-    return rows
-
-
-def limit_of(name, result):
-    """Return the matrix product in the precision of an implementation. JAX and `classic` compute in float32."""
-    product = "matrix product, bfloat16"
-    return product if product in result["rates"] and "classic" not in name and "JAX" not in name else "matrix product"
-
-
-def limits(result):
-    """Return a sentence on the matrix products of the run."""
-    rates = {name: values for name, values in result["rates"].items() if name.startswith("matrix product")}
-    words = " and ".join(f"{max(values) / 1e9:.0f} GFLOP/s ({name})" for name, values in rates.items())
-    return (
-        f"The limit: {words}, the fastest of {len(rates['matrix product'])} rounds, in the precision of the training."
-    )
-
-
-def ratios(result):
-    """Return {what: ratio}, each the median over the rounds of a result of measure()."""
-    rates = result["rates"]
-
-    def ratio(one, other):
-        return statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
-
-    found = {"fast / plain Keras, classic": ratio("fast", "plain Keras, classic")}
-    if torch := [name for name in rates if name.startswith("PyTorch")]:
-        best = max(torch, key=lambda name: statistics.median(rates[name]))
-        found[f"fast / the fastest PyTorch ({best.split(', ', 1)[1]})"] = ratio("fast", best)
-        # At equal work: what is left of the lead over plain Keras is the recipe's and the input pipeline's.
-        found["the fastest PyTorch / plain Keras, classic"] = ratio(best, "plain Keras, classic")
-    found["time for batches / time of a step, fast"] = ratio("fast", "input pipeline of fast")
-    found["time of an evaluation / of its forward passes"] = ratio("forward pass only", "evaluation")
-    return found
-
-
-def report(result):
-    print(f"\n{'':<24} {'images/s':>9} {'min to max':>15} {'GFLOP/s':>8} {'of limit':>9} {'memory MB':>10}")
-    for name, middle, low, high, flop, fraction, memory in trainings(result):
-        spread, share = f"{low:,.0f}-{high:,.0f}", f"{fraction:.0%}" if fraction else "-"
-        print(f"{name:<24} {middle:>9,.0f} {spread:>15} {flop / 1e9:>8.0f} {share:>9} {memory:>10,.0f}")
-    print(f"{limits(result)}\n")
-    for words, value in ratios(result).items():
-        print(f"{words}: {value:.3f}")
-
-
-def one_epoch(count, data_dir, pipe):
+def one_epoch(pipe, count, data_dir):
     """A process of its own: one epoch of the fast recipe on `count` images, the data set repeated."""
     with libraries.quiet():
         images, labels = training_images(data_dir)
-        images, labels = np.resize(images, (count, 28, 28, 1)), np.resize(labels, count)
-        work = ours("fast")(images, labels)
+        work = ours("fast", np.resize(images, (count, 28, 28, 1)), np.resize(labels, count))
         work(RECIPES["fast"].batch_size)
-    pipe.send((work(count)[1], peak_memory()))
-
-
-def scaling(data_dir):
-    """Print the time and the peak memory of an epoch for more and more images."""
-    context = multiprocessing.get_context("spawn")
-    print(f"{'images':>9} {'seconds':>8} {'images/s':>9} {'memory MB':>10} {'of it images':>13}")
-    rows = []
-    for count in (10_000, 30_000, 60_000, 240_000):
-        pipe, theirs = context.Pipe()
-        process = context.Process(target=one_epoch, args=(count, data_dir, theirs))
-        process.start()
-        seconds, memory = pipe.recv()
-        process.join()
-        rows.append([count, seconds, memory])
-        print(f"{count:>9,} {seconds:>8.1f} {count / seconds:>9,.0f} {memory:>10,.0f} {count * 785 / 1e6:>13,.0f}")
-    return rows
+    pipe.send((count, work(count), peak_memory()))
 
 
 def until(percent, seed, data_dir):
-    """Print after how many seconds of training and validation each passes `percent` validation accuracy first.
+    """Return {training: [(seconds, validation accuracy) after each epoch]}, up to the last one.
 
     One after the other, not interleaved: for a quiet machine.
     """
     with libraries.quiet():
-        from pyimagesearch.training import devices
         from pyimagesearch.training.train import train
     images, labels = training_images(data_dir)
     training, validation = preparation.split(images, labels, seed)
-    recipe = RECIPES["fast"]
-    recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
+    recipe = as_here(RECIPES["fast"])
     _, history = train(recipe, training, validation, 10, seed)
     epochs = {"fast": list(zip(np.cumsum(history["seconds"]).tolist(), history["val_accuracy"], strict=True))}
     if importlib.util.find_spec("torch"):
@@ -389,16 +272,11 @@ def until(percent, seed, data_dir):
 
         steps = recipe.epochs * (len(training[1]) // recipe.batch_size)
         network, begin = Training(*training, steps=steps, seed=seed), time.perf_counter()
-        name = f"PyTorch, eager, {recipe.batch_size}"
-        epochs[name] = []
+        rows = epochs[f"PyTorch, eager, {recipe.batch_size}"] = []
         for epoch in range(recipe.epochs):
             network.epoch(number=epoch)
             reached = network.accuracy(*validation)
-            epochs[name].append((time.perf_counter() - begin, reached))
-            print(f"PyTorch, epoch {epoch + 1}/{recipe.epochs}: validation accuracy {reached:.2%}")
-    for name, values in epochs.items():
-        passed = [f"after {seconds:.0f} s" for seconds, reached in values if reached >= percent / 100] or ["never"]
-        print(f"{name}: {percent}% {passed[0]}; {values[-1][1]:.2%} at the end (seed {seed})")
+            rows.append((time.perf_counter() - begin, reached))
     return epochs
 
 
@@ -416,14 +294,11 @@ KINDS = {
 
 
 def profile(data_dir):
-    """Print which fraction of the time in TensorFlow's operations each kind takes in a step of the fast recipe."""
-    import tempfile
-
+    """Return {kind: fraction of the time in TensorFlow's operations} of a step of the fast recipe."""
     with libraries.quiet():
         import tensorflow as tf
         from tensorflow.tsl.profiler.protobuf import xplane_pb2
-    images, labels = training_images(data_dir)
-    work = ours("fast")(images, labels)
+    work = ours("fast", *training_images(data_dir))
     work(5120)
     with tempfile.TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder):
@@ -436,16 +311,13 @@ def profile(data_dir):
             if name.startswith("StatefulPartitionedCall/"):  # "/minivggnet/conv2d/convolution:_MklNativeConv2D"
                 kind = next((kind for kind, part in KINDS.items() if part in name), "everything else")
                 times[kind] += event.duration_ps
-    fractions = {kind: value / sum(times.values()) for kind, value in times.items()}
-    for kind, fraction in fractions.items():
-        print(f"{kind:<37} {fraction:.0%}")
-    return fractions
+    return {kind: value / sum(times.values()) for kind, value in times.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="runs of each implementation (default: 5)")
-    parser.add_argument("--only", nargs="+", choices=IMPLEMENTATIONS, help="these implementations, without a report")
+    parser.add_argument("--only", nargs="+", choices=IMPLEMENTATIONS, help="these implementations, without a table")
     parser.add_argument("--quick", action="store_true", help="one round of a tenth; stores nothing")
     parser.add_argument("--scaling", action="store_true", help="time and memory of an epoch of 10,000 to 240,000")
     parser.add_argument("--until", type=float, metavar="PERCENT", help="time until this validation accuracy")
@@ -455,31 +327,33 @@ def main():
     args = parser.parse_args()
 
     if args.scaling:
-        result = {"scaling": scaling(args.data_dir)}
+        counts = (10_000, 30_000, 60_000, 240_000)
+        table, result = "scaling", {"scaling": [started(one_epoch, count, args.data_dir).recv() for count in counts]}
     elif args.profile:
-        result = {"profile": profile(args.data_dir)}
+        table, result = "profile", {"profile": profile(args.data_dir)}
     elif args.until:
-        result = {"until": args.until, "seed": args.seed, "epochs": until(args.until, args.seed, args.data_dir)}
+        epochs = until(args.until, args.seed, args.data_dir)
+        table, result = "until", {"until": args.until, "seed": args.seed, "epochs": epochs}
     else:
         rounds, divide = (1, 10) if args.quick else (args.rounds, 1)
         with libraries.quiet():
             from pyimagesearch.training import devices
         without = () if devices.fast_bfloat16() else ("matrix product, bfloat16",)
         names = args.only or [name for name in IMPLEMENTATIONS if name not in without]
-        result = measure(names, rounds, divide, args.data_dir)
-        if args.only:
-            print({name: round(statistics.median(values)) for name, values in result["rates"].items()})
-        else:
-            report(result)
-    if not args.quick:
-        from accuracy import circumstances
+        table, result = "speed", measure(names, rounds, divide, args.data_dir)
+    from accuracy import circumstances
 
-        measured = circumstances()
-        for package in ("torch", "jax"):
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                measured["versions"][package] = importlib.metadata.version(package)
-        with open(HERE / "speed.jsonl", "a") as file:
-            file.write(json.dumps(result | measured) + "\n")
+    result |= circumstances()
+    for package in ("torch", "jax"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            result["versions"][package] = importlib.metadata.version(package)
+    if not args.quick:
+        with open(tables.HERE / "speed.jsonl", "a") as file:
+            file.write(json.dumps(result) + "\n")
+    if args.only:
+        print({name: round(statistics.median(values)) for name, values in result["rates"].items()})
+    else:
+        print("\n" + tables.TABLES[table]([], [result]))
 
 
 if __name__ == "__main__":

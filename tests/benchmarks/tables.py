@@ -27,6 +27,7 @@ from pyimagesearch.recipes import RECIPES
 READMES = (ROOT / "README.md", HERE / "README.md")
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
+PLAIN = "plain Keras, classic"  # the implementation to compare with
 FROZEN = {"whitening": "frozen"}  # earlier versions did not train the first convolution
 THREE_BLOCKS = FROZEN | {"network": {"filters": [32, 64, 128], "dropout": 0, "dense_dropout": 0}}
 WIDE = FROZEN | {"network": {"filters": [48, 96, 192], "dropout": 0, "dense_dropout": 0}}
@@ -58,8 +59,13 @@ def read(name):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def plain(values):
+    """Return a dict as it comes back from JSON."""
+    return json.loads(json.dumps(values))
+
+
 def markdown(header, rows, left=1):
-    """Return a Markdown table whose first `left` columns are words and whose others are numbers."""
+    """Return a Markdown table whose first `left` columns are words and whose others are numbers; "" without rows."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
 
@@ -68,19 +74,20 @@ def markdown(header, rows, left=1):
         return f"| {' | '.join(aligned)} |"
 
     rule = ["-" * width if k < left else "-" * (width - 1) + ":" for k, width in enumerate(widths)]
-    return "\n".join([line(zip(row, widths, strict=True)) for row in (header, rule, *rows)]) + "\n"
+    lines = [line(zip(row, widths, strict=True)) for row in (header, rule, *rows)]
+    return "\n".join(lines) + "\n" if rows else ""
+
+
+def mean(values, scale=100, digits=2):
+    """Return "94.23 ± 0.13", mean and sample standard deviation times `scale`; "94.23" for one value."""
+    spread = f" ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{scale * statistics.mean(values):.{digits}f}{spread}"
 
 
 def cell(values, unit="%", digits=2):
-    """Return "94.23 ± 0.13% (5)", mean, sample standard deviation and n, for fractions; "94.23% (1)" for one of them.
-
-    Without values it is "-".
-    """
-    if not values:
-        return "-"
-    scale = 100 if unit == "%" else 1
-    spread = f" ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{scale * statistics.mean(values):.{digits}f}{spread}{unit} ({len(values)})"
+    """Return "94.23 ± 0.13% (5)", mean, deviation, n, for values such as 0.9423 or {seed: 0.9423}; "-" for none."""
+    values = [*values.values()] if isinstance(values, dict) else values
+    return f"{mean(values, 100 if unit == '%' else 1, digits)}{unit} ({len(values)})" if values else "-"
 
 
 def of(results, key):
@@ -89,10 +96,9 @@ def of(results, key):
     return {seed: value[-1] if isinstance(value, list) else value for seed, value in found.items()}
 
 
-def differences(found, unchanged, key):
-    """Return the figures of the trainings `found` minus those of `unchanged`, seed by seed; none of themselves."""
-    ours, theirs = of(found, key), of(unchanged, key)
-    return [] if found == unchanged else [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+def minus(ours, theirs):
+    """Return the differences of two dicts of figures, seed by seed."""
+    return {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
 
 
 def trainings(results, recipe, change):
@@ -100,14 +106,9 @@ def trainings(results, recipe, change):
 
     Precision may differ: see precision().
     """
-    today = json.loads(json.dumps(asdict(RECIPES[recipe]) | change)) | {"bfloat16": None}
-    return [
-        result
-        for result in results
-        if result["recipe"] == recipe
-        and result["values"] | {"bfloat16": None} == today
-        and result.get("held_out") is None
-    ]
+    today = plain(asdict(RECIPES[recipe]) | change) | {"bfloat16": None}
+    found = [result for result in results if result["recipe"] == recipe and result.get("held_out") is None]
+    return [result for result in found if result["values"] | {"bfloat16": None} == today]
 
 
 def precision(results):
@@ -126,59 +127,52 @@ def last_runs(speeds, *names):
     return {line.get("processor"): line for line in speeds if set(names) <= line.get("rates", {}).keys()}.values()
 
 
+def ratio(line, one, other):
+    """Return the median over the rounds of the ratio of two rates."""
+    return statistics.median(a / b for a, b in zip(line["rates"][one], line["rates"][other], strict=True))
+
+
 def epochs_per_classic(speeds, recipe, change):
     """Return how many times faster a training is than 25 epochs of the classic recipe in plain Keras: "9.0x".
 
     speeds: the lines of speed.jsonl, of which the last one of each processor counts. Of several processors it is the
     slowest and the fastest: "9.0 to 13.3x". It is "-" for what was not measured.
     """
-    plain = "plain Keras, classic"
     if change.get("network", {}) not in ({}, RECIPES[recipe].network):
         return "-"
     epochs = change.get("epochs", RECIPES[recipe].epochs) / RECIPES["classic"].epochs
-    factors = []
     if recipe != "classic":
         speeds = [line for line in speeds if line.get("first convolution") == change.get("whitening")]
-    for line in last_runs(speeds, plain, recipe):
-        pairs = zip(line["rates"][recipe], line["rates"][plain], strict=True)
-        factors.append(statistics.median(a / b for a, b in pairs) / epochs)
-    words = [f"{factor:.{2 if factor < 2 else 1}f}" for factor in sorted(factors)]
+    factors = sorted(ratio(line, recipe, PLAIN) / epochs for line in last_runs(speeds, PLAIN, recipe))
+    words = [f"{factor:.{2 if factor < 2 else 1}f}" for factor in factors]
     return " to ".join(dict.fromkeys([words[0], words[-1]])) + "x" if words else "-"
 
 
 def accuracy_table(results, speeds):
     """The README's table."""
-    header = ["recipe", "epochs", "parameters", "test accuracy (runs)", "with `--tta` (runs)", "speed"]
     rows = []
     for words, recipe, change in ROWS:
-        found = trainings(results, recipe, change)
-        if not found:
-            rows.append([words, *"-----"])
-            continue
-        rows.append(
-            [
-                words,
-                found[0]["values"]["epochs"],
-                f"{parameters(found[0]['values']):,}",
-                cell([*of(found, "test").values()]),
-                cell([*of(found, "test_tta").values()]),
-                epochs_per_classic(speeds, recipe, change),
-            ]
-        )
+        cells = [*"-----"]
+        if found := trainings(results, recipe, change):
+            values, speed = found[0]["values"], epochs_per_classic(speeds, recipe, change)
+            cells = [values["epochs"], f"{parameters(values):,}", cell(of(found, "test")), cell(of(found, "test_tta"))]
+            cells.append(speed)
+        rows.append([words, *cells])
+    header = ["recipe", "epochs", "parameters", "test accuracy (runs)", "with `--tta` (runs)", "speed"]
     return markdown(header, rows)
 
 
 def seeds_table(results, speeds):
     """How much the trainings of one recipe differ by seed, on 5,000 validation images and on the test images."""
-    header = ["recipe", "seeds", "validation (n)", "test (n)", "validation minus test (n)", "shirts (n)", "precision"]
     rows = []
     for words, recipe, change in MORE_ROWS:
         found = trainings(results, recipe, change)
-        if accuracies := of(found, "test"):
-            validation, alike = of(found, "validation"), [shirts(x["mistakes"]) for x in found if "mistakes" in x]
-            gaps = [validation[seed] - accuracy for seed, accuracy in accuracies.items()]
-            row = [words, ", ".join(map(str, sorted(validation))), cell([*validation.values()])]
-            rows.append([*row, cell([*accuracies.values()]), cell(gaps), cell(alike, digits=0), precision(found)])
+        validation, test = of(found, "validation"), of(found, "test")
+        if test:
+            alike = [shirts(result["mistakes"]) for result in found if "mistakes" in result]
+            seeds, gaps = ", ".join(map(str, sorted(validation))), cell(minus(validation, test))
+            rows.append([words, seeds, cell(validation), cell(test), gaps, cell(alike, digits=0), precision(found)])
+    header = ["recipe", "seeds", "validation (n)", "test (n)", "validation minus test (n)", "shirts (n)", "precision"]
     return markdown(header, rows, left=2)
 
 
@@ -204,16 +198,16 @@ def mistakes_table(results, speeds):
     """
     rows = []
     for other in ("classic", "best"):
-        theirs = {result["seed"]: result for result in trainings(results, other, {}) if "mistakes" in result}
+        theirs = of(trainings(results, other, {}), "mistakes")
         for words, recipe, change in MORE_ROWS:
             if (recipe, change) == (other, {}) or (other == "best" and recipe != "best"):
                 continue
-            for result in sorted(trainings(results, recipe, change), key=lambda result: result["seed"]):
-                if "mistakes" in result and result["seed"] in theirs:
-                    only, only_other, p = mcnemar(result["mistakes"], theirs[result["seed"]]["mistakes"])
-                    rows.append([words, f"`{other}`", result["seed"], only, only_other, f"{p:.0e}"])
+            for seed, mistakes in sorted(of(trainings(results, recipe, change), "mistakes").items()):
+                if seed in theirs:
+                    only, only_other, p = mcnemar(mistakes, theirs[seed])
+                    rows.append([words, f"`{other}`", seed, only, only_other, f"{p:.0e}"])
     header = ["recipe (n = 1)", "other", "seed", "only it is wrong", "only the other is wrong", "McNemar's p"]
-    return markdown(header, rows, left=2) if rows else ""
+    return markdown(header, rows, left=2)
 
 
 def votes_table(results, speeds):
@@ -228,18 +222,16 @@ def votes_table(results, speeds):
             groups[words] = found
     groups["all of these"] = [mistakes for found in groups.values() for mistakes in found]
     for words, found in groups.items():
-        if found:
-            wrong = Counter(number for mistakes in found for number in mistakes)
-            missed = 0
-            for number in wrong:
-                pairs = [mistakes[number] for mistakes in found if number in mistakes]
-                votes = Counter(predicted for _, predicted in pairs)
-                votes[pairs[0][0]] = len(found) - len(pairs)
-                missed += max(sorted(votes), key=votes.get) != pairs[0][0]  # a tie goes to the class of lower number
-            everyone = sum(count == len(found) for count in wrong.values())
-            rows.append([words, len(found), f"{1 - missed / 10_000:.2%}", everyone, len(wrong)])
+        wrong, missed = Counter(number for mistakes in found for number in mistakes), 0
+        for number in wrong:
+            pairs = [mistakes[number] for mistakes in found if number in mistakes]
+            votes = Counter(predicted for _, predicted in pairs)
+            votes[pairs[0][0]] = len(found) - len(pairs)
+            missed += max(sorted(votes), key=votes.get) != pairs[0][0]  # a tie goes to the class of lower number
+        everyone = sum(count == len(found) for count in wrong.values())
+        rows += [[words, len(found), f"{1 - missed / 10_000:.2%}", everyone, len(wrong)]] if found else []
     header = ["networks", "n", "accuracy of the vote", "images all get wrong", "images any gets wrong"]
-    return markdown(header, rows) if rows else ""
+    return markdown(header, rows)
 
 
 def changes_table(results, speeds, recipe="fast", unchanged=FROZEN | {"epochs": 8}, **base):
@@ -251,20 +243,20 @@ def changes_table(results, speeds, recipe="fast", unchanged=FROZEN | {"epochs": 
     for result in results:
         if result["recipe"] == recipe and result.get("held_out") == 10_000 and result["values"].items() >= base.items():
             groups.setdefault(json.dumps(result["values"], sort_keys=True), []).append(result)
-    today = json.loads(json.dumps(asdict(RECIPES[recipe]) | unchanged | base))
-    rows = []
+    today, rows = plain(asdict(RECIPES[recipe]) | unchanged | base), []
     for found in groups.values():
         values = found[0]["values"]
         changed = [f"{key} {values[key]}" for key in values if key != "bfloat16" and values[key] != today.get(key)]
         same = groups.get(json.dumps(today | {"bfloat16": values["bfloat16"]}, sort_keys=True), [])
         row = [", ".join(changed) or "none", precision(found)]
         for key, form in (("validation", ()), ("validation_cross_entropy", ("", 4))):
-            row += [cell([*of(found, key).values()], *form), cell(differences(found, same, key), *form)]
+            ours, theirs = of(found, key), of(same, key)
+            row += [cell(ours, *form), cell(minus(ours, theirs) if found != same else [], *form)]
         rows.append(row)
     rows.sort(key=lambda row: (row[0] != "none", row[0], row[1]))
     difference = "minus unchanged, same seeds (n)"
     header = ["change", "precision", "validation accuracy (n)", difference, "cross-entropy (n)", difference]
-    return markdown(header, rows, left=2) if rows else ""
+    return markdown(header, rows, left=2)
 
 
 # Published results on the data of after 2017-08-31, when the authors replaced the images: network, source, parameters,
@@ -290,40 +282,68 @@ def others_table(results, speeds):
         found = trainings(results, recipe, change)
         if accuracies := of(found, "test"):
             values = found[0]["values"]
-            count = f"{parameters(values) / 1e6:.2f}M"
-            rows.append([words, "here", count, values["epochs"], cell([*accuracies.values()])])
+            rows.append([words, "here", f"{parameters(values) / 1e6:.2f}M", values["epochs"], cell(accuracies)])
     rows.sort(key=lambda row: -float(re.match("[0-9.]+", row[-1]).group()))
     return markdown(["network", "source", "parameters", "epochs", "test accuracy (runs)"], rows, left=2)
 
 
+def training_flop(frozen=False):
+    """Return the floating-point operations that a training step executes per image, in the matrix products alone.
+
+    Each layer takes its multiply-adds once forward, once for the gradient of its weights and once for that of its
+    inputs, which the first layer does not need. frozen: the first convolution is not trained, as in earlier versions.
+    """
+    layers = (28**2 * 9 * 32, 28**2 * 9 * 32 * 32, 14**2 * 9 * 32 * 64, 14**2 * 9 * 64 * 64, 3136 * 512, 5120)
+    times = (1, 2, 3, 3, 3, 3) if frozen else (2, 3, 3, 3, 3, 3)
+    return 2 * sum(count * number for count, number in zip(times, layers, strict=True))
+
+
+def of_the_limit(name, line):
+    """Return the FLOP per second of a training in a line of speed.jsonl, and its fraction of the limit.
+
+    The limit is the fastest matrix product of the run in the same precision: other load has slowed it down least. JAX
+    and `classic` compute in float32.
+    """
+    half, rates = "matrix product, bfloat16", line["rates"]
+    product = half if half in rates and "classic" not in name and "JAX" not in name else "matrix product"
+    frozen = line.get("first convolution") == "frozen" and "classic" not in name
+    flop = statistics.median(rates[name]) * training_flop(frozen)
+    return flop, flop / max(rates[product])
+
+
+def ratios(line):
+    """Return {what: ratio} of a line of speed.jsonl."""
+    found = {"fast / plain Keras, classic": ratio(line, "fast", PLAIN)}
+    if torch := [name for name in line["rates"] if name.startswith("PyTorch")]:
+        best = max(torch, key=lambda name: statistics.median(line["rates"][name]))
+        found[f"fast / the fastest PyTorch ({best.split(', ', 1)[1]})"] = ratio(line, "fast", best)
+        # At equal work: what is left of the lead over plain Keras is the recipe's and the input pipeline's.
+        found["the fastest PyTorch / plain Keras, classic"] = ratio(line, best, PLAIN)
+    found["time for batches / time of a step, fast"] = ratio(line, "fast", "input pipeline of fast")
+    found["time of an evaluation / of its forward passes"] = ratio(line, "forward pass only", "evaluation")
+    return found
+
+
 def speed_table(results, speeds):
     """The last run of speed.py that measured all implementations, on each processor."""
-    lines = last_runs(speeds, "matrix product", "fast", "evaluation", "forward pass only")
-    return "\n".join(_speed_tables(line) for line in lines)
-
-
-def _speed_tables(line):
-    import speed
-
-    header = [
-        "implementation",
-        "images/s",
-        "lowest to highest",
-        "GFLOP/s",
-        "of the limit",
-        "memory, MB",
-        "first step, s",
-    ]
-    rows = [
-        [name, f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}", f"{flop / 1e9:.0f}", f"{share:.0%}" if share else "-",
-         f"{memory:,.0f}", f"{line['first_step'][name]:.1f}"]
-        for name, middle, low, high, flop, share, memory in speed.trainings(line)
-    ]  # fmt: skip
-    rounds, words = len(line["rates"]["matrix product"]), f"{speed.limits(line)}\n"
-    ratios = [[what, f"{value:.3f}" if value < 0.1 else f"{value:.2f}"] for what, value in speed.ratios(line).items()]
-    return "\n".join(
-        [described(line), markdown(header, rows), words, markdown(["ratio", f"median (n = {rounds})"], ratios)]
-    )
+    tables = []
+    for line in last_runs(speeds, "matrix product", "fast", "evaluation", "forward pass only"):
+        rows, rates = [], line["rates"]
+        for name, values in rates.items():
+            if name.split(",")[0] in ("plain Keras", "classic", "fast", "fast on JAX", "best", "PyTorch"):
+                flop, fraction = of_the_limit(name, line)
+                row = [name, f"{statistics.median(values):,.0f}", f"{min(values):,.0f} to {max(values):,.0f}"]
+                row += [f"{flop / 1e9:.0f}", f"{fraction:.0%}", f"{line['memory'][name]:,.0f}"]
+                rows.append([*row, f"{line['first_step'][name]:.1f}"])
+        products = {name: max(values) for name, values in rates.items() if name.startswith("matrix product")}
+        words = " and ".join(f"{most / 1e9:.0f} GFLOP/s ({name})" for name, most in products.items())
+        rounds = len(rates["matrix product"])
+        limit = f"The limit: {words}, the fastest of {rounds} rounds, in the precision of the training.\n"
+        header = ["implementation", "images/s", "lowest to highest", "GFLOP/s", "of the limit", "memory, MB"]
+        pairs = [[what, f"{value:.3f}" if value < 0.1 else f"{value:.2f}"] for what, value in ratios(line).items()]
+        tables += [described(line), markdown([*header, "first step, s"], rows), limit]
+        tables.append(markdown(["ratio", f"median (n = {rounds})"], pairs))
+    return "\n".join(tables)
 
 
 def until_table(results, speeds):
@@ -335,29 +355,27 @@ def until_table(results, speeds):
             row = [name, line["seed"], f"{line['until']:g}%", passed[0], len(epochs), f"{epochs[-1][1]:.2%}"]
             rows[tuple(row[:3])] = row
     header = ["training (n = 1)", "seed", "validation accuracy", "reached after", "epochs", "at the end"]
-    return markdown(header, rows.values()) if rows else ""
+    return markdown(header, rows.values())
 
 
 def scaling_table(results, speeds):
     """Time and memory of an epoch of more and more images: the last run of speed.py --scaling."""
-    line = next((line for line in reversed(speeds) if "scaling" in line), None)
-    if line is None:
-        return ""
-    rows = [
-        [f"{count:,}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{memory:,.0f}", f"{count * 785 / 1e6:,.0f}"]
-        for count, seconds, memory in line["scaling"]
-    ]
     header = ["images", "seconds (n = 1)", "images/s", "memory, MB", "of it images, MB"]
-    return described(line) + "\n" + markdown(header, rows, left=0)
+    for line in [line for line in speeds if "scaling" in line][-1:]:
+        rows = [
+            [f"{count:,}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{memory:,.0f}", f"{count * 785 / 1e6:,.0f}"]
+            for count, seconds, memory in line["scaling"]
+        ]
+        return described(line) + "\n" + markdown(header, rows, left=0)
+    return ""
 
 
 def profile_table(results, speeds):
     """Where the time of a step goes: the last run of speed.py --profile."""
-    line = next((line for line in reversed(speeds) if "profile" in line), None)
-    if line is None:
-        return ""
-    rows = [[kind, f"{fraction:.0%}"] for kind, fraction in line["profile"].items()]
-    return described(line) + "\n" + markdown(["operations of a step of `fast`", "of their time (n = 1)"], rows)
+    for line in [line for line in speeds if "profile" in line][-1:]:
+        rows = [[kind, f"{fraction:.0%}"] for kind, fraction in line["profile"].items()]
+        return described(line) + "\n" + markdown(["operations of a step of `fast`", "of their time (n = 1)"], rows)
+    return ""
 
 
 def described(line):

@@ -1,11 +1,10 @@
 """experiments.py: what is done to the images, and that a stored result is not measured again."""
 
-import json
-
 import experiments
 import numpy as np
 import pytest
-from accuracy import measure_once, read
+from accuracy import measure_once, summary
+from tables import plain, read
 
 from pyimagesearch.minivggnet import MiniVGGNet
 
@@ -75,10 +74,21 @@ def test_the_table_has_means_and_counts():
     lines = []
     for seed, value in enumerate((0.9, 0.92)):
         for name in ("none", "dense"):
-            values = json.loads(json.dumps(vars(experiments.recipe_of(experiments.EXPERIMENTS[name]))))
+            values = plain(vars(experiments.recipe_of(experiments.EXPERIMENTS[name])))
             lines.append({"experiment": name, "values": values, "seed": seed, "test": value, "moved_1": value - 0.1})
     lines[-1]["values"] = lines[-1]["values"] | {"epochs": 99}  # of an older form of the recipe
-    rows = {row.split(" | ")[0]: row.split(" | ")[2] for row in experiments.table(lines).splitlines()}
-    assert rows["| none"] == "91.00 ± 1.41 (2)"
-    assert rows["| one hidden layer of 2,103 units, as many parameters"] == "90.00 (1)"
-    assert "| test images moved by 1, 2, 4 pixels" not in rows  # as long as a figure is missing
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in experiments.table(lines).splitlines()]
+    rows = {row[0]: row[2] for row in rows}
+    assert rows["none"] == "91.00 ± 1.41 (2)"
+    assert rows["one hidden layer of 2,103 units, as many parameters"] == "90.00 (1)"
+    assert "test images moved by 1, 2, 4 pixels" not in rows  # as long as a figure is missing
+
+
+def test_the_summary_has_a_line_for_each_recipe_and_change(capsys):
+    results = [
+        {"recipe": "fast", "change": {}, "values": {}, "seed": seed, "test": 0.9 + seed / 100} for seed in (0, 1)
+    ]
+    summary([*results, {"recipe": "fast", "change": {"epochs": 4}, "values": {}, "seed": 0, "validation": [0.1, 0.95]}])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("90.50 ± 0.71% (2)" in line for line in lines) == 1
+    assert any("95.00% (1)" in line and '{"epochs": 4}' in line for line in lines)

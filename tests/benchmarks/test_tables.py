@@ -6,7 +6,6 @@ import statistics
 from dataclasses import asdict, replace
 
 import pytest
-import speed
 import tables
 
 from pyimagesearch.recipes import RECIPES
@@ -168,29 +167,38 @@ def test_operations_of_a_training_step():
     """By hand: 28x28 pixels, 3x3 weights; the first convolution needs no gradient of its inputs."""
     forward = 2 * 9 * (784 * 32 + 784 * 32 * 32 + 196 * 32 * 64 + 196 * 64 * 64) + 2 * (3136 * 512 + 512 * 10)
     first = 2 * 9 * 784 * 32
-    assert speed.training_flop() == 3 * forward - first
-    assert speed.training_flop(frozen=True) == 3 * forward - 2 * first - 2 * 9 * 784 * 32 * 32
+    assert tables.training_flop() == 3 * forward - first
+    assert tables.training_flop(frozen=True) == 3 * forward - 2 * first - 2 * 9 * 784 * 32 * 32
 
 
 def test_the_limit_is_the_fastest_product_of_the_run_and_ratios_are_those_of_each_round():
     rates = {"matrix product": [1e12, 4e12, 2e12], "plain Keras, classic": [100, 50, 10], "fast": [200, 200, 200]}
     rates |= {"PyTorch, eager, 128": [150, 150, 150], "PyTorch, eager, 256": [100, 160, 160]}
-    rates |= {
-        "input pipeline of fast": [2e4, 2e4, 2e4],
-        "evaluation": [50, 50, 50],
-        "forward pass only": [100, 100, 100],
+    rates |= {"input pipeline of fast": [2e4] * 3, "evaluation": [50] * 3, "forward pass only": [100] * 3}
+    line = {"rates": rates, "memory": dict.fromkeys(rates, 1000.0), "first_step": dict.fromkeys(rates, 0.5)}
+    assert tables.of_the_limit("fast", line)[1] == pytest.approx(200 * tables.training_flop() / 4e12)
+    assert tables.ratios(line) == {
+        "fast / plain Keras, classic": 4,
+        "fast / the fastest PyTorch (eager, 256)": 1.25,
+        "the fastest PyTorch / plain Keras, classic": 3.2,
+        "time for batches / time of a step, fast": 0.01,
+        "time of an evaluation / of its forward passes": 2,
     }
-    result = {"rates": rates, "memory": dict.fromkeys(rates, 1000.0)}
-    fraction = {name: share for name, *_, share, _ in speed.trainings(result)}
-    assert fraction["fast"] == pytest.approx(200 * speed.training_flop() / 4e12)
-    assert fraction.keys() == {"plain Keras, classic", "fast", "PyTorch, eager, 128", "PyTorch, eager, 256"}
-    result["rates"]["matrix product, bfloat16"] = [8e12, 1e12, 1e12]
-    result["memory"]["matrix product, bfloat16"] = 1000.0
-    faster = {name: share for name, *_, share, _ in speed.trainings(result)}
-    assert faster["fast"] == pytest.approx(fraction["fast"] / 2)  # in the same precision
-    assert faster["plain Keras, classic"] == fraction["plain Keras, classic"]
-    ratios = speed.ratios(result)
-    assert ratios["fast / plain Keras, classic"] == 4
-    assert ratios["fast / the fastest PyTorch (eager, 256)"] == 1.25
-    assert ratios["time for batches / time of a step, fast"] == 0.01
-    assert ratios["time of an evaluation / of its forward passes"] == 2
+    line |= {"command": "c", "cores": 2, "processor": "p", "versions": {}, "commit": "0"}
+    table = tables.speed_table([], [line])
+    assert row(table, "fast")[1:3] == ["200", "200 to 200"] and row(table, "fast")[5:] == ["1,000", "0.5"]
+    assert "matrix product  " not in table and "4000 GFLOP/s (matrix product), the fastest of 3 rounds" in table
+    slow = tables.of_the_limit("plain Keras, classic", line)
+    rates["matrix product, bfloat16"] = [8e12, 1e12, 1e12]
+    assert tables.of_the_limit("fast", line)[1] == pytest.approx(200 * tables.training_flop() / 8e12)
+    assert tables.of_the_limit("plain Keras, classic", line) == slow  # in the same precision
+
+
+def test_time_until_an_accuracy_scaling_and_profile():
+    about = {"command": "c", "cores": 2, "processor": "p", "versions": {"keras": "3"}, "commit": "0"}
+    runs = [{"until": 94.0, "seed": 0, "epochs": {"fast": [[10, 0.93], [20, 0.94]], "other": [[5, 0.1]]}}]
+    table = tables.until_table([], runs)
+    assert row(table, "fast")[1:] == ["0", "94%", "20 s", "2", "94.00%"] and row(table, "other")[3] == "never"
+    table = tables.scaling_table([], [about | {"scaling": [[10_000, 2.0, 1100.4]]}])
+    assert row(table, "10,000") == ["10,000", "2.0", "5,000", "1,100", "8"]
+    assert row(tables.profile_table([], [about | {"profile": {"ReLU": 0.051}}]), "ReLU")[1] == "5%"
