@@ -9,6 +9,7 @@ from PIL import Image
 
 import fashion_mnist_loaded
 from conftest import pictures
+from pyimagesearch.data import download
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.model_files import saving
 from pyimagesearch.photos import conversion, files
@@ -138,3 +139,27 @@ def test_an_image_that_is_not_there_is_named_before_keras_is_imported(run, tmp_p
     (tmp_path / "keras.py").write_text("raise SystemError('Keras was imported')")
     done = run("fashion_mnist_loaded.py", *DATA, "--explain", "200", check=1, PYTHONPATH=str(tmp_path))
     assert "there is no test image 200: they are numbered 0 to 199" in done.stderr
+
+
+def test_a_network_of_other_data_is_told_from_one_of_fashion_mnist(tmp_path, empty_machine, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cache = download.keras_cache()
+    cache.parent.mkdir(parents=True)
+    empty_machine.rename(cache)  # the small data set is found, and is the genuine one here
+    for genuine in (True, False):
+        save_network(genuine_data=genuine)
+        fashion_mnist_loaded.main([])
+        out, err = capsys.readouterr()
+        assert ("trained on other data" in err) == (not genuine)
+        assert ("Sneaker" in out) == genuine and ("class 7" in out) == (not genuine)
+        wide = [line for line in out.splitlines() if len(line) > 80]
+        assert all(word in line for word, line in zip(("test data: ", "figures: ", "next, "), wide, strict=True))
+
+
+def test_what_test_time_augmentation_is_for(explain, capsys):
+    result = explain(*DATA, "--tta")
+    assert "(horizontal flip): accuracy 100.00%" in capsys.readouterr().out
+    assert 0 < result["tta"]["cross_entropy"] != result["cross_entropy"]
+    save_network(flip=False)
+    assert "tta" not in explain(*DATA, "--tta")
+    assert "no test-time augmentation" in capsys.readouterr().out

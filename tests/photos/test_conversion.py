@@ -5,6 +5,8 @@ import io
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -133,16 +135,21 @@ def test_segmentation_is_the_same_whatever_was_done_before():
     assert np.array_equal(masks[0], masks[2])
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 5), (50, 1), (1, 400), (400, 8)])
-def test_photos_of_any_size_and_colors_are_converted(size):
-    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    for part in (pixels, pixels // 200 * 200, np.where(pixels > 250, pixels, 128).astype(np.uint8)):
-        try:
-            photo = conversion.convert(Image.fromarray(part))
-        except UserError:
-            continue
-        assert photo.mask.any()
-        assert photo.images.any(axis=(1, 2, 3)).all()
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(1, 120), st.integers(1, 120)), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
+def test_photos_of_any_size_and_colors_are_converted(size, seed, patches, transparent):
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (patches, patches, 4 if transparent else 3), dtype=np.uint8)
+    image = Image.fromarray(small).resize(size, Image.Resampling.NEAREST)
+    try:
+        photo = conversion.convert(image)
+    except UserError as error:
+        assert "nothing but background" in str(error)
+        return
+    assert photo.pixels.shape == (*size[::-1], 3) and photo.mask.shape == photo.gray.shape == size[::-1]
+    assert photo.images.shape[1:] == (28, 28, 1) and photo.images.dtype == np.uint8
+    assert photo.images.any(axis=(1, 2, 3)).all()
+    assert not photo.gray[~photo.mask].any()
 
 
 def test_garment_of_the_background_is_shown_with_all_inside_the_border():
