@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +22,22 @@ from pyimagesearch.errors import UserError, reason, warn
 from pyimagesearch.files import replacing
 from pyimagesearch.training.processes import first_process
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where nobody else can read a byte that is locked
+    import msvcrt
+
+    fcntl = None
+
 KEPT = 2
-LARGEST_HEADER = 1_000_000  # bytes
 # The rounding depends on these, which are the machine's. Another value gives as good a network, but not the same bits.
 ENVIRONMENT = ("versions", "cores", "bfloat16")
-NAMES = {"batch_size": "batch size", "learning_rate": "learning rate"}
-OTHERS = {"data": "other training data", "layers": "another network"}  # their values are no words
-# How reading a damaged file can fail.
-DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
-# How the system says that a lock is held by another process.
-HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+WORDS = {"data": "other training data", "layers": "another network"}  # where the values say nothing to a reader
+HELD = {errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}  # how the system says that another process holds a lock
 LOCKED_BYTE = 1000  # after the number of the process that holds the lock
 FULL = {errno.ENOSPC, errno.EDQUOT}
+# How reading a damaged file can fail.
+BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError)
 
 
 class Damaged(Exception):
@@ -92,13 +95,9 @@ def _lock(folder):
 
 def _hold(file):
     try:
-        try:
-            import fcntl
-
+        if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ModuleNotFoundError:  # Windows, where nobody else can read a byte that is locked
-            import msvcrt
-
+        else:
             file.seek(LOCKED_BYTE)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     except OSError as error:
@@ -140,7 +139,7 @@ class Checkpoints:
         """Return how many epochs this training, not another one in the same folder, has stored; 0 for none."""
         for epoch, path in stored(self.folder):
             with contextlib.suppress(Damaged):
-                if not _differences(_header(path)["settings"], self.settings, but=ENVIRONMENT):
+                if _differences(_load(path)[0], self.settings).keys() <= set(ENVIRONMENT):
                     return epoch
         return 0
 
@@ -154,22 +153,22 @@ class Checkpoints:
         epochs = len(history["loss"])
         header = json.dumps({"settings": self.settings, "history": history})
         arrays = {f"variable{number}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
-        arrays["header"] = np.frombuffer(header.encode(), np.uint8)
         older = [path for epoch, path in stored(self.folder) if epoch != epochs]
-        while True:
-            try:
-                with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
-                    np.savez(temporary, **arrays)
-                break
-            except UserError as error:
-                if getattr(error.__cause__, "errno", None) in FULL and older:
+        try:
+            while True:
+                try:
+                    with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
+                        np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+                    break
+                except UserError as error:
+                    if not older or getattr(error.__cause__, "errno", None) not in FULL:
+                        raise
                     older.pop().unlink(missing_ok=True)
-                elif self.warned:
-                    return
-                else:
-                    warn(f"{error}; the training goes on, but cannot be resumed after epoch {epochs}")
-                    self.warned = True
-                    return
+        except UserError as error:
+            if not self.warned:
+                warn(f"{error}; the training goes on, but cannot be resumed after epoch {epochs}")
+            self.warned = True
+            return
         # Only now may older ones go: all of this training but the one before, and all of another training.
         for epoch, path in stored(self.folder):
             if not 0 <= epochs - epoch < KEPT:
@@ -183,32 +182,34 @@ class Checkpoints:
         """
         for epoch, path in stored(self.folder):
             try:
-                header = _header(path)
-                differences = _differences(header["settings"], self.settings)
+                settings, history, arrays = _load(path)
+                differences = _differences(settings, self.settings)
                 if not self.resume:
-                    _announce(epoch, differences)
+                    words = f" with {' and '.join(list(differences.values())[:3])}" if differences else ""
+                    advice = (
+                        "" if words else "; to go on with it instead, stop now and add --resume to the same command"
+                    )
+                    print(
+                        f"an unfinished training{words}, stopped after epoch {epoch}, is replaced after one epoch{advice}"
+                    )
                     return {}
-                return self._resume(model, path, header, differences)
+                fatal = [words for name, words in differences.items() if name not in ENVIRONMENT]
+                if fatal:
+                    raise UserError(
+                        f"cannot resume: the unfinished training has {' and '.join(fatal[:3])}; use the same settings, "
+                        "or start a new training without --resume"
+                    )
+                _assign(_variables(model), arrays)
             except Damaged as error:
                 warn(f"the checkpoint {path} cannot be used ({error}); trying the one before")
+                continue
+            print(f"resuming the unfinished training after epoch {epoch}")
+            for words in differences.values():
+                warn(f"the unfinished training has {words}: the weights may differ slightly")
+            return history
         if self.resume:
             print("no checkpoint to resume from: starting a new training")
         return {}
-
-    def _resume(self, model, path, header, differences):
-        fatal = [words for name, words in differences.items() if name not in ENVIRONMENT]
-        if fatal:
-            raise UserError(
-                f"cannot resume: the unfinished training has {' and '.join(fatal[:3])}; use the same settings, "
-                "or start a new training without --resume"
-            )
-        variables = _variables(model)
-        for variable, array in zip(variables, _arrays(path, variables), strict=True):
-            variable.assign(array)
-        print(f"resuming the unfinished training after epoch {len(header['history']['loss'])}")
-        for words in differences.values():
-            warn(f"the unfinished training has {words}: the weights may differ slightly")
-        return header["history"]
 
     def remove(self):
         """Remove the checkpoints of a training that ended well."""
@@ -216,24 +217,15 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
 
-def _announce(epoch, differences):
-    settings = f" with {' and '.join(list(differences.values())[:3])}" if differences else ""
-    advice = "" if differences else "; to go on with it instead, stop now and add --resume to the same command"
-    print(
-        f"an unfinished training{settings}, stopped after epoch {epoch}, is replaced when the first epoch of this one "
-        f"ends{advice}"
-    )
-
-
-def _differences(theirs, ours, but=()):
+def _differences(theirs, ours):
     """Return {name: words} of the settings that differ, such as {"seed": "seed 1, not 2"}."""
     ours = json.loads(json.dumps(ours))
     if theirs.keys() != ours.keys():
         return {"version": "settings of another version of this project"}
     return {
-        name: OTHERS.get(name) or f"{NAMES.get(name, name)} {theirs[name]}, not {value}"
+        name: WORDS.get(name) or f"{name.replace('_', ' ')} {theirs[name]}, not {value}"
         for name, value in ours.items()
-        if name not in but and theirs[name] != value
+        if theirs[name] != value
     }
 
 
@@ -242,36 +234,33 @@ def _variables(model):
     return model.variables + model.optimizer.variables
 
 
-def _header(path):
-    """Return a checkpoint's header, {"settings": dict, "history": {name: [a number per epoch]}}. Raises Damaged."""
+def _load(path):
+    """Return a checkpoint's settings, a dict, its history, {name: [a number per epoch]}, and its arrays, {name: array}.
+
+    Raises Damaged. What is read is not larger than the file, whatever the file declares.
+    """
     try:
-        header = json.loads(_read(path, "header.npy", LARGEST_HEADER).tobytes())
+        with zipfile.ZipFile(path) as file:
+            if any(part.compress_type for part in file.infolist()):
+                raise Damaged("it is compressed")
+        with np.load(path) as file:
+            arrays = dict(file)
+        header = json.loads(arrays["header"].tobytes())
         history, settings = header["history"], dict(header.get("settings", {}))
         epochs = len(history["loss"])
         complete = all([type(value) for value in values] == [float] * epochs for values in history.values())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Damaged("it has no settings or no history") from error
+    except (*BROKEN, zipfile.BadZipFile) as error:
+        raise Damaged(str(error) or type(error).__name__) from error
     if not complete or path.name != f"epoch-{epochs:05d}.npz":
         raise Damaged("its history is not that of its epochs")
-    return {"settings": settings, "history": history}
+    return settings, history, arrays
 
 
-def _arrays(path, variables):
-    return [
-        _read(path, f"variable{number}.npy", np.asarray(variable).nbytes + 10_000, tuple(variable.shape))
-        for number, variable in enumerate(variables)
-    ]
-
-
-def _read(path, name, most, shape=None):
-    """Return an array of a checkpoint; it may take `most` bytes and must have the shape. Raises Damaged."""
-    try:
-        with zipfile.ZipFile(path) as file, file.open(name) as part:
-            if file.getinfo(name).file_size > most:
-                raise Damaged(f"{name} is too large")
-            array = np.lib.format.read_array(part, allow_pickle=False)
-    except DAMAGE as error:
-        raise Damaged(str(error) or type(error).__name__) from error
-    if shape is not None and (array.shape != shape or not np.isfinite(array).all()):
-        raise Damaged(f"{name} is not an array of the shape {shape} with finite numbers")
-    return array
+def _assign(variables, arrays):
+    """Give the variables the values of a checkpoint, all or none. Raises Damaged."""
+    values = [arrays.get(f"variable{number}") for number in range(len(variables))]
+    for variable, value in zip(variables, values, strict=True):
+        if value is None or value.shape != tuple(variable.shape) or not np.isfinite(value).all():
+            raise Damaged(f"it has no finite numbers for {variable.path}")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

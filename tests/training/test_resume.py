@@ -330,8 +330,8 @@ def test_on_windows_the_lock_is_found_whatever_its_holder_has_written(tmp_path, 
                 raise PermissionError(errno.EACCES, "Permission denied")
             locked.append(place)
 
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    monkeypatch.setitem(sys.modules, "msvcrt", Windows)
+    monkeypatch.setattr(checkpoints, "fcntl", None)
+    monkeypatch.setattr(checkpoints, "msvcrt", Windows, raising=False)
     with checkpoints.locked(tmp_path / "m.h5") as folder:
         (place,) = locked
         assert place > len((folder / "lock").read_bytes())
