@@ -129,9 +129,9 @@ def _output_failed(error):
         return False
     try:
         if error.errno != errno.EPIPE:
-            os.write(sys.stdout.fileno(), b"\n")
+            os.write(1, b"\n")
             return False
-    except (OSError, ValueError):
+    except OSError:
         pass
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return True

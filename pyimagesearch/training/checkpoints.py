@@ -186,12 +186,9 @@ class Checkpoints:
                 differences = _differences(settings, self.settings)
                 if not self.resume:
                     words = f" with {' and '.join(list(differences.values())[:3])}" if differences else ""
-                    advice = (
-                        "" if words else "; to go on with it instead, stop now and add --resume to the same command"
-                    )
-                    print(
-                        f"an unfinished training{words}, stopped after epoch {epoch}, is replaced after one epoch{advice}"
-                    )
+                    print(f"an unfinished training{words}, stopped after epoch {epoch}, is replaced after one epoch")
+                    if not differences:
+                        print("to go on with it instead, stop now and add --resume to the same command")
                     return {}
                 fatal = [words for name, words in differences.items() if name not in ENVIRONMENT]
                 if fatal:
