@@ -35,7 +35,7 @@ def activations(model, image):
                 break
             output = following[0][2]
         maps.append(output)
-    outputs = keras.tree.flatten(keras.Model(twin.inputs[0], maps)(image[None]) if maps else [])
+    outputs = keras.tree.flatten(keras.Model(twin.inputs[0], maps)(image[None], training=False) if maps else [])
     return [
         (f"convolution {number}: {_shape(output.shape)}", keras.ops.convert_to_numpy(output)[0])
         for number, output in enumerate(outputs, 1)

@@ -122,3 +122,10 @@ def test_activations_are_those_after_normalization_and_relu():
     first = keras.ops.convert_to_numpy(keras.Sequential(model.layers[:3])(image[None]))[0]
     np.testing.assert_allclose(activations(model, image)[0][1], first, atol=1e-6)
     assert first.min() == 0
+
+
+def test_activations_are_those_of_the_image_not_of_a_random_copy():
+    model = chain((28, 28, 1), layers.RandomTranslation(0.5, 0.5), layers.Conv2D(2, 3))
+    image = np.random.default_rng(0).random((28, 28, 1), np.float32)
+    expected = model.layers[1](image[None])[0]
+    np.testing.assert_allclose(activations(model, image)[0][1], expected, atol=1e-5)
