@@ -26,12 +26,19 @@ function write(number, digits = 3) {
   return Number(text) === 0 ? "0" : text.replace("-", "\u2212");
 }
 function writeShort(number) { // in at most four characters: .12, 1.23, \u221212
-  const text = Math.abs(number) < 9.95 ? number.toFixed(Math.abs(number) < 0.995 || number > 0 ? 2 : 1) : number.toFixed(0);
+  const size = Math.abs(number), digits = size >= 9.95 ? 0 : size < 0.995 || number > 0 ? 2 : 1;
+  const text = number.toFixed(digits);
   return Number(text) === 0 ? "0" : text.replace("-", "\u2212").replace("0.", ".");
 }
 
-// The step of an arrow key: [rows, columns].
-const arrow = (event) => ({ ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] })[event.key];
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+function onArrow(element, act) { // act: (rows, columns, event)
+  element.addEventListener("keydown", (event) => {
+    if (!ARROWS[event.key]) return;
+    event.preventDefault();
+    act(...ARROWS[event.key], event);
+  });
+}
 
 // Make a group of buttons one stop of the Tab key; arrow keys go from one button to the next.
 function oneStop(group) {
@@ -39,10 +46,8 @@ function oneStop(group) {
   const stop = (chosen) => buttons.forEach((one) => (one.tabIndex = one === chosen ? 0 : -1));
   stop(buttons[0]);
   group.addEventListener("focusin", ({ target }) => stop(target));
-  group.addEventListener("keydown", (event) => {
-    if (!arrow(event)) return;
-    event.preventDefault();
-    buttons.at((buttons.indexOf(event.target) + arrow(event)[0] + arrow(event)[1]) % buttons.length).focus();
+  onArrow(group, (down, right, { target }) => {
+    buttons.at((buttons.indexOf(target) + down + right) % buttons.length).focus();
   });
 }
 
@@ -52,16 +57,16 @@ const COLORS = { ...data.colors, gray: range(256).map((k) => `#${k.toString(16).
 const partsOf = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16)); // red, green, blue
 const PIXELS = {}; // the same as the numbers that an ImageData has
 for (const [kind, colors] of Object.entries(COLORS)) {
-  PIXELS[kind] = Uint32Array.from(colors.map(partsOf), ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red);
+  PIXELS[kind] = colors.map(partsOf).map(([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red);
 }
-const stepOf = (value, [low, high]) => clamp(Math.round((255 * (value - low)) / (high - low || 1)), 0, 255);
-const endsOf = (values) => [Math.min(...values), Math.max(...values)];
+const stepOf = (value, ends) => clamp(Math.round((255 * (value - ends[0])) / (ends[1] - ends[0] || 1)), 0, 255);
+const endsOf = (values) => [Math.min, Math.max].map((choose) => values.reduce((a, b) => choose(a, b)));
 const evenly = (values) => [-1, 1].map((sign) => sign * Math.max(...values.map(Math.abs)));
 
 function draw(canvas, width, height, values, kind, ends) {
   Object.assign(canvas, { width, height });
-  const image = new ImageData(width, height), cells = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < cells.length; i++) cells[i] = PIXELS[kind][stepOf(values[i], ends)];
+  const image = new ImageData(width, height), cells = new Uint32Array(image.data.buffer), colors = PIXELS[kind];
+  for (let i = 0; i < cells.length; i++) cells[i] = colors[stepOf(values[i], ends)];
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
@@ -223,6 +228,15 @@ const recolor = (transform) => change((row, column) => [row, column], transform)
 const move = (down, right) => change((row, column) => [row - down, column - right]);
 const mirror = () => change((row, column) => [row, SIDE - 1 - column]);
 
+function undo() {
+  image.pixels = image.undo.pop();
+  changed();
+}
+function reset() {
+  Object.assign(image, { pixels: image.original.slice(), undo: [], cover: null });
+  changed();
+}
+
 function strokeBegins() {
   if (brush.tool === "cover") return;
   image.undo.push(image.pixels);
@@ -255,14 +269,16 @@ canvas.addEventListener("pointermove", (event) => {
     paint(from.map((cell, axis) => Math.round(cell + ((place[axis] - cell) * k) / steps)));
   }
 });
+onArrow(canvas, (down, right) => {
+  brush.place = [brush.place[0] + down, brush.place[1] + right].map((cell) => clamp(cell, 0, SIDE - 1));
+  if (brush.tool === "cover") paint(brush.place);
+  else drawImage();
+});
 canvas.addEventListener("keydown", (event) => {
-  if (!arrow(event) && event.key !== " ") return;
+  if (event.key !== " ") return;
   event.preventDefault();
-  const place = brush.place.map((cell, axis) => clamp(cell + (arrow(event)?.[axis] ?? 0), 0, SIDE - 1));
-  if (event.key === " ") strokeBegins();
-  if (event.key === " " || brush.tool === "cover") return paint(place);
-  brush.place = place;
-  drawImage();
+  strokeBegins();
+  paint(brush.place);
 });
 for (const name of ["focus", "blur"]) canvas.addEventListener(name, drawImage);
 
@@ -277,7 +293,8 @@ function choose(tool, size = brush.size) {
 }
 
 function radio(group, value, name, text, style, act) {
-  const one = button(text, act, { role: "radio", value, title: name, ariaLabel: name, className: text ? "" : "swatch" });
+  const one = button(text, act, { role: "radio", value, title: name, ariaLabel: name });
+  one.className = text ? "" : "swatch";
   for (const [property, setting] of Object.entries(style)) one.style.setProperty(property, setting);
   byId(group).append(one);
 }
@@ -294,9 +311,7 @@ const CHANGES = [
   ["\u2193", "Move down", () => move(1, 0)], ["\u2192", "Move right", () => move(0, 1)],
   ["Mirror", "Mirror", mirror], ["Turn", "Turn by a quarter", () => change((row, column) => [SIDE - 1 - column, row])],
   ["Invert", "Invert: black becomes white", () => recolor((pixel) => 255 - pixel)],
-  ["Undo", "Undo", () => ((image.pixels = image.undo.pop()), changed())],
-  ["Reset", "Reset", () => (Object.assign(image, { pixels: image.original.slice(), undo: [], cover: null }), changed())],
-  ["Clear", "Clear: all black", () => recolor(() => 0)],
+  ["Undo", "Undo", undo], ["Reset", "Reset", reset], ["Clear", "Clear: all black", () => recolor(() => 0)],
 ];
 for (const [text, name, act] of CHANGES) {
   byId("changes").append(button(text, act, { id: text, title: name, ariaLabel: name }));
@@ -343,7 +358,8 @@ function describe({ number, label, predicted }) {
 for (const one of data.gallery) {
   const note = describe(one), className = one.label === one.predicted ? "" : "mistake";
   const act = () => open(one.pixels, { label: one.label, note });
-  byId("gallery").append(button(picture(one.pixels), act, { ariaLabel: note, title: note, className, pixels: one.pixels }));
+  const properties = { ariaLabel: note, title: note, className, pixels: one.pixels };
+  byId("gallery").append(button(picture(one.pixels), act, properties));
 }
 
 // THE PREDICTION.
@@ -364,7 +380,8 @@ const bars = classNames.slice(0, 10).map(() => {
 
 function showPrediction() {
   const values = scaled(current.probabilities), old = scaled(before ?? current.probabilities), winner = best(values);
-  const likeliest = range(values.length).sort((a, b) => values[b] - values[a]).slice(0, bars.length).sort((a, b) => a - b);
+  const likeliest = range(values.length).sort((a, b) => values[b] - values[a]).slice(0, bars.length);
+  likeliest.sort((a, b) => a - b);
   const same = values.every((value, k) => Math.abs(value - old[k]) < 0.005);
   bars.forEach(({ row, name, bar, tick, value }, place) => {
     const k = likeliest[place];
@@ -377,7 +394,8 @@ function showPrediction() {
   });
   const verdict = image.label === null ? "" : `, ${winner === image.label ? "which is right" : "which is wrong"}`;
   byId("prediction").replaceChildren(make("strong", {}, classNames[winner]), ` ${percent(values[winner])}${verdict}`);
-  byId("before").textContent = same ? "" : `Lines: before the change (${classNames[best(old)]} ${percent(old[best(old)])}).`;
+  const past = `${classNames[best(old)]} ${percent(old[best(old)])}`;
+  byId("before").textContent = same ? "" : `Before the change (black lines): ${past}`;
 }
 byId("scaled").addEventListener("change", showPrediction);
 byId("scaling").hidden = data.temperature === 1;
@@ -386,60 +404,88 @@ byId("scaling").append(` temperature scaling (logits divided by ${data.temperatu
 function show(computed) {
   current = computed;
   showPrediction();
-  if (stages.length && !selected) selected = brightest(stages[0]);
-  stages.forEach(drawStage);
-  if (selected) explain();
+  if (selected) showLayers();
 }
 
 // THE LAYERS. A stage is a convolution or a pooling, with the normalization and activation that follow it.
 
 const SIZE = 56, GAP = 4; // the width of a map on the page and the space between two, in pixels
-const users = (number) => range(layers.length).filter((k) => layers[k].inputs.includes(number));
-const stages = [];
+const stages = layers.flatMap((layer, first) => {
+  const [height, width, maps] = layer.shape;
+  if (!["convolution", "pooling"].includes(layer.kind) || height * width === 1) return [];
+  const steps = [first]; // the layers of the stage
+  for (;;) {
+    const users = range(layers.length).filter((k) => layers[k].inputs.includes(steps.at(-1)));
+    if (users.length !== 1 || !["scaling", "activation"].includes(layers[users[0]].kind)) break;
+    steps.push(users[0]);
+  }
+  const [canvas, small] = [make("canvas"), make("canvas")]; // small: one map below the other, a pixel for each number
+  return { layer, steps, last: steps.at(-1), height, width, maps, ends: null, canvas, small };
+});
 for (const kind of ["convolution", "pooling"]) {
-  layers.forEach((layer, first) => {
-    if (layer.kind !== kind || layer.shape[0] * layer.shape[1] === 1) return;
-    const steps = [], follower = (number) => (users(number).length === 1 ? users(number)[0] : 0);
-    let last = first;
-    while (["scaling", "activation"].includes(layers[follower(last)].kind)) steps.push((last = follower(last)));
-    const [height, width, maps] = layer.shape, name = `${kind} ${1 + stages.filter((one) => one.layer.kind === kind).length}`;
-    stages.push({ name, layer, first, steps, last, height, width, maps, ends: [0, 1], canvas: make("canvas") });
-  });
+  stages.filter(({ layer }) => layer.kind === kind).forEach((stage, k) => (stage.name = `${kind} ${k + 1}`));
 }
-stages.sort((a, b) => a.first - b.first);
 const stageOf = (number) => stages.find((stage) => stage.last === number);
 const wide = matchMedia("(min-width: 1250px)"); // the explanation has a place of its own; else below the chosen strip
 let selected = null; // { stage, map, row, column } of the number that is explained
 
-function mapOf({ last, height, width, maps }, map, outputs = current.outputs) {
-  return Float32Array.from({ length: height * width }, (_, place) => outputs[last][place * maps + map]);
+// The maps of a stage, one after the other. (A layer puts the numbers of all maps at one place together.)
+function mapsOf({ last, height, width, maps }, { outputs } = current) {
+  const numbers = outputs[last], places = height * width, rows = new Float32Array(numbers.length);
+  for (let map = 0, i = 0; map < maps; map++) {
+    for (let place = 0; place < places; place++) rows[i++] = numbers[place * maps + map];
+  }
+  return rows;
 }
 
-function brightest(stage) { // the largest number of a stage
-  const numbers = current.outputs[stage.last], most = numbers.indexOf(numbers.reduce((a, b) => Math.max(a, b)));
+// Fix the scale of colors of each stage: a tenth of its maps, for some images of the gallery, have numbers beyond it.
+async function fixScales() {
+  const some = data.gallery.filter((_, k) => k % 5 === 0), computed = [];
+  for (const one of some) computed.push(await compute(one.pixels, true));
+  for (const stage of stages) {
+    const size = stage.height * stage.width, extremes = computed.flatMap((one) => {
+      const maps = mapsOf(stage, one);
+      return range(stage.maps).map((map) => endsOf(maps.subarray(map * size, (map + 1) * size)));
+    });
+    const [lowest, highest] = [0, 1].map((k) => extremes.map((ends) => ends[k]).sort((a, b) => a - b));
+    const tenth = Math.floor(0.1 * lowest.length), low = Math.min(0, lowest[tenth]), high = highest.at(-1 - tenth);
+    stage.ends = [low, high];
+    const bar = draw(make("canvas"), 256, 1, range(256), "viridis", [0, 255]);
+    stage.scale.replaceChildren(write(low, 1), bar, `${write(high, 1)} or more`);
+  }
+  const [stage] = stages, numbers = current.outputs[stage.last], most = numbers.indexOf(endsOf(numbers)[1]);
   const place = Math.floor(most / stage.maps);
-  return { stage, map: most % stage.maps, row: Math.floor(place / stage.width), column: place % stage.width };
+  selected = { stage, map: most % stage.maps, row: Math.floor(place / stage.width), column: place % stage.width };
+  byId("inside").hidden = false;
+  byId("filters").hidden = !first;
+  placeExplanation();
+  showLayers();
+}
+
+function showLayers() {
+  stages.forEach(drawStage);
+  explain();
 }
 
 function drawStage(stage) {
-  const { height, width, maps, canvas, ends } = stage, tall = Math.round((SIZE * height) / width);
+  const { height, width, maps, canvas, small, ends } = stage, tall = Math.round((SIZE * height) / width);
   const fitting = Math.floor((byId("stages").clientWidth + GAP) / (SIZE + GAP));
   const columns = Math.min(maps, Math.max(fitting, Math.ceil(maps / 5))); // more than fit: the strip scrolls
   Object.assign(stage, { columns, tall });
   Object.assign(canvas, { width: columns * (SIZE + GAP), height: Math.ceil(maps / columns) * (tall + GAP) });
-  const context = canvas.getContext("2d"), small = make("canvas");
+  const context = canvas.getContext("2d");
+  draw(small, width, height * maps, mapsOf(stage), "viridis", ends);
   Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
   for (let map = 0; map < maps; map++) {
     const [x, y] = [(map % columns) * (SIZE + GAP) + 2, Math.floor(map / columns) * (tall + GAP) + 2];
-    context.drawImage(draw(small, width, height, mapOf(stage, map), "viridis", ends), x, y, SIZE, tall);
-    if (selected?.stage === stage && selected.map === map) context.strokeRect(x - 0.5, y - 0.5, SIZE + 1, tall + 1);
+    context.drawImage(small, 0, map * height, width, height, x, y, SIZE, tall);
+    if (selected.stage === stage && selected.map === map) context.strokeRect(x - 0.5, y - 0.5, SIZE + 1, tall + 1);
   }
 }
 
 function select(stage, map, row, column) {
-  const old = selected.stage;
-  const [m, r, c] = [[map, stage.maps], [row, stage.height], [column, stage.width]].map(([k, n]) => clamp(k, 0, n - 1));
-  selected = { stage, map: m, row: r, column: c };
+  const old = selected.stage, { maps, height, width } = stage, within = (k, length) => clamp(k, 0, length - 1);
+  selected = { stage, map: within(map, maps), row: within(row, height), column: within(column, width) };
   for (const one of new Set([old, stage])) drawStage(one);
   explain();
 }
@@ -447,10 +493,15 @@ function select(stage, map, row, column) {
 function pointAt(stage, { clientX, clientY }) {
   const { left, top } = stage.canvas.getBoundingClientRect();
   const [x, y] = [(clientX - left) / (SIZE + GAP), (clientY - top) / (stage.tall + GAP)];
-  const [row, column] = [(y % 1) * stage.height, (x % 1) * stage.width].map(Math.floor);
   const map = Math.floor(y) * stage.columns + Math.floor(x);
-  if (map < stage.maps) select(stage, map, row, column);
+  if (map < stage.maps) select(stage, map, Math.floor((y % 1) * stage.height), Math.floor((x % 1) * stage.width));
 }
+
+function placeExplanation() {
+  if (wide.matches) byId("stages").before(byId("explanation"));
+  else selected.stage.section.append(byId("explanation"));
+}
+wide.addEventListener("change", () => selected && placeExplanation());
 
 for (const stage of stages) {
   const { canvas, name, height, width, maps } = stage;
@@ -463,81 +514,57 @@ for (const stage of stages) {
     pointAt(stage, event);
     placeExplanation();
   });
-  canvas.addEventListener("keydown", (event) => {
-    if (!arrow(event)) return;
-    event.preventDefault();
-    const [down, right] = arrow(event), { map, row, column } = selected.stage === stage ? selected : { ...selected, map: -1 };
+  onArrow(canvas, (down, right) => {
+    const { map, row, column } = selected.stage === stage ? selected : { ...selected, map: -1 };
     select(stage, map + down * stage.columns + right, row, column);
     placeExplanation();
   });
   stage.scale = make("span", { className: "scale" });
-  stage.section = make("section", { className: "stage" },
-    make("header", {}, make("h3", {}, `${name}: ${height} x ${width} x ${maps}`), stage.scale),
-    make("div", { className: "strip" }, canvas));
+  const title = make("header", {}, make("h3", {}, `${name}: ${height} x ${width} x ${maps}`), stage.scale);
+  stage.section = make("section", { className: "stage" }, title, make("div", { className: "strip" }, canvas));
   byId("stages").append(stage.section);
 }
-new ResizeObserver(() => current && stages.forEach(drawStage)).observe(byId("stages"));
-byId("inside").hidden = !stages.length;
-
-// Fix the scale of colors of each stage: a tenth of its maps of some images of the gallery have numbers beyond it.
-async function fixScales() {
-  const some = data.gallery.filter((_, k) => k % 5 === 0), computed = [];
-  for (const one of some) computed.push(await compute(one.pixels, true));
-  for (const stage of stages) {
-    const extremes = computed.flatMap(({ outputs }) => range(stage.maps).map((map) => endsOf(mapOf(stage, map, outputs))));
-    const [lowest, highest] = [0, 1].map((k) => extremes.map((ends) => ends[k]).sort((a, b) => a - b));
-    stage.ends = [Math.min(0, lowest[Math.floor(0.1 * lowest.length)]), highest[Math.floor(0.9 * highest.length)]];
-    const bar = draw(make("canvas"), 256, 1, range(256), "viridis", [0, 255]), [low, high] = stage.ends;
-    stage.scale.replaceChildren(write(low, 1), bar, `${write(high, 1)} or more`);
-  }
-}
-
-function placeExplanation() {
-  if (wide.matches) byId("stages").before(byId("explanation"));
-  else selected.stage.section.append(byId("explanation"));
-}
-wide.addEventListener("change", placeExplanation);
+new ResizeObserver(() => selected && stages.forEach(drawStage)).observe(byId("stages"));
 
 // THE EXPLANATION of one number of a feature map.
 
-const large = byId("large"), whole = large.width;
-const followPointer = (event) => {
-  const { stage, map } = selected;
-  select(stage, map, ...cellAt(event, large, stage.height, stage.width));
-};
-for (const name of ["pointermove", "click"]) large.addEventListener(name, followPointer);
-large.addEventListener("keydown", (event) => {
-  if (!arrow(event)) return;
-  event.preventDefault();
-  select(selected.stage, selected.map, selected.row + arrow(event)[0], selected.column + arrow(event)[1]);
-});
+const large = byId("large");
+for (const name of ["pointermove", "click"]) {
+  large.addEventListener(name, (event) => {
+    const { stage, map } = selected;
+    select(stage, map, ...cellAt(event, large, stage.height, stage.width));
+  });
+}
+onArrow(large, (down, right) => select(selected.stage, selected.map, selected.row + down, selected.column + right));
 
 function explain() {
-  const { stage, map, row, column } = selected, { layer, height, width, maps, ends } = stage, cell = whole / width;
+  const { stage, map, row, column } = selected, { layer, steps, height, width, maps } = stage;
+  const cell = large.width / width;
   large.height = cell * height;
   const context = large.getContext("2d");
   Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
-  const small = draw(make("canvas"), width, height, mapOf(stage, map), "viridis", ends);
-  context.drawImage(small, 0, 0, large.width, large.height);
+  context.drawImage(stage.small, 0, map * height, width, height, 0, 0, large.width, large.height);
   context.strokeRect(column * cell, row * cell, cell, cell);
 
   const valueAfter = (number) => current.outputs[number][(row * width + column) * maps + map];
   const items = [layer.kind === "convolution" ? explainSum(selected) : explainPooling(stage, map, row, column)];
-  [stage.first, ...stage.steps].reduce((from, to) => {
-    items.push(explainStep(layers[to], valueAfter(from), valueAfter(to), map));
-    return to;
+  steps.slice(1).forEach((number, k) => {
+    items.push(explainStep(layers[number], valueAfter(steps[k]), valueAfter(number), map));
   });
   const pool = stages.find((one) => one.layer.kind === "pooling" && one.layer.inputs[0] === stage.last);
-  const cells = pool && [row, column].map((k, axis) => Math.floor((k + pool.layer.padding[axis]) / pool.layer.strides[axis]));
-  if (pool && cells[0] < pool.height && cells[1] < pool.width) items.push(explainPooling(pool, map, ...cells));
+  if (pool) {
+    const { padding, strides } = pool.layer;
+    const [down, right] = [row, column].map((place, axis) => Math.floor((place + padding[axis]) / strides[axis]));
+    if (down < pool.height && right < pool.width) items.push(explainPooling(pool, map, down, right));
+  }
   const place = `Row ${row}, column ${column} of map ${map + 1} of ${stage.name}: `;
   byId("number").replaceChildren(place, result(write(valueAfter(stage.last))));
   byId("steps").replaceChildren(...items.map((parts) => make("li", {}, ...parts)));
-  image.field = network.format.fit === "unchanged" ? fieldOf(stage.first, [row, column, row, column]) : null;
+  image.field = network.format.fit === "unchanged" ? fieldOf(steps[0], [row, column, row, column]) : null;
   drawImage();
 }
 
-// The cells of the image that a block of a layer's cells depends on: top, left, bottom, right.
+// The pixels that a block of a layer's cells depends on. A block: its top, left, bottom and right.
 function fieldOf(number, block) {
   const { inputs, size = [1, 1], strides = [1, 1], padding = [0, 0] } = layers[number];
   if (!inputs.length) return block.map((cell) => clamp(cell, 0, SIDE - 1));
@@ -546,107 +573,112 @@ function fieldOf(number, block) {
   return range(4).map((k) => Math[k < 2 ? "min" : "max"](...fields.map((one) => one[k])));
 }
 
-// The numbers under the window of a layer, of one channel of its input; NaN where the window sticks out of the image.
-function under({ inputs: [input], size, strides, padding }, row, column, channel) {
+// The numbers under the window of a layer, of one channel of its input. A filter finds 0 outside of the image.
+function windowOf({ inputs: [input], size, strides, padding }, row, column, channel) {
   const [height, width, channels] = layers[input].shape;
-  return range(size[0] * size[1]).map((i) => {
-    const y = row * strides[0] - padding[0] + Math.floor(i / size[1]), x = column * strides[1] - padding[1] + (i % size[1]);
-    const inside = y >= 0 && y < height && x >= 0 && x < width;
-    return inside ? current.outputs[input][(y * width + x) * channels + channel] : NaN;
-  });
+  const places = range(size[0] * size[1]).map((i) => [
+    row * strides[0] - padding[0] + Math.floor(i / size[1]), column * strides[1] - padding[1] + (i % size[1])]);
+  const inside = places.map(([y, x]) => y >= 0 && y < height && x >= 0 && x < width);
+  const values = current.outputs[input];
+  return { numbers: places.map(([y, x], i) => (inside[i] ? values[(y * width + x) * channels + channel] : 0)), inside };
 }
 
 function explainSum({ stage: { layer, maps }, map, row, column }) {
-  const { inputs: [input], size } = layer, channels = layers[input].shape[2], source = stageOf(input);
+  const { inputs: [input], size, bias } = layer, channels = layers[input].shape[2], source = stageOf(input);
+  const add = (numbers) => numbers.reduce((a, b) => a + b, 0);
   const parts = range(channels).map((channel) => {
-    const found = under(layer, row, column, channel), numbers = found.map((number) => number || 0);
+    const { numbers, inside } = windowOf(layer, row, column, channel);
     const weights = numbers.map((_, i) => layer.kernel[(i * channels + channel) * maps + map]);
-    const products = numbers.map((number, i) => number * weights[i]), sum = products.reduce((a, b) => a + b);
-    return { channel, numbers, weights, products, sum, outside: (i) => (Number.isNaN(found[i]) ? "outside" : "") };
+    const products = numbers.map((number, i) => number * weights[i]);
+    return { channel, numbers, inside, weights, products, sum: add(products) };
   });
-  const most = [...parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 3);
-  const all = parts.reduce((sum, part) => sum + part.sum, 0), rest = all - most.reduce((sum, part) => sum + part.sum, 0);
-  const [ofWeights, ofProducts] = ["weights", "products"].map((name) => evenly(most.flatMap((part) => part[name])));
-  const colors = source ? ["viridis", source.ends] : ["gray", endsOf(current.outputs[input])];
-  const captions = [source ? "numbers" : pixelNames(), "weights", "products"];
-  const rows = most.flatMap((part, k) => {
-    const tables = [table(part.numbers, size[1], ...colors, part.outside), table(part.weights, size[1], "PuOr_r", ofWeights),
-      table(part.products, size[1], "PuOr_r", ofProducts)];
-    const [numbers, weights, products] = tables.map((one, i) => make("figure", {}, make("figcaption", {}, k ? "" : captions[i]), one));
-    const name = channels === 1 ? "The sum is" : source ? `Map ${part.channel + 1} adds` : `Channel ${part.channel + 1} adds`;
-    return [make("div", { className: "sum" }, numbers, "\u00d7", weights, "=", products), make("p", {}, `${name} `, result(write(part.sum)))];
+  const shown = [...parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 3);
+  const all = add(parts.map(({ sum }) => sum)), others = all - add(shown.map(({ sum }) => sum));
+  const ends = (name) => evenly(shown.flatMap((part) => part[name]));
+  const { zero, unit } = network.format, pixels = zero === 0 && unit === 255 ? "pixels / 255" : "pixels, scaled";
+  const rows = shown.flatMap(({ channel, numbers, inside, weights, products, sum }, k) => {
+    const captioned = (caption, cells) => make("figure", {}, make("figcaption", {}, k ? "" : caption), cells);
+    const outside = (i) => (inside[i] ? "" : "outside");
+    const under = source ? table(numbers, size[1], "viridis", source.ends, outside)
+      : table(numbers, size[1], "gray", endsOf(current.outputs[input]), outside);
+    const name = channels === 1 ? "They add up to" : `${source ? "Map" : "Channel"} ${channel + 1} adds`;
+    return [make("div", { className: "sum" },
+      captioned(source ? "numbers" : pixels, under), "\u00d7",
+      captioned("weights", table(weights, size[1], "PuOr_r", ends("weights"))), "=",
+      captioned("products", table(products, size[1], "PuOr_r", ends("products")))),
+    make("p", {}, `${name} `, result(write(sum)))];
   });
-  const others = channels > 3 ? `The other ${channels - 3} maps add ${write(rest)}. ` : "";
-  const total = make("p", {}, `${others}All ${channels * size[0] * size[1]} products: `, result(write(all)));
-  const bias = layer.bias ? [make("p", {}, `The bias adds ${write(layer.bias[map])}: `, result(write(all + layer.bias[map])))] : [];
-  const before = source ? `the ${channels} maps of ${source.name}` : `${channels} channels`;
-  const text = "Multiply each number under the filter by the filter\u2019s weight, and add the products." + (channels > 1 ?
-    ` The filter has ${size.join("x")} weights for each of ${before}. These three count most here:` : "");
-  return [text, ...rows, ...(channels > 1 ? [total] : []), ...bias];
+  const rest = channels > 3 ? `The other ${channels - 3} add ${write(others)}. ` : "";
+  const count = channels * size[0] * size[1];
+  if (channels > 1) rows.push(make("p", {}, `${rest}All ${count} products: `, result(write(all))));
+  if (bias) rows.push(make("p", {}, `The bias adds ${write(bias[map])}: `, result(write(all + bias[map]))));
+  const many = channels === 1 ? "" : ` The filter has ${size.join("x")} weights for each of the ${channels} ` +
+    `${source ? `maps of ${source.name}` : "channels"}. Those that count most here:`;
+  return [`Multiply each number under the filter by the filter\u2019s weight, and add the products.${many}`, ...rows];
 }
 
-function pixelNames() {
-  const { zero, unit } = network.format;
-  return zero === 0 && unit === 255 ? "pixels / 255" : "pixels, scaled";
-}
-
-function explainStep({ name, scale, shift }, number, next, map) {
+function explainStep({ name, scale, shift, slope, threshold, largest }, number, next, map) {
   if (scale) {
-    const sign = shift[map] < 0 ? "\u2212" : "+", [by, plus] = [scale[map], Math.abs(shift[map])].map((one) => write(one));
-    const title = name[0].toUpperCase() + name.slice(1);
-    return [`${title} multiplies by a scale and adds a shift: ${write(number)} \u00d7 ${by} ${sign} ${plus} = `, result(write(next))];
+    const title = name[0].toUpperCase() + name.slice(1), sign = shift[map] < 0 ? "\u2212" : "+";
+    const sum = `${write(number)} \u00d7 ${write(scale[map])} ${sign} ${write(Math.abs(shift[map]))}`;
+    return [`${title} multiplies by a scale and adds a shift: ${sum} = `, result(write(next))];
   }
-  if (name !== "relu") return [`The activation ${name} makes of it `, result(write(next))];
-  return [`ReLU sets a negative number to 0. ${number < 0 ? "This one is negative:" : "This one is not, and stays"} `, result(write(next))];
+  const text = name !== "relu" || slope || threshold || largest ? `The activation (${name}) turns it into `
+    : `ReLU sets negative numbers to 0. This one ${number < 0 ? "becomes" : "stays"} `;
+  return [text, result(write(next))];
 }
 
 function explainPooling({ layer, ends }, map, row, column) {
-  const numbers = under(layer, row, column, map), largest = Math.max(...numbers.filter((number) => !Number.isNaN(number)));
-  const source = stageOf(layer.inputs[0]), maximum = layer.name === "maximum";
-  const mark = (i) => (Number.isNaN(numbers[i]) ? "outside" : maximum && numbers[i] === largest ? "kept" : "");
-  const text = `Pooling makes one number of these ${layer.size.join("x")} of map ${map + 1}${source ? ` of ${source.name}` : ""}: ` +
-    `${maximum ? "it keeps the largest" : "their mean"}.`;
-  return [text, table(numbers.map((number) => number || 0), layer.size[1], "viridis", ends, mark)];
+  const { numbers, inside } = windowOf(layer, row, column, map), source = stageOf(layer.inputs[0]);
+  const largest = Math.max(...numbers.filter((_, i) => inside[i])), maximum = layer.name === "maximum";
+  const mark = (i) => (!inside[i] ? "outside" : maximum && numbers[i] === largest ? "kept" : "");
+  const block = `${layer.size.join("x")} numbers of map ${map + 1}${source ? ` of ${source.name}` : ""}`;
+  return [`Pooling takes these ${block}, and keeps ${maximum ? "the largest" : "their mean"}.`,
+    table(numbers, layer.size[1], "viridis", ends, mark)];
 }
 
 // THE FILTERS of the first convolution. Where it has several channels, all see the same gray image: their sum is shown.
 
-const firstLayer = layers.find(({ kind }) => kind === "convolution");
+const first = stages.find(({ layer }) => layer.kind === "convolution"), firstLayer = first?.layer;
 const filters = { trained: firstLayer?.kernel.slice(), chosen: 0, measurement: null };
 
 const cells = () => range(firstLayer.size[0] * firstLayer.size[1]);
-const channelsOf = (i, filter) => { // the places of the weights of one cell in the kernel
-  const count = firstLayer.shape[2], channels = firstLayer.kernel.length / count / cells().length;
-  return range(channels).map((channel) => (i * channels + channel) * count + filter);
-};
-const weightsOf = (filter, kernel = firstLayer.kernel) => cells().map((i) => channelsOf(i, filter).reduce((sum, k) => sum + kernel[k], 0));
+function placesOf(cell, filter) { // in the kernel: those of the weights of a cell, one for each channel
+  const { kernel, shape: [, , count] } = firstLayer, channels = kernel.length / count / cells().length;
+  return range(channels).map((channel) => (cell * channels + channel) * count + filter);
+}
+function weightsOf(filter, kernel = firstLayer.kernel) {
+  return cells().map((cell) => placesOf(cell, filter).reduce((sum, k) => sum + kernel[k], 0));
+}
 
 function edit(chosen, change) { // change: (weights, filter) => new weights
   for (const filter of chosen) {
     const old = weightsOf(filter), weights = change(old, filter);
-    for (const i of cells()) {
-      const places = channelsOf(i, filter);
-      for (const k of places) firstLayer.kernel[k] += (weights[i] - old[i]) / places.length;
+    for (const cell of cells()) {
+      const places = placesOf(cell, filter);
+      for (const k of places) firstLayer.kernel[k] += (weights[cell] - old[cell]) / places.length;
     }
   }
-  kernelChanged();
+  edited();
 }
-function kernelChanged() {
+function bringBack(chosen) {
+  for (const k of chosen.flatMap((filter) => cells().flatMap((cell) => placesOf(cell, filter)))) {
+    firstLayer.kernel[k] = filters.trained[k];
+  }
+  edited();
+}
+function edited() {
   port.postMessage({ layer: layers.indexOf(firstLayer), kernel: firstLayer.kernel });
   changed();
   showFilters();
   measure();
 }
-function trainedWeights(chosen) {
-  for (const filter of chosen) for (const i of cells()) for (const k of channelsOf(i, filter)) firstLayer.kernel[k] = filters.trained[k];
-  kernelChanged();
-}
 function turned(weights) { // by a quarter, clockwise
   const side = firstLayer.size[0];
   return weights.map((_, i) => weights[(side - 1 - (i % side)) * side + Math.floor(i / side)]);
 }
-function edge(filter) { // made by hand, dark on the left and light on the right; as large as the trained filter
-  const columns = firstLayer.size[1], signs = cells().map((i) => Math.sign((i % columns) - (columns - 1) / 2));
+function edge(weights, filter) { // made by hand: dark on the left, light on the right; as long as the trained filter
+  const columns = firstLayer.size[1], signs = weights.map((_, i) => Math.sign((i % columns) - (columns - 1) / 2));
   return signs.map((sign) => (sign * Math.hypot(...weightsOf(filter, filters.trained))) / Math.hypot(...signs));
 }
 
@@ -658,7 +690,8 @@ function showFilters() {
     one.ariaPressed = filter === filters.chosen;
     one.className = weights.some((weight, i) => Math.abs(weight - trained[i]) > 1e-6) ? "edited" : "";
   });
-  byId("filter-name").textContent = `Filter ${filters.chosen + 1}, which makes map ${filters.chosen + 1} of convolution 1`;
+  const name = filters.chosen + 1;
+  byId("filter-name").textContent = `Filter ${name}, which makes map ${name} of convolution 1`;
   [...byId("weights").children].forEach((input, i) => {
     if (document.activeElement !== input) input.value = chosen[i].toFixed(2);
     tint(input, chosen[i], "PuOr_r", evenly(chosen));
@@ -678,39 +711,39 @@ async function measure() { // the accuracy on the gallery; a later measurement e
   byId("accuracy").textContent = `${text}, and ${right} with these.`;
 }
 
-if (stages.length) {
+if (first) {
   const [rows, columns] = firstLayer.size, all = range(firstLayer.shape[2]), one = () => [filters.chosen];
-  byId("filters").hidden = false;
   for (const filter of all) {
-    const choose = () => {
+    byId("kernels").append(button(make("canvas"), () => {
       filters.chosen = filter;
-      select(stages[0], filter, selected.row, selected.column);
+      select(first, filter, selected.row, selected.column);
       showFilters();
-    };
-    byId("kernels").append(button(make("canvas"), choose, { ariaLabel: `Filter ${filter + 1}` }));
+    }, { ariaLabel: `Filter ${filter + 1}` }));
   }
   byId("weights").style.gridTemplateColumns = `repeat(${columns}, auto)`;
-  for (const i of cells()) {
-    const oninput = ({ target: { valueAsNumber } }) =>
-      Number.isFinite(valueAsNumber) && edit(one(), (weights) => weights.with(i, valueAsNumber));
-    const ariaLabel = `Weight in row ${Math.floor(i / columns)}, column ${i % columns}`;
-    byId("weights").append(make("input", { type: "number", step: 0.1, oninput, ariaLabel }));
+  for (const cell of cells()) {
+    const ariaLabel = `Weight in row ${Math.floor(cell / columns)}, column ${cell % columns}`;
+    byId("weights").append(make("input", { type: "number", step: 0.1, ariaLabel, oninput: ({ target }) => {
+      const weight = target.valueAsNumber;
+      if (Number.isFinite(weight)) edit(one(), (weights) => weights.with(cell, weight));
+    } }));
   }
-  const edits = [
-    ["edits", "Edge, made by hand", () => edit(one(), (weights, filter) => edge(filter))],
-    ["edits", "Turn by a quarter", () => edit(one(), turned)], ["edits", "Set to 0", () => edit(one(), (weights) => weights.map(() => 0))],
-    ["edits", "Trained weights", () => trainedWeights(one())],
-    ["all-edits", "Turn all by a quarter", () => edit(all, turned)], ["all-edits", "Bring all trained weights back", () => trainedWeights(all)],
-  ];
-  for (const [group, text, act] of edits) if (rows === columns || !text.startsWith("Turn")) byId(group).append(button(text, act));
+  const add = (group, text, act) => byId(group).append(button(text, act));
+  add("edits", "Edge, made by hand", () => edit(one(), edge));
+  if (rows === columns) add("edits", "Turn by a quarter", () => edit(one(), turned));
+  add("edits", "Set to 0", () => edit(one(), (weights) => weights.map(() => 0)));
+  add("edits", "Trained weights", () => bringBack(one()));
+  if (rows === columns) add("all-edits", "Turn all by a quarter", () => edit(all, turned));
+  add("all-edits", "Bring all trained weights back", () => bringBack(all));
   showFilters();
 }
 
 // THE QUIZ.
 
 const score = { round: 0, you: 0, network: 0 };
-const people = data.genuine ? " People whom the authors of the data set asked were right in 83.5% of such cases." : "";
-byId("quiz-text").textContent = `${data.quiz.length} other test images: name the class of each. The network answers after you.${people}`;
+byId("quiz-text").textContent =
+  `Name the class of ${data.quiz.length} other test images. The network answers after you.` +
+  (data.genuine ? " People whom the authors of the data set asked named 83.5% of such images correctly." : "");
 byId("quiz").hidden = !data.quiz.length;
 
 function ask() {
@@ -721,7 +754,8 @@ function ask() {
     const { probabilities: values } = await compute(one.pixels), its = best(values);
     Object.assign(score, {
       round: score.round + 1, you: score.you + (yours === one.label), network: score.network + (its === one.label) });
-    text.replaceChildren(`The label is ${classNames[one.label]}. You: ${classNames[yours]}, `, verdict(yours === one.label),
+    text.replaceChildren(
+      `The label is ${classNames[one.label]}. You: ${classNames[yours]}, `, verdict(yours === one.label),
       `. The network: ${classNames[its]} (${percent(values[its])}), `, verdict(its === one.label),
       `. Correct after ${score.round} of ${data.quiz.length}: you ${score.you}, the network ${score.network}.`);
     const last = score.round === data.quiz.length;
@@ -745,20 +779,21 @@ const inBag = (row, column) => (row > 11 && row < 26 && column > 3 && column < 2
 const EXPERIMENTS = {
   collar: ["Cover the collar", "Is it still a shirt without its collar? Move the black square over it.",
     () => (choose("cover"), paint([3, 14]))],
-  boot: ["Move a boot", "In training, images were moved by one pixel at most, if at all. Move this boot up by four: what happens?",
-    () => move(-4, 0)],
-  mirror: ["Mirror a shoe", "In the data, all shoes point to the left. Does the network know this one when it points to the right?", mirror],
+  boot: ["Move a boot", "In training, images were moved by one pixel at most. What happens if this boot moves up by " +
+    "four?", () => move(-4, 0)],
+  mirror: ["Mirror a shoe", "Shoes of this data set point to the left. Does the network know this one if it points " +
+    "to the right? (The recipes fast and best mirror half of the training images; classic does not.)", mirror],
   sleeves: ["Shorten the sleeves", "Draw over the lower sleeves in black. What is a pullover with short sleeves?",
     () => recolor((pixel, i) => (i > 12 * SIDE && (i % SIDE < 8 || i % SIDE > 19) ? 0 : pixel))],
-  filters: ["Turn all filters", "The later layers learned from the maps of these filters. What if each filter is turned by a quarter?",
-    () => edit(range(firstLayer.shape[2]), turned)],
+  filters: ["Turn all filters", "The later layers have learned from the maps of these filters. What happens if each " +
+    "filter is turned by a quarter?", () => edit(range(firstLayer.shape[2]), turned)],
   bag: ["Draw a bag", "Draw a bag in white. Which stroke makes it a bag for the network?",
     () => recolor((pixel, i) => (inBag(Math.floor(i / SIDE), i % SIDE) ? 220 : 0))],
 };
 const empty = { pixels: new Uint8Array(SIDE * SIDE), label: null };
 for (const [name, [title, question, act]] of Object.entries(EXPERIMENTS)) {
   const one = name === "bag" && data.genuine ? empty : data.experiments[name];
-  if (!one || (name === "filters" && !stages.length)) continue;
+  if (!one || (name === "filters" && !first)) continue;
   const start = () => {
     const text = make("span", {}, make("strong", {}, `${title}. `), `${question} `, button("Show me", act));
     open(one.pixels, { label: one.label, note: one === empty ? "An empty image" : describe(one), question: text });
@@ -775,4 +810,5 @@ byId("experiments").hidden = !byId("cards").children.length;
 byId("about").textContent = data.about;
 for (const id of ["tool", "size", "gallery", "kernels"]) if (byId(id).children.length) oneStop(byId(id));
 const start = data.gallery.find((one) => one.label === one.predicted) ?? data.gallery[0];
-fixScales().then(() => open(start.pixels, { label: start.label, note: describe(start) }));
+open(start.pixels, { label: start.label, note: describe(start) });
+if (stages.length) fixScales();
