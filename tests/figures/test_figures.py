@@ -59,9 +59,9 @@ def explained(count, classes=10, truth=1, scale=0.4):
     ]
 
 
-# Other data: 2 or 100 classes, one without images, and names that are long, in other scripts, formulas, not UTF-8.
+# Other data: 2 or 23 classes, one without images, and names that are long, in other scripts, formulas, not UTF-8.
 FEW = ["a", "a$x^$b"]
-MANY = [f"class {number} with a long name" for number in range(97)] + ["$_$ {", "\u978b \U0001f600", "\udcff\n"]
+MANY = [f"class {number} with a long name" for number in range(20)] + ["$_$ {", "\u978b \U0001f600", "\udcff\n"]
 VERSIONS = [("stretched by 10%\n(only recipe best)\n60% of pixels differ", image) for image in IMAGES[:5]]
 FIGURES = {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),
@@ -102,7 +102,7 @@ FIGURES = {
     ),
     "dense network": lambda: network.diagram([("Input", "784", 0), ("Dense 10", "10", 7850)]),
 }
-for count, names in ((2, FEW), (100, MANY)):
+for count, names in ((2, FEW), (23, MANY)):
     labels = LABELS.astype(int) * (count // 10) % count  # not every class has images
     FIGURES |= {
         f"{name} of {count} classes": draw
@@ -122,19 +122,16 @@ for count, names in ((2, FEW), (100, MANY)):
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
-def test_figure_is_drawn_with_its_texts_inside(draw, tmp_path):
+def test_figure_is_drawn_with_its_texts_inside(draw):
     figure = draw()
-    style.save(tmp_path, figure=figure)
     with style.settings():
+        figure.draw_without_rendering()
         drawn = figure.get_tightbbox()  # in inches: the box around all that can be seen, texts and ticks included
     width, height = figure.get_size_inches()
+    assert width == style.WIDTH
     assert drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height, drawn
-    pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
-    assert 900 < pixels.shape[1] < 1100
-    assert pixels.std() > 5
-    assert (
-        min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 9.5
-    )  # 9 in the README, 830 pixels wide
+    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+    assert min(sizes) >= 9.5  # 9 in the README, 830 pixels wide
 
 
 def texts(figure):
@@ -145,12 +142,18 @@ def test_notebook_shows_what_is_saved_without_pyplot(tmp_path):
     figure = network.diagram(ROWS)
     (path,) = style.save(tmp_path, network=figure)
     assert figure._repr_png_() == path.read_bytes()
+    pixels = np.asarray(Image.open(path).convert("L"))
+    assert 900 < pixels.shape[1] < 1100 and pixels.std() > 5
 
 
 def test_confusion_matrix_names_the_most_confused_classes():
     matrix = np.diag([90, 80, 70])
     matrix[0, 2], matrix[2, 0], matrix[1, 2] = 10, 5, 12
-    title = evaluation.confusion_matrix(matrix, ["Shirt", "Bag", "a$x^$b"]).axes[0].get_title()
+    axes = evaluation.confusion_matrix(matrix, ["Shirt", "Bag", "a$x^$b"]).axes[0]
+    title = axes.get_title()
+    assert axes.get_xlabel().startswith("predicted") and axes.get_ylabel() == "true class"
+    numbers = {text.get_text(): text.get_position() for text in axes.texts}
+    assert numbers["10"] == (2, 0) and numbers["5"] == (0, 2) and numbers["12"] == (2, 1)  # x: predicted, y: true
     assert "Shirt and a$x^$b are confused most: 15 of 27 mistakes" in title
     assert "240 of 267 images are on the diagonal" in title
 
@@ -182,6 +185,8 @@ def test_a_square_of_an_image_is_drawn_as_its_numbers():
     whole, square = data.numbers(IMAGES[3], "Dress", corner=(8, 5), side=4).axes
     drawn = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in square.texts}
     assert drawn == {place: str(value) for place, value in np.ndenumerate(IMAGES[3][8:12, 5:9])}
+    for text, value in zip(square.texts, IMAGES[3][8:12, 5:9].flat, strict=True):
+        assert (text.get_color() == "black") == (value > 127)  # to be seen on its gray
     assert whole.patches[0].get_bbox().bounds == (4.5, 7.5, 4, 4)  # left, top, width, height
 
 
@@ -224,6 +229,22 @@ def test_a_quiz_hides_its_answers_upside_down():
         assert f"{number} {CLASS_NAMES[label]}" in answers.get_text()
 
 
+def test_a_class_has_its_mean_its_nearest_image_and_its_deviation_below_each_other():
+    figure = data.class_means(IMAGES[:10], IMAGES[10:20], IMAGES[20:30], CLASS_NAMES)
+    for row, (images, words) in enumerate(((IMAGES[:10], "mean"), (IMAGES[10:20], "near"), (IMAGES[20:30], "stand"))):
+        assert figure.axes[10 * row].get_ylabel().startswith(words)
+        for number, axes in enumerate(figure.axes[10 * row : 10 * row + 10]):
+            np.testing.assert_array_equal(axes.images[0].get_array(), images[number])
+    assert [axes.get_title() for axes in figure.axes[:10]] == list(CLASS_NAMES)
+
+
+def test_the_samples_of_a_class_are_in_its_row():
+    axes = data.samples(IMAGES, LABELS, CLASS_NAMES, count=2).axes[0]
+    sheet = axes.images[0].get_array()
+    np.testing.assert_array_equal(sheet[91:119, 31:59], IMAGES[LABELS == 3][1])
+    assert axes.get_yticklabels()[3].get_text() == f"3  {CLASS_NAMES[3]}"
+
+
 def test_augmentation_has_a_caption_over_each_image():
     versions, cutmix = [(f"version {k}", IMAGES[k]) for k in range(5)], [(f"mix {k}", IMAGES[5 + k]) for k in range(3)]
     drawn = [axes for axes in data.augmentation(versions, cutmix).axes if axes.images]
@@ -243,8 +264,12 @@ def test_the_label_is_above_an_image_and_what_it_may_be_below():
     [([0.4, 0.97], "2.4 points below the accuracy"), ([0.2, 0.75], "19.5 points above the accuracy")],
 )
 def test_reliability_says_whether_the_confidence_is_too_high(accuracy, finding):
-    result = RELIABILITY | {"calibration": CALIBRATION | {"accuracy": accuracy}}
-    drawn = texts(evaluation.reliability(result))
+    result = RELIABILITY | {"calibration": CALIBRATION | {"accuracy": accuracy, "error": 0.05}}
+    figure = evaluation.reliability(result)
+    drawn = texts(figure)
+    assert "as predicted" in figure.axes[0].get_title() and "5.0" in figure.axes[0].get_title()
+    assert "after temperature scaling (T = 0.70)" in figure.axes[1].get_title()
+    assert [round(point[1], 2) for point in figure.axes[0].collections[0].get_offsets()] == [accuracy[1]]
     assert f"The mean confidence is {finding}; after temperature scaling 2.4 points below" in drawn
 
 
@@ -282,6 +307,11 @@ def test_feature_maps_are_tied_to_their_filters_and_end_with_the_prediction():
     assert "orange is positive, purple negative" in texts(figure)
     np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), KERNELS[:, :, 0, 150])
     assert titles[-1] == "prediction: Bag, confidence 100%"
+    assert [bar.get_facecolor() == to_rgba(style.ORANGE) for bar in figure.axes[-1].patches] == [
+        *[False] * 8,
+        True,
+        False,
+    ]
 
 
 def test_diagram_names_the_layer_with_most_parameters():
@@ -312,8 +342,21 @@ def test_curves_show_the_same_quantity_twice_and_say_what_sets_training_apart():
     assert "training: mean over the epoch of mixed images (CutMix)" in best
     assert "cross-entropy (2.30: guessing)" in classic and "cross-entropy (2.30: guessing)" in best
     assert "cross-entropy (0.69: guessing)" in texts(training.curves(HISTORY, RECIPES["fast"], 2))
-    lines = training.curves(HISTORY, RECIPES["fast"]).axes[0].lines
-    assert [list(line.get_ydata()) for line in lines[:2]] == [HISTORY["cross_entropy"], HISTORY["val_cross_entropy"]]
+    figure = training.curves(HISTORY, RECIPES["fast"])
+    for axes, key in zip(figure.axes, ("cross_entropy", "accuracy"), strict=False):
+        drawn = {line.get_label().partition(":")[0]: list(line.get_ydata()) for line in axes.lines[:2]}
+        assert drawn == {"training": HISTORY[key], "validation": HISTORY[f"val_{key}"]}
+        assert axes.get_ylabel().startswith(key.replace("_", "-"))
+    handles = {
+        text.get_text(): handle
+        for handle, text in zip(figure.legends[0].legend_handles, figure.legends[0].texts, strict=True)
+    }
+    assert {text[:10]: handle.get_color() for text, handle in handles.items()} == {
+        "training: ": figure.axes[0].lines[0].get_color(),
+        "validation": figure.axes[0].lines[1].get_color(),
+    }
+    last = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
+    assert last["1.000"] == handles["training: mean over the epoch"].get_color() != last["1.200"]
 
 
 RISING = "Overfitting shows where validation cross-entropy keeps rising; here it is lowest after epoch"
