@@ -9,6 +9,7 @@ import pytest
 import fashion_mnist
 from conftest import write_data
 from pyimagesearch.errors import UserError
+from pyimagesearch.figures import style
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import train
@@ -80,6 +81,8 @@ def test_a_caller_gets_the_same_network_whatever_its_settings_and_keeps_them(tmp
     """And --resume after the end, as a scheduler starts a job again, changes nothing."""
     write_data(tmp_path / "data", train=240, test=10)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((8, 8), 16, 0.25, 0.5))
+    monkeypatch.setattr(style, "save", lambda folder, **figures: [])
     arguments = ["--data-dir", "data", "--any-data", "--epochs", 2, "--batch-size", 64]
     expected, history = fashion_mnist.main(arguments)
     before, file = caller_settings(), (tmp_path / "fashion_model.h5").read_bytes()
