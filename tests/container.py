@@ -33,7 +33,7 @@ def attempt(title, folder, script, *arguments, status=0, words="", limit=""):
     command = f'cd "$1" && {{ [ -d "$2" ] && rmdir "$2"; }} ; {limit} shift 2; exec "$@"'
     words_of = [*AS_USER, sys.executable, ROOT / script, *arguments]
     done = subprocess.run(
-        ["sh", "-c", command, "sh", folder, Path(folder, "gone"), *map(str, words_of)],
+        ["bash", "-c", command, "bash", folder, Path(folder, "gone"), *map(str, words_of)],
         capture_output=True,
         text=True,
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},

@@ -122,6 +122,7 @@ def test_a_gpu_that_fails_is_a_sentence_and_another_error_is_not(error):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks lscpu for the number of cores")
 def test_a_machine_that_does_not_say_how_many_cores_it_has(run, small_data, tmp_path):
     (tmp_path / "lscpu").write_text("#!/bin/sh\n")

@@ -28,7 +28,10 @@ sys.stdout, sys.stderr = Logger(sys.stdout), Logger(sys.stderr)
 """
 
 
-def script(folder, redirection="", change=""):
+def script(folder, redirection="", change="", libraries=""):
+    """Run SCRIPT by a shell, with empty modules in place of the real libraries if they are named."""
+    for name in libraries.split():
+        (folder / f"{name}.py").touch()
     (folder / "script.py").write_text(SCRIPT.format(change=change))
     command = f"'{sys.executable}' script.py '{ROOT}' {redirection}"
     return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=120)
@@ -37,27 +40,33 @@ def script(folder, redirection="", change=""):
 @pytest.mark.parametrize(
     "redirection, change, words",
     [
-        ("<&- >&- 2>&-", "", ""),
+        (">&- 2>&-", "", ""),
         ("", LOGGERS, "a line []\nanother line\n"),
         ("", "sys.stdout = sys.stderr = None", ""),
         ("'\udcff'".encode("utf-8", "surrogateescape").decode("latin-1"), "", None),
     ],
 )
 def test_a_run_goes_on_whatever_the_streams_are(tmp_path, redirection, change, words):
-    done = script(tmp_path, redirection, change)
+    done = script(tmp_path, redirection, change, "keras tensorflow")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "done").read_text() == "yes"
     assert words is None or done.stdout == words
+
+
+def test_the_real_libraries_start_without_streams(tmp_path):
+    done = script(tmp_path, "<&- >&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "done").read_text() == "yes"
 
 
 @pytest.mark.parametrize(
     "redirection, words", [("> /dev/full", "script.py: cannot write the output: No space left on device\n")]
 )
 def test_output_that_cannot_be_written_is_a_sentence(tmp_path, redirection, words):
-    done = script(tmp_path, redirection)
+    done = script(tmp_path, redirection, libraries="keras tensorflow")
     assert (done.returncode, done.stderr) == (1, words)
 
 
 def test_a_reader_that_has_gone_is_no_error(tmp_path):
-    done = script(tmp_path, "| true")
+    done = script(tmp_path, "| true", libraries="keras tensorflow")
     assert done.stderr == ""
