@@ -28,9 +28,12 @@ def check():
 
     Sets KERAS_BACKEND to the backend to use. Raises UserError otherwise.
     """
-    chosen = os.environ.get("KERAS_BACKEND")
+    imported, chosen = sys.modules.get("keras"), os.environ.get("KERAS_BACKEND")
+    if imported:  # by a caller; Keras does not change its backend any more
+        chosen = imported.config.backend()
     if chosen and chosen not in BACKENDS:
-        raise UserError(f"KERAS_BACKEND is {chosen!r}, but this project runs on {' or '.join(BACKENDS)}; unset it")
+        fact, advice = ("Keras runs on", "start another Python") if imported else ("KERAS_BACKEND is", "unset it")
+        raise UserError(f"{fact} {chosen!r}, but this project needs {' or '.join(BACKENDS.values())}; {advice}")
     installed = [name for name in BACKENDS if name in sys.modules or importlib.util.find_spec(name)]
     os.environ["KERAS_BACKEND"] = chosen or (installed or list(BACKENDS))[0]
     with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
@@ -50,24 +53,16 @@ def check_limits():
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit != resource.RLIM_INFINITY and limit < ADDRESS_SPACE:
-            raise UserError(
-                f"this process may use {limit / 1e9:.1f} GB of address space (ulimit -v), but needs "
-                f"{ADDRESS_SPACE / 1e9:.0f} GB: raise the limit"
-            )
-    done = threading.Event()
-    threads = [threading.Thread(target=done.wait, daemon=True) for _ in range(THREADS)]
+            used, needed = f"{limit / 1e9:.1f}", f"{ADDRESS_SPACE / 1e9:.0f}"
+            raise UserError(f"the address space is limited to {used} GB (ulimit -v); {needed} GB are needed: raise it")
+    all_started = threading.Event()
     try:
-        for thread in threads:
-            thread.start()
+        for _ in range(THREADS):
+            threading.Thread(target=all_started.wait, daemon=True).start()
     except RuntimeError as error:
-        raise UserError(
-            f"the system refuses to start {THREADS} threads (ulimit -u, or the limit of a container): raise the limit"
-        ) from error
+        raise UserError(f"{THREADS} threads are needed, and the system starts fewer (ulimit -u): raise it") from error
     finally:
-        done.set()
-        for thread in threads:
-            if thread.ident:
-                thread.join()
+        all_started.set()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 from pyimagesearch.cli import libraries
@@ -45,6 +46,7 @@ def _run(main):
         for number in STOP_SIGNALS:
             if signal.getsignal(number) == signal.SIG_DFL:  # nohup, for example, ignores SIGHUP
                 signal.signal(number, _terminate)
+    warnings.filterwarnings("ignore", "(?s).*joblib will operate in serial mode")  # without a usable /dev/shm
     try:
         main(sys.argv[1:])
         sys.stdout.flush()

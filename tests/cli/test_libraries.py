@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import keras
 import pytest
 
 from conftest import ROOT
@@ -107,6 +108,12 @@ def test_a_keras_that_is_too_old_is_named_before_it_is_imported(run, tmp_path):
         assert done.stderr.startswith(f"{name}: Keras 2.15.0 is installed for ")
         assert "needs Keras 3.12 or newer" in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_caller_whose_keras_runs_on_another_backend_is_told(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    with pytest.raises(UserError, match="Keras runs on 'torch'"):
+        libraries.check()
 
 
 @pytest.mark.parametrize(
