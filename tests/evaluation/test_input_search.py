@@ -49,16 +49,18 @@ def find(model, labels=NOISY, names=CLASS_NAMES, chosen=None, images=IMAGES):
     return input_search.find_input_format(model, images[..., None], labels, names, chosen)
 
 
+SHAPES = (28, 28, 1), (1, 28, 28), (784,), (28, 28, 3)
 USUAL = ("0..1", "0..255", "minus1..1", "standardized")
 
 
 @pytest.mark.parametrize(
     ("wanted", "shape"),
     [(name, (28, 28)) for name in RANGES]
+    + list(zip(("0..1", "0..255-inverted", "minus1..1", "0..255"), SHAPES, strict=True))
     + [
-        (name, shape)
+        pytest.param(name, shape, marks=pytest.mark.slow)
         for name in (*USUAL, *(f"{name}-inverted" for name in USUAL))
-        for shape in ((28, 28, 1), (1, 28, 28), (784,), (28, 28, 3))
+        for shape in SHAPES
     ],
 )
 def test_shape_and_pixel_range_are_found(wanted, shape):
