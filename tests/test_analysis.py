@@ -67,7 +67,7 @@ def test_the_accuracy_without_disputed_labels_and_its_caveat(tmp_path, capsys):
     contents = reading.read(tmp_path / "model.h5")
     script.describe_labels(args, contents, (images, labels), (test_images, test_labels), near, CLASS_NAMES)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "test: 2 of 100 images" in printed
+    assert "train: 0 of 300 images" in printed and "test: 2 of 100 images" in printed
     assert "model.h5: test accuracy 98.00%, 2 mistakes, of which 2 on these 2 images (for 2 it predicts" in printed
     assert "Accuracy without these images: 100.00%. The network helped to choose none of them" in printed
     assert "not all of these labels are wrong" in printed
@@ -97,14 +97,22 @@ def test_data_that_cannot_be_analyzed_is_a_sentence(tmp_path, images, labels, me
         script.main(flags)
 
 
-def test_every_line_fits_80_columns_and_a_terminal_of_60(tmp_path, capsys, monkeypatch):
+def test_the_classes_are_counted_and_what_guessing_is_worth(capsys):
+    images = np.zeros((6, 28, 28), np.uint8)
+    images[:2] = [[[0]], [[200]]]  # class 1 varies most
+    script.describe_classes(images, np.array([1, 1, 0, 2, 1, 1]), np.array([0, 1, 1, 0, 0]), ["cat", "dog", "eel"])
+    printed = capsys.readouterr().out
+    rows = re.findall(r"^ +(\d) (\w+) +(\d) +(\d)$", printed, re.M)
+    assert rows == [("0", "cat", "1", "3"), ("1", "dog", "4", "2"), ("2", "eel", "1", "0")]
+    assert "of 40%" in printed and "not balanced" in printed  # 2 of 5 test images are dogs
+    assert "The images of dog vary most" in printed
+
+
+def test_every_line_fits_a_terminal_of_60_columns_and_those_of_arrays_80(tmp_path, capsys, monkeypatch):
     order = np.argsort(LABELS, kind="stable")
     write(tmp_path, IMAGES[order], LABELS[order])
-    monkeypatch.setattr(script, "command", lambda *arguments: "a command")
-    for columns in (60, 80):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        script.main(["--data-dir", tmp_path, "--any-data", "--images", tmp_path])
-        printed = capsys.readouterr().out
-        assert "leave-one-out" in printed and "Labels that look wrong" in printed
-        long = [line for line in printed.splitlines() if len(line) > columns and "/" not in line]
-        assert [line for line in long if "shape" not in line or columns == 80] == []
+    monkeypatch.setenv("COLUMNS", "60")
+    script.main(["--data-dir", tmp_path, "--any-data", "--images", tmp_path])
+    lines = [line for line in capsys.readouterr().out.splitlines() if str(tmp_path) not in line]  # a path stays whole
+    assert any("leave-one-out" in line for line in lines)
+    assert [line for line in lines if len(line) > (80 if "uint8" in line else 60)] == []

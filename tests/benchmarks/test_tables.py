@@ -3,7 +3,7 @@
 import json
 import re
 import statistics
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 import tables
@@ -31,29 +31,6 @@ def test_the_tables_of_a_readme_are_those_of_the_stored_measurements(path):
     made = tables.written(text, RESULTS, SPEEDS)
     for line, expected in zip(text.splitlines(), made.splitlines(), strict=True):
         assert line == expected, "python tests/benchmarks/tables.py --write"
-
-
-def test_the_readme_shows_mean_deviation_and_n_of_the_stored_trainings():
-    """Counted here once more, without the functions of tables.py."""
-    text = tables.READMES[0].read_text()
-    rows = (
-        ("`fast`, first convolution frozen  ", "fast", {"epochs": 8}),
-        ("`best`, first convolution frozen  ", "best", {}),
-    )
-    for words, recipe, change in rows:
-        values = json.loads(json.dumps(asdict(replace(RECIPES[recipe], bfloat16=False, whitening="frozen", **change))))
-        accuracies = [
-            100 * line["test"]
-            for line in map(json.loads, (tables.HERE / "results.jsonl").read_text().splitlines())
-            if line["recipe"] == recipe
-            and line["change"] == {}
-            and line["values"] | {"bfloat16": False} == values
-            and "test" in line
-            and "held_out" not in line
-        ]
-        assert len(accuracies) >= 5
-        mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
-        assert row(text, words)[3] == f"{mean:.2f} ± {deviation:.2f}% ({len(accuracies)})"
 
 
 def test_validation_accuracy_is_higher_than_test_accuracy_by_what_the_readme_says():

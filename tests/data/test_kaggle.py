@@ -47,7 +47,7 @@ DAMAGED = {
     "no header": ("\n".join(ROWS), "its first line is not 'label,pixel1"),
     "a column of row numbers": (GOOD.replace("label", ",label"), "its first line is not 'label,pixel1"),
     "a header alone": (HEADER + "\n", "line 2"),
-    "all lines too short": ("\n".join([HEADER, *["1,22,333"] * 3]), "line 3|line 4|line 2"),
+    "all lines too short": ("\n".join([HEADER, *["1,22,33"] * 3]), "line 4 is"),
     "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], "line 9 is not a label and 784 pixels"),
     "a column too many": (line(5, ROWS[3] + ",1"), "line 5 is"),
     "256": (line(6, "256" + ROWS[4][1:]), "line 6 is .*whole numbers from 0 to 255"),
