@@ -1,17 +1,29 @@
 """Find out, on training images, which input format a network from elsewhere expects and what its outputs mean."""
 
 import dataclasses
+import time
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import confusion_matrix
 
+from pyimagesearch.cli.progress import say
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import NOT_FINITE, outputs
-from pyimagesearch.model_files.input_format import RANGES, InputFormat, fits, output_kind, shapes
+from pyimagesearch.model_files.input_format import (
+    LARGE_SIDE,
+    LIKELY,
+    RANGES,
+    InputFormat,
+    formats,
+    layout,
+    output_kind,
+    shapes,
+)
 
-FEW, MANY = 100, 1000  # images: for a first look at all formats, and to choose among the best
-CLOSE = 0.03  # about two standard errors of the difference of two accuracies on so many images
+# Images on which all formats are tried, then those that are near the best; and how near, in skill.
+ROUNDS = {10: 0.5, 100: 0.2, 1000: 0.2}
+TIME = 15  # seconds: then the best so far is taken, for networks for large images
+TIE = 0.01  # two accuracies on 1,000 images that differ by less say little; cross-entropy then decides
 # Skill: how far a network is on the way from guessing (0) to no mistake (1).
 KNOWS = 0.25  # from here on, it knows the data; random networks stay below with any format
 ORDERED = 0.5  # from here on, it tells the classes apart in an order of its own
@@ -24,6 +36,7 @@ class Trial:
 
     skill, best_skill   as its outputs are, and in the order of its outputs that suits it best (see order)
     order               that order: for each class, the number of its output
+    best                the highest accuracy of all formats on so many images
     """
 
     format: InputFormat
@@ -33,6 +46,14 @@ class Trial:
     skill: float
     best_skill: float
     order: tuple
+    best: float = 0.0
+
+    def describe(self):
+        """Return the accuracy in words, and whether another format had a higher one."""
+        others = (
+            "the best of all formats tried" if self.accuracy >= self.best else f"{self.best:.1%} at most with others"
+        )
+        return f"accuracy {self.accuracy:.1%} of {self.count:,} training images, {others}"
 
     def describe_order(self, class_names, outputs):
         """Return the classes in the order of the network's outputs, as text."""
@@ -56,41 +77,39 @@ def find_input_format(model, images, labels, class_names, chosen=None):
     """Return (model, Trial): with the Trial's format the model is most accurate on these images.
 
     images: uint8 (N, 28, 28, 1), training images; labels: (N,); class_names: of all classes. chosen: the pixel range
-    (a key of RANGES), or None to try all. Of the formats whose accuracy is near the best (CLOSE), the one with the
-    least cross-entropy is taken, and of equal ones the first of RANGES. The model that is returned lacks an activation
-    that saturates: see SATURATED.
+    (a key of RANGES), or None to try all. Among accuracies that say the same (TIE), the least cross-entropy decides,
+    and then the order of RANGES. The model that is returned lacks an activation that saturates: see SATURATED.
 
     Raises UserError if the network has too few outputs, or some that are not finite numbers; and, without `chosen`, if
     it does not know this data or has its classes in another order. The text completes "cannot evaluate FILE: ...".
     """
     classes, count = len(class_names), model.outputs[0].shape[-1]
     if count < classes and (count, classes) != (1, 2):
-        raise UserError(f"it has {count} outputs, and the data has {classes} classes; give data for which it was made")
-    sample = np.unique(np.linspace(0, len(labels) - 1, MANY).astype(int))  # the data may be sorted by class
-    images, labels = images[sample], labels[sample]
-    few = np.unique(np.linspace(0, len(labels) - 1, FEW).astype(int))
+        raise UserError(
+            f"it has {count} output{'s' * (count > 1)}, and the data has {classes} classes; give data for which it was "
+            "made"
+        )
     model, kind = without_saturation(model)
-    trials, failure = [], None
-    for shape in shapes(tuple(model.inputs[0].shape[1:])):
-        formats = [InputFormat(shape, name, fit) for fit in fits(shape) for name in ([chosen] if chosen else RANGES)]
+    possible = shapes(model.inputs[0].shape[1:])
+    large = max(layout(possible[0])[0]) > LARGE_SIDE
+    if large:
+        say("  its images are large, so its input format is looked for on few of them")
+    sample = _sample(labels)
+    trials, failure, deadline = [], None, time.monotonic() + TIME if large else np.inf
+    groups = [[chosen]] if chosen else [LIKELY, [name for name in RANGES if name not in LIKELY]] if large else [RANGES]
+    for shape, ranges in [(shape, ranges) for shape in possible for ranges in groups]:
+        found = formats(shape, images, ranges)
         try:
-            first = [_trials(model, one, kind, images[few], labels[few], classes) for one in formats]
+            trials += _search(model, found, kind, images[sample], labels[sample], classes, deadline)
         except UserError as error:  # a network for any size may not take every size
             failure = failure or error
-            continue
-        if not first[0] and not chosen:  # 0..1, the smallest of the usual ranges
-            break
-        skills = [max((trial.best_skill for trial in found), default=-1) for found in first]
-        formats = [one for one, skill in zip(formats, skills, strict=True) if skill >= max(skills) - 0.2]
-        trials += [trial for one in formats for trial in _trials(model, one, kind, images, labels, classes)]
         if max((trial.skill for trial in trials), default=0) >= KNOWS:
             break
     if not trials:
         raise failure or UserError(NOT_FINITE)
     accuracy = max(trial.accuracy for trial in trials)
-    close = [one for one in trials if one.accuracy >= accuracy - CLOSE]
-    best = min(close, key=lambda one: round(one.cross_entropy, 3))
-    reordered = max(trials, key=lambda one: one.best_skill)
+    best = min((one for one in trials if one.accuracy > accuracy - TIE), key=lambda one: round(one.cross_entropy, 3))
+    reordered = max(trials, key=lambda one: (one.count, one.best_skill))
     if not chosen and reordered.best_skill >= ORDERED and best.skill < reordered.best_skill / 2:
         raise UserError(
             f"it tells the classes apart, but in another order than the data: its outputs are "
@@ -101,7 +120,44 @@ def find_input_format(model, images, labels, class_names, chosen=None):
             f"it does not know this data: no input format gives an accuracy above {accuracy:.1%} on training images; "
             "choose a network that was trained on it, or evaluate this one with --input-range"
         )
-    return model, best
+    return model, dataclasses.replace(best, best=accuracy)
+
+
+def _sample(labels):
+    """Return the numbers of at most max(ROUNDS) images from all of the data, any first ones of them of all classes."""
+    sample = np.unique(np.linspace(0, len(labels) - 1, max(ROUNDS)).astype(int))  # the data may be sorted by class
+    rank = np.zeros(len(sample), int)
+    for label in np.unique(labels):
+        ours = labels[sample] == label
+        rank[ours] = np.arange(ours.sum())
+    return sample[np.argsort(rank, kind="stable")]
+
+
+def _search(model, formats, kind, images, labels, classes, deadline):
+    """Return the Trials of those formats that are near the best, on as many images as there is time for."""
+    computed, trials, done, seconds = {one: [] for one in formats}, [], 0, 0
+    for goal, near in ROUNDS.items():
+        affordable = done + (deadline - time.monotonic()) / (seconds * len(computed)) if done else goal
+        if affordable < 2 * done or done == len(labels):
+            break
+        goal = int(min(goal, affordable, len(labels)))
+        start = time.monotonic()
+        for one, parts in computed.items():
+            parts.append(outputs(model, images[done:goal], one))
+        seconds = (time.monotonic() - start) / (goal - done) / len(computed)  # for an image in one format
+        done = goal
+        trials = {
+            one: _trials(one, np.concatenate(parts), kind, labels[:done], classes) for one, parts in computed.items()
+        }
+        if not trials.get(formats[0], True):  # 0..1, the smallest of the usual ranges
+            raise UserError(NOT_FINITE)
+        skills = {
+            one: max(trial.skill if done < 100 else trial.best_skill for trial in found)
+            for one, found in trials.items()
+            if found
+        }
+        computed = {one: computed[one] for one, skill in skills.items() if skill >= max(skills.values()) - near}
+    return [trial for one in computed for trial in trials[one]]
 
 
 def without_saturation(model):
@@ -126,13 +182,11 @@ def without_saturation(model):
     return graph, kind
 
 
-def _trials(model, input_format, kind, images, labels, classes):
+def _trials(input_format, computed, kind, labels, classes):
     """Return the Trials of a format: one for each way to read its outputs; [] if these are not finite numbers."""
-    computed = outputs(model, images, input_format)
     if not np.isfinite(computed).all():
         return []
     count, present = computed.shape[1], np.unique(labels)
-    guessing = 1 / classes  # the accuracy, averaged over the classes
     orders = [()] if count in (1, classes) else [tuple(range(classes)), tuple(range(1, classes + 1))]
     found = []
     for order in orders:
@@ -140,19 +194,16 @@ def _trials(model, input_format, kind, images, labels, classes):
         predicted = one.probabilities(computed).argmax(axis=1)
         # Saturated sigmoids are all 1.0 and say nothing about the scale of the pixels; a softmax of their logits does.
         likeness = dataclasses.replace(one, outputs=one.outputs.replace("sigmoid ", ""))
-        probabilities = likeness.probabilities(computed)
-        loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)).mean()
-        recalls = np.zeros((classes, max(count, classes)))
-        everything = computed.argmax(axis=1) if count > 1 else predicted
-        table = confusion_matrix(labels, everything, labels=range(max(count, classes)))[:classes]
-        recalls[present] = (table / np.maximum(table.sum(axis=1, keepdims=True), 1))[present]
-        places = linear_sum_assignment(recalls, maximize=True)
-        skill, best = (
-            (value / len(present) - guessing) / (1 - guessing)
-            for value in (sum((predicted[labels == k] == k).mean() for k in present), recalls[places].sum())
+        likelihoods = likeness.probabilities(computed)[np.arange(len(labels)), labels]
+        table = np.zeros((classes, max(count, classes)))  # of each class, the fraction for which each output is highest
+        np.add.at(table, (labels, computed.argmax(axis=1) if count > 1 else predicted), 1)
+        table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+        places = linear_sum_assignment(table, maximize=True)
+        recall = np.mean([(predicted[labels == k] == k).mean() for k in present])
+        skill, best_skill = (
+            (r - 1 / classes) / (1 - 1 / classes) for r in (recall, table[places].sum() / len(present))
         )
-        accuracy = float((predicted == labels).mean())
-        found.append(
-            Trial(one, len(labels), accuracy, float(loss), float(skill), float(best), tuple(places[1].tolist()))
-        )
+        accuracy, loss = (predicted == labels).mean(), -np.log(np.maximum(likelihoods, 1e-7)).mean()
+        numbers = map(float, (accuracy, loss, skill, best_skill))
+        found.append(Trial(one, len(labels), *numbers, tuple(places[1].tolist())))
     return found

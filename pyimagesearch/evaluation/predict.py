@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pyimagesearch.cli import progress
 from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import checks
 from pyimagesearch.model_files.input_format import InputFormat
@@ -31,8 +32,8 @@ def outputs(model, images, input_format=OURS):
     """
     largest = max(math.prod(input_format.shape), checks.largest_output(model))
     batch_size = max(1, min(500, 25_000_000 // largest))
-    parts = []
-    for start in range(0, len(images), batch_size):
+    starts, parts = range(0, len(images), batch_size), []
+    for start in progress.track(starts, "predicting") if len(starts) > 1 else starts:
         inputs = input_format.inputs(images[start : start + batch_size])
         try:
             part = np.asarray(model.predict_on_batch(inputs))

@@ -64,8 +64,11 @@ def _build(contents):
             model = _layer(contents.config)
         if not model.built:
             raise UserError("its config does not give the shape of its input")
-        checks.check_model(model)
         _assign(model, contents)
+        heads = [output for output in model.outputs if output.shape[1:] == (10,)]
+        if len(model.outputs) > 1 and len(heads) == 1:  # one of several predicts the ten classes
+            model = keras.Model(model.inputs[0], heads[0])
+        checks.check_model(model)
         return model
     except UserError as error:
         if contents.architecture is None:
@@ -115,7 +118,7 @@ def _sequential(config):
         if isinstance(layers[0], keras.Model) and layers[0].built:
             shape = layers[0].inputs[0].shape
         if shape:
-            layers.insert(0, keras.layers.InputLayer(shape[1:]))
+            layers.insert(0, keras.layers.InputLayer(_image(shape)))
     return keras.Sequential(layers, name=config.get("name"))
 
 
@@ -133,9 +136,13 @@ def _arguments(kind, old):
     if kind is keras.layers.GRU and "reset_after" not in old:  # Keras before 2.1.5 had no other
         arguments["reset_after"] = False
     if kind is keras.layers.InputLayer:  # a network for batches of 32 takes any batch
-        shape = old.get("batch_shape") or old.get("batch_input_shape")
-        arguments = {"shape": shape[1:], "name": old.get("name")}
+        arguments = {"shape": _image(old.get("batch_shape") or old.get("batch_input_shape")), "name": old.get("name")}
     return arguments
+
+
+def _image(shape):
+    """Return the shape of one image of a batch; nothing but None, as a generator leaves it, is 28x28 in gray."""
+    return (28, 28, 1)[: len(shape) - 1] if set(shape) == {None} and len(shape) in (3, 4) else tuple(shape[1:])
 
 
 def _value(value):
@@ -144,24 +151,41 @@ def _value(value):
 
 def _assign(model, contents):
     """Give a model the weights of the Contents."""
+    stored = {}  # layer, or folder of paths: its arrays
+    for name, array in (
+        contents.weights if contents.by_layer else sorted(contents.weights, key=lambda one: _order(one[0]))
+    ):
+        stored.setdefault(name if contents.by_layer else name.rpartition("/")[0], []).append(array)
+    stored = {name: _dequantized(arrays) for name, arrays in stored.items()}
     if contents.by_layer:
-        _assign_by_layer(model, contents)
+        _assign_by_layer(model, stored, by_order=contents.architecture is not None)
     else:
-        _assign_by_path(model, contents.weights)
+        # Keras 2 stored no random seeds, and no prediction depends on them.
+        arrays = [array for name, arrays in stored.items() if "seed_generator" not in name for array in arrays]
+        _assign_by_path(model, arrays)
     for layer in checks.every_layer(model):
         if hasattr(layer, "finalize_state"):  # Normalization computes with what it derives from its weights
             layer.finalize_state()
 
 
-def _assign_by_layer(model, contents):
-    """Assign by the names of the layers or, if these come from another file and differ, by order."""
-    stored, wanted = {}, {}
-    for name, array in contents.weights:
-        stored.setdefault(name, []).append(array)
-    for layer in model.layers:
-        if variables := layer.trainable_weights + layer.non_trainable_weights:
-            wanted[layer.name] = variables
-    if contents.architecture and not wanted.keys() <= stored.keys():
+def _dequantized(arrays):
+    """Return the weights of a layer as float32, if Keras has quantized them: an int8 kernel, and a scale at the end."""
+    kernel = next((array for array in arrays if array.dtype == np.int8), None)
+    if kernel is None:
+        return arrays
+    *others, scale = [array for array in arrays if array is not kernel]
+    if scale.shape != kernel.shape[-1:] or len(others) > 1:
+        raise UserError(
+            "it is quantized, and only int8 Dense layers are read; save the network from before model.quantize"
+        )
+    return [(kernel / scale).astype(np.float32), *others]
+
+
+def _assign_by_layer(model, stored, by_order):
+    """Assign by the names of the layers, {name: [arrays]}, or by order, if names of another file differ from these."""
+    wanted = {layer.name: layer.trainable_weights + layer.non_trainable_weights for layer in model.layers}
+    wanted = {name: variables for name, variables in wanted.items() if variables}
+    if by_order and not wanted.keys() <= stored.keys():
         stored = dict(zip(wanted, stored.values(), strict=False))
     for name, variables in wanted.items():
         arrays = stored.get(name, [])
@@ -173,13 +197,11 @@ def _assign_by_layer(model, contents):
             variable.assign(array)
 
 
-def _assign_by_path(model, weights):
-    """Assign by Keras itself, from a file with its own names for these weights, in the same order.
+def _assign_by_path(model, arrays):
+    """Assign by Keras itself, from a file with its own paths for the arrays, which are in the order of theirs.
 
-    Keras numbers the layers of a class (dense, dense_1, ...) in its files, but some files skip numbers. Keras 2 stored
-    no random seeds, and no prediction depends on them.
+    Keras numbers the layers of a class (dense, dense_1, ...) in its files, but some files skip numbers.
     """
-    stored = {name: array for name, array in weights if "seed_generator" not in name}
     try:
         folder = tempfile.TemporaryDirectory()
     except FileNotFoundError as error:
@@ -188,14 +210,14 @@ def _assign_by_path(model, weights):
         path = Path(folder.name) / "model.weights.h5"
         model.save_weights(path)
         with h5py.File(path, "r+") as file:
-            ours = []
-            file.visititems(lambda name, item: ours.append(name) if isinstance(item, h5py.Dataset) else None)
-            ours = [name for name in ours if name.startswith("layers/") and "seed_generator" not in name]
-            ours, theirs = sorted(ours, key=_order), sorted(stored, key=_order)
-            if [file[name].shape for name in ours] != [stored[name].shape for name in theirs]:
+            names = []
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            names = [name for name in names if name.startswith("layers/") and "seed_generator" not in name]
+            names.sort(key=_order)
+            if [file[name].shape for name in names] != [array.shape for array in arrays]:
                 raise UserError("its weights do not fit its layers")
-            for one, other in zip(ours, theirs, strict=True):
-                file[one][...] = stored[other]
+            for name, array in zip(names, arrays, strict=True):
+                file[name][...] = array
         model.load_weights(path)
 
 

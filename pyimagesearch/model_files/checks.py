@@ -25,12 +25,12 @@ MAX_DEPTH = 40  # of a config, and of HDF5 groups
 MAX_OBJECTS = 20_000  # groups and arrays of an HDF5 file
 MAX_BYTES = 200_000_000  # of all weights
 MAX_PART = 300_000_000  # bytes of a file in a .keras file, unpacked: weights, and what an optimizer stores of each
-MAX_LAYERS = 1_000
 UNKNOWN = 64  # pixels: a side of an image that a network does not fix
 
 # Layers of Keras that are refused, and why.
 CODE = "it can run any code"
 TEXT = "it is for text, and can read other files"
+TOOLKIT = "it is of the TensorFlow Model Optimization Toolkit, not of Keras"
 REFUSED = {
     "Lambda": CODE,
     "TorchModuleWrapper": CODE,
@@ -42,6 +42,12 @@ REFUSED = {
     "IntegerLookup": TEXT,
     "StringLookup": TEXT,
     "TextVectorization": TEXT,
+    "LayerScale": "only keras.applications (ConvNeXt) has it",
+    "StochasticDepth": "only keras.applications (ConvNeXt) has it",
+    "QuantizeLayer": TOOLKIT,
+    "QuantizeWrapper": TOOLKIT,
+    "QuantizeWrapperV2": TOOLKIT,
+    "PruneLowMagnitude": TOOLKIT,
 }
 
 
@@ -103,8 +109,10 @@ def check_class(name, registered_name=None, module=None):
 def check_model(model):
     """Check that a Keras model takes one image and has one row of outputs for it."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UserError(f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one of each")
+        raise UserError(f"inputs: {len(model.inputs)}, outputs: {len(model.outputs)}; it must have one of each")
     inputs, outputs = model.inputs[0].shape[1:], model.outputs[0].shape[1:]
+    if None not in (*inputs, *outputs) and math.prod(inputs) == math.prod(outputs):
+        raise UserError("it has as many outputs as its input has pixels: an autoencoder, which predicts no classes")
     if not input_format.shapes(inputs):
         raise UserError(f"its input is {_words(inputs)}, which no image of 28x28 pixels can be turned into")
     if len(outputs) != 1:

@@ -14,7 +14,8 @@ MODELS = ("Sequential", "Functional", "Model")
 # Where a layer that wraps other layers has them.
 LAYER_KEYS = ("layer", "forward_layer", "backward_layer", "cell", "layers", "cells")
 # The weights come from the file and are not trained; predictions are in float32, whatever the training was in.
-TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint", "_quantizer", "dtype", "dtype_policy", "seed")
+TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint", "dtype", "dtype_policy", "seed")
+TRAINING_KEYS += ("_quantizer", "quantization_config")
 FUNCTIONS = ("function", "__lambda__")
 TENSORS = ("__keras_tensor__", "__slice__", "__ellipsis__")  # what a layer is called with, besides plain values
 
@@ -28,30 +29,28 @@ def parse(text):
     """
     if len(text) > checks.MAX_CHARACTERS:
         raise UserError(f"its config is longer than {checks.MAX_CHARACTERS:,} characters")
-    config = json.loads(text)
+    config = loads(text)
     _check_depth(config, checks.MAX_DEPTH)
     if not is_model(config):
-        if isinstance(config, dict) and "class_name" in config:
-            checks.check_class(config["class_name"], config.get("registered_name"), config.get("module"))
+        name = config.get("class_name") if isinstance(config, dict) else None
+        if name and isinstance(config.get("config"), dict):
+            raise UserError(
+                f"it is a model of a class of its author's, {name!r}, whose code is not in the file; with that code, "
+                "build the same layers as keras.Sequential or keras.Model, copy the weights, and save that"
+            )
         raise UserError("its config is not that of a Sequential or Functional model")
-    result = _layer(config)
-    if sum(1 for _ in every_entry(result)) > checks.MAX_LAYERS:
-        raise UserError(f"it has more than {checks.MAX_LAYERS:,} layers")
-    return result
+    return _layer(config)
+
+
+def loads(text):
+    """Return the value of a JSON text. One that is a text again, json.dump(model.to_json(), file), is read again."""
+    value = json.loads(text.removeprefix("\ufeff"))
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def is_model(config):
     """Return whether a JSON value is the config of a Sequential or Functional model."""
     return isinstance(config, dict) and config.get("class_name") in MODELS and "config" in config
-
-
-def every_entry(entry):
-    """Yield a config that parse() has returned, and those of all layers in it."""
-    yield entry
-    for value in entry["config"].values():
-        for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, dict) and "class_name" in inner:
-                yield from every_entry(inner)
 
 
 def _check_depth(value, left):
@@ -75,12 +74,12 @@ def _layer(entry):
         if key.endswith("_initializer") and isinstance(value, dict) and value.get("class_name") in FUNCTIONS:
             raise UserError(f"its layer of class {name} has a function where an initializer should be")
         if operation or not key.endswith(TRAINING_KEYS):
-            values[key] = _value(key, value)
+            values[key] = _value(name, key, value)
     result = {"class_name": name, "config": values, "operation": operation}
     if "name" in entry:
-        result["name"] = _plain(entry["name"])
+        result["name"] = _plain(name, entry["name"])
     if "inbound_nodes" in entry:
-        result["inbound_nodes"] = _plain(entry["inbound_nodes"], TENSORS)
+        result["inbound_nodes"] = _plain(name, entry["inbound_nodes"], TENSORS)
     return result
 
 
@@ -92,14 +91,14 @@ def _is_operation(entry, config):
     return "inbound_nodes" in entry and entry["class_name"] != "InputLayer" and "trainable" not in config
 
 
-def _value(key, value):
+def _value(owner, key, value):
     if key in LAYER_KEYS and isinstance(value, dict):
         return _layer(value)
     if key in LAYER_KEYS and isinstance(value, list):
         return [_layer(item) for item in value]
     if key.endswith("activation"):
         return _activation(value)
-    return _plain(value)
+    return _plain(owner, value)
 
 
 def _activation(value):
@@ -113,17 +112,22 @@ def _activation(value):
     return value and value.removesuffix("_v2")  # TensorFlow's name of softmax is softmax_v2
 
 
-def _plain(value, allowed=()):
-    """Return a plain value: None, a number, text, or lists and dicts of them; `allowed` are classes that stay."""
+def _plain(owner, value, allowed=()):
+    """Return a plain value: None, a number, text, or lists and dicts of them; `allowed` are classes that stay.
+
+    owner: class of the layer to which it belongs.
+    """
     if isinstance(value, list):
-        return [_plain(item, allowed) for item in value]
+        return [_plain(owner, item, allowed) for item in value]
     if not isinstance(value, dict):
         return value
     name, config = value.get("class_name"), value.get("config")
     if name in ("__tuple__", "TensorShape"):
-        return _plain(value.get("items"), allowed)
+        return _plain(owner, value.get("items"), allowed)
     if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
-        return _plain(config.get("value"))
+        return _plain(owner, config.get("value"))
     if name is not None and name not in allowed:
-        raise UserError(f"its config has {name!r} where a plain value should be")
-    return {key: _plain(item, allowed) for key, item in value.items()}
+        raise UserError(
+            f"its layer of class {owner} is given an object of class {name!r}; only plain values are loaded"
+        )
+    return {key: _plain(owner, item, allowed) for key, item in value.items()}

@@ -46,63 +46,43 @@ def connect(config, build):
     if not entries or not all(isinstance(one, dict) and "name" in one for one in entries):
         raise UserError("its config has a model without layers, or layers without names")
     built = {entry["name"]: build(entry) for entry in entries}
-    ends = [_references(config.get(key)) for key in ("input_layers", "output_layers")]
-    # The first call of a layer has the number 0, but that of a model in Keras 2, which counted its own graph as one.
-    first = {}
-    for name, number, _ in [*_references([entry.get("inbound_nodes") for entry in entries]), *ends[1]]:
-        first[name] = min(first.get(name, number), number) if isinstance(built.get(name), keras.Model) else 0
-    calls = [
-        (entry["name"], first.get(entry["name"], 0) + number, node)
-        for entry in entries
-        for number, node in enumerate(entry.get("inbound_nodes", []))
-    ]
     tensors = {(name, 0, 0): one.output for name, one in built.items() if isinstance(one, keras.layers.InputLayer)}
+    calls = [(one["name"], number, node) for one in entries for number, node in enumerate(one.get("inbound_nodes", []))]
     while calls:
         waiting = []
         for name, number, node in calls:
-            if all(reference in tensors for reference in _references(node)):
+            try:
                 positions, options = _arguments(node, tensors)
-                outputs = keras.tree.flatten(built[name](*positions, **options))
-                tensors |= {(name, number, index): tensor for index, tensor in enumerate(outputs)}
-            else:
+            except KeyError:  # it is called with the outputs of layers that come later
                 waiting.append((name, number, node))
+                continue
+            for index, tensor in enumerate(keras.tree.flatten(built[name](*positions, **options))):
+                tensors[name, number, index] = tensor
+                if isinstance(built[name], keras.Model):  # Keras 2 counted a model's own graph as its first call
+                    tensors[name, number + 1, index] = tensor
         if len(waiting) == len(calls):
             raise UserError("its layers are connected in a circle, or to layers that it does not have")
         calls = waiting
-    inputs, outputs = ([tensors[reference] for reference in end] for end in ends)
+    ends = (config.get(key) for key in ("input_layers", "output_layers"))
+    inputs, outputs = ([tensors[tuple(one)] for one in (end if isinstance(end[0], list) else [end])] for end in ends)
     return keras.Model(*(one if len(one) > 1 else one[0] for one in (inputs, outputs)), name=config.get("name"))
 
 
-def _references(value):
-    """Return [(name of a layer, number of its call, number of its output)] of all tensors that a value names."""
-    if isinstance(value, dict):
-        return _references([one for key, one in value.items() if key != "shape"])
-    if not isinstance(value, list):
-        return []
-    rest = value[3:] if _is_reference(value) else value
-    return [tuple(value[:3])] * _is_reference(value) + [one for inner in rest for one in _references(inner)]
-
-
-def _is_reference(value):
-    numbers = all(isinstance(number, int) for number in value[1:3])
-    return len(value) > 2 and isinstance(value[0], str) and value[0] != "_CONSTANT_VALUE" and numbers
-
-
 def _arguments(node, tensors):
-    """Return (positional arguments, options) of the call that a node describes, with the tensors in their places."""
+    """Return (positional arguments, options) of the call that a node describes. Raises KeyError for tensors to come."""
     if isinstance(node, dict):  # Keras 3
         return _resolved(node["args"], tensors), _resolved(node["kwargs"], tensors)
     node = node if isinstance(node[0], list) else [node]
-    options = _resolved(node[0][3], tensors) if len(node[0]) > 3 else {}
     inputs = [one[2] if one[0] == "_CONSTANT_VALUE" else tensors[tuple(one[:3])] for one in node]
-    return [inputs if len(inputs) > 1 else inputs[0]], options
+    return [inputs if len(inputs) > 1 else inputs[0]], _resolved(node[0][3] if len(node[0]) > 3 else {}, tensors)
 
 
 def _resolved(value, tensors):
     """Return an argument with tensors and slices in place of what describes them."""
     if isinstance(value, list):
-        reference = _is_reference(value) and tuple(value[:3])
-        return tensors[reference] if reference in tensors else [_resolved(one, tensors) for one in value]
+        if len(value) == 3 and [type(one) for one in value] == [str, int, int]:  # a tensor, as Keras 2 wrote it
+            return tensors[tuple(value)]
+        return [_resolved(one, tensors) for one in value]
     if not isinstance(value, dict):
         return value
     kind, config = value.get("class_name"), value.get("config") or value

@@ -5,14 +5,16 @@ to 1, -1 to 1, ...) and in their outputs (probabilities, logits, ...). A model f
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SIDE = 28  # pixels
 MAX_SIDE = 512  # of the images that a network may expect
+LARGE_SIDE = 64  # from here on, predictions take long, and 28x28 pixels are enlarged, not padded
 OTHER_SIDES = (32, 64, 96, 128, 224)  # tried for a network that takes any size and does not know 28x28
 
-# Ranges of the pixels, name: (zero, unit). The network gets (pixel - zero) / unit, for pixels from 0 to 255.
-RANGES = {
+
+# Scales of the pixels, name: (zero, unit). The network gets (pixel - zero) / unit, for pixels from 0 to 255.
+SCALES = {
     "0..1": (0, 255),
     "0..255": (0, 1),
     "minus1..1": (127.5, 127.5),
@@ -20,9 +22,37 @@ RANGES = {
     "standardized": (255 * 0.2860, 255 * 0.3530),  # mean and standard deviation of the training pixels
     "divided-twice": (0, 255 * 255),  # 0..1, divided by 255 once more: a notebook cell that ran again
 }
-RANGES |= {f"{name}-inverted": (255 - zero, -unit) for name, (zero, unit) in RANGES.items()}  # black on white
-# Ranges that depend on the image: each image is divided by its length as a vector, or has mean 0 and deviation 1.
-RANGES |= {"unit-norm": None, "standardized-per-image": None}
+SCALES |= {f"{name}-inverted": (255 - zero, -unit) for name, (zero, unit) in SCALES.items()}  # black on white
+
+
+def _scaled(zero, unit):
+    return lambda pixels, data: (pixels - zero) / unit
+
+
+def _unit_length(axes):
+    return lambda pixels, data: pixels / ((pixels**2).sum(axis=axes, keepdims=True) ** 0.5).clip(1e-6)
+
+
+def _standardized(pixels, data):
+    deviation = pixels.std(axis=(1, 2), keepdims=True).clip(1e-6)
+    return (pixels - pixels.mean(axis=(1, 2), keepdims=True)) / deviation
+
+
+# All that the pixels may be divided by, name: function of float32 (N, height, width, channels) and the InputFormat.
+RANGES = {name: _scaled(zero, unit) for name, (zero, unit) in SCALES.items()} | {
+    "mean-image-subtracted": lambda pixels, data: (pixels - data.mean[..., None]) / 255,
+    "standardized-per-pixel": lambda pixels, data: (pixels - data.mean[..., None]) / data.deviation[..., None],
+    "standardized-per-image": _standardized,
+    "unit-norm": _unit_length((1, 2)),  # each image divided by its length as a vector
+    "unit-rows": _unit_length(2),  # keras.utils.normalize(x)
+    "unit-columns": _unit_length(1),  # keras.utils.normalize(x, axis=1)
+}
+COLOR_RANGES = {  # of images with three channels: preprocess_input of keras.applications, for ImageNet's colors
+    "caffe": _scaled((103.939, 116.779, 123.68), 1),
+    "torch": _scaled((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+}
+RANGES |= COLOR_RANGES
+LIKELY = ("0..1", "0..255", "minus1..1", "standardized", *COLOR_RANGES)  # for networks for large images
 
 
 @dataclass(frozen=True)
@@ -35,6 +65,7 @@ class InputFormat:
     outputs   "probabilities"; "logits"; "scores" (each from 0 to 1, but with another sum than 1); or "sigmoid logits"
               (scores that have not been through their sigmoid)
     classes   for each class, the number of the output that belongs to it; () if outputs and classes are the same
+    mean, deviation   of each pixel of the training images, float32 (height, width); only for ranges that need them
     """
 
     shape: tuple = (SIDE, SIDE, 1)
@@ -42,6 +73,8 @@ class InputFormat:
     fit: str = "unchanged"
     outputs: str = "probabilities"
     classes: tuple = ()
+    mean: object = field(default=None, compare=False, repr=False)
+    deviation: object = field(default=None, compare=False, repr=False)
 
     def describe(self, outputs):
         """Return the format in words; outputs: how many the network has."""
@@ -59,17 +92,8 @@ class InputFormat:
         """Return uint8 images (N, 28, 28, 1) as the float32 array that the network expects, (N, *shape)."""
         (height, width), channels, first = layout(self.shape)
         pixels = _fit(images[..., 0], (height, width), self.fit).astype("float32")
-        if self.range == "unit-norm":
-            length = (pixels**2).sum(axis=(1, 2), keepdims=True) ** 0.5
-            pixels = pixels / length.clip(1e-6)
-        elif self.range == "standardized-per-image":
-            deviation = pixels.std(axis=(1, 2), keepdims=True).clip(1e-6)
-            pixels = (pixels - pixels.mean(axis=(1, 2), keepdims=True)) / deviation
-        else:
-            zero, unit = RANGES[self.range]
-            pixels = (pixels - zero) / unit
-        pixels = pixels[:, None] if first else pixels[..., None]
-        return pixels.repeat(channels, axis=1 if first else -1).reshape(-1, *self.shape)
+        pixels = RANGES[self.range](pixels[..., None].repeat(channels, axis=-1), self).astype("float32")
+        return (pixels.transpose(0, 3, 1, 2) if first else pixels).reshape(-1, *self.shape)
 
     def probabilities(self, outputs):
         """Return the network's outputs, float32 (N, outputs), as probabilities (N, classes)."""
@@ -112,12 +136,23 @@ def shapes(shape):
     return filled
 
 
-def fits(shape):
-    """Return the ways to turn 28x28 pixels into images of this shape."""
-    height, width = layout(shape)[0]
-    if (height, width) == (SIDE, SIDE):
-        return ["unchanged"]
-    return ["padded" if min(height, width) >= SIDE else "cropped", "resized"]
+def formats(shape, images, ranges):
+    """Return the InputFormats for images of this shape, without outputs: each of these ranges that suits it.
+
+    images: training images, uint8 (N, 28, 28, 1), whose pixels are measured.
+    """
+    size, channels, _ = layout(shape)
+    fits = ["padded" if min(size) >= SIDE else "cropped", "resized"] if max(size) <= LARGE_SIDE else ["resized"]
+    found = []
+    for fit in ["unchanged"] if size == (SIDE, SIDE) else fits:
+        pixels = images[:: len(images) // 5000 + 1, ..., 0].astype("float32")
+        mean, deviation = _fit(pixels.mean(axis=0)[None], size, fit)[0], _fit(pixels.std(axis=0)[None], size, fit)[0]
+        found += [
+            InputFormat(shape, name, fit, mean=mean, deviation=deviation + (deviation < 1e-3))
+            for name in ranges
+            if channels == 3 or name not in COLOR_RANGES
+        ]
+    return found
 
 
 def output_kind(outputs):

@@ -125,34 +125,33 @@ def find_architecture(path):
     It is the one of the same name (net.json for net.h5 or net.weights.h5), or else the only network in the folder.
     Raises UserError if there is none, or several.
     """
-    found = []
+    found, others = [], []
     for candidate in sorted(path.parent.glob("*.json"))[:100]:
-        with contextlib.suppress(OSError, ValueError, RecursionError):
+        try:
             small = candidate.is_file() and candidate.stat().st_size <= checks.MAX_CHARACTERS
-            if small and configs.is_model(json.loads(candidate.read_text())):
-                found.append(candidate)
+            network = small and configs.is_model(configs.loads(candidate.read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError):
+            network = False
+        (found if network else others).append(candidate)
     found = [one for one in found if one.stem in (path.stem, path.stem.removesuffix(".weights"))] or found
-    if not found:
-        raise UserError(
-            "it contains only weights, without the network that they belong to; save the whole model with model.save, "
-            "or give the network with --architecture FILE.json, as model.to_json() writes it"
-        )
-    if len(found) > 1:
-        names = ", ".join(one.name for one in found)
-        raise UserError(
-            f"it contains only weights, and there are several networks beside it ({names}); choose one with "
-            "--architecture"
-        )
-    return found[0]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        problem = f"there are several networks beside it ({', '.join(one.name for one in found)}); choose one"
+    else:
+        seen = f" ({', '.join(one.name for one in others[:3])} beside it is not one)" if others else ""
+        problem = f"not their network{seen}; save the whole model with model.save, or give the network, as "
+        problem += "model.to_json() writes it,"
+    raise UserError(f"it contains only weights, and {problem} with --architecture FILE.json")
 
 
 def _parse_architecture(path):
     try:
         if path.is_file() and path.stat().st_size > 4 * checks.MAX_CHARACTERS:
             raise UserError(f"it is longer than {checks.MAX_CHARACTERS:,} characters")
-        return configs.parse(path.read_text())
+        return configs.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"it has weights, but its architecture {path} cannot be read: {reason(error)}") from error
+        raise UserError(f"the architecture {path} cannot be read: {reason(error)}") from error
     except ValueError as error:
         raise UserError(f"the architecture {path} is not JSON, as model.to_json() writes it") from error
     except UserError as error:

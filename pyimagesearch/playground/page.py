@@ -16,7 +16,7 @@ import numpy as np
 
 from pyimagesearch import files
 from pyimagesearch.evaluation.metrics import confident_mistakes
-from pyimagesearch.model_files.input_format import RANGES, layout
+from pyimagesearch.model_files.input_format import SCALES, layout
 
 FOLDER = Path(__file__).parent
 PARTS = {"style": "page.css", "network": "network.js", "page": "page.js"}
@@ -110,7 +110,9 @@ def describe(model, input_format):
     (height, width), channels, first = layout(input_format.shape)
     if first:
         raise Unknown("images with the channels first")
-    zero, unit = RANGES[input_format.range] or (0, 1)
+    if input_format.range not in (*SCALES, "standardized-per-image", "unit-norm"):
+        raise Unknown(f"pixels {input_format.range}")
+    zero, unit = SCALES.get(input_format.range, (0, 1))
     format_ = {"height": height, "width": width, "channels": channels, "zero": zero, "unit": unit}
     format_ |= {name: getattr(input_format, name) for name in ("range", "fit", "outputs", "classes")}
     layers = [{"kind": "input", "inputs": [], "shape": (height, width, channels)}]

@@ -210,12 +210,70 @@ def test_a_fixed_batch_size_is_no_hindrance(tmp_path):
         ((28, 28, 2), [layers.Flatten(), layers.Dense(10)], "its input is 28x28x2"),
         ((1000,), [layers.Dense(10)], "its input is 1000"),
         ((28, 28, 1), [layers.Dense(10)], "its output is 28x28x10"),
+        ((28, 28, 1), [layers.Conv2D(1, 3, padding="same")], "an autoencoder"),
+        ((784,), [layers.Dense(784)], "an autoencoder"),
     ],
 )
 def test_other_tasks_are_refused_by_name(tmp_path, shape, last, words):
     keras.Sequential([keras.Input(shape), *last]).save(tmp_path / "m.h5")
     with pytest.raises(UserError, match=words):
         load(tmp_path / "m.h5")
+
+
+@pytest.mark.parametrize("units", [(3, 10), (10, 10), (3, 11)])
+def test_of_several_outputs_the_one_for_ten_classes_is_measured(tmp_path, units):
+    start = keras.Input((28, 28, 1))
+    flat = layers.Flatten()(start)
+    model = keras.Model(start, [layers.Dense(count)(flat) for count in units])
+    model.save(tmp_path / "m.keras")
+    if units == (3, 10):
+        np.testing.assert_allclose(load(tmp_path / "m.keras")(IMAGES), model(IMAGES)[1], rtol=1e-5)
+    else:
+        with pytest.raises(UserError, match="outputs: 2"):
+            load(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("place", ["InputLayer", "build_input_shape"])
+def test_an_input_shape_of_nothing_but_none_is_that_of_the_data(reference, tmp_path, place):
+    """As a Sequential of TensorFlow 2 without an input shape has it that was fitted from a generator."""
+    config = keras_2("2.4")
+    if place == "InputLayer":
+        config["config"]["layers"][0]["config"]["batch_input_shape"] = [None] * 4
+    else:
+        del config["config"]["layers"][0], config["config"]["layers"][0]["config"]["batch_input_shape"]
+        config["config"]["build_input_shape"] = [None] * 4
+    write(tmp_path / "m.h5", config, weights_of(reference))
+    np.testing.assert_allclose(predict(load(tmp_path / "m.h5"), IMAGES), expected(reference), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_networks_that_keras_has_quantized_to_int8(tmp_path, suffix):
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(12), layers.Dense(10)])
+    outputs = np.asarray(model(IMAGES / 255))
+    model.quantize("int8")
+    model.save(tmp_path / f"m.{suffix}")
+    np.testing.assert_allclose(load(tmp_path / f"m.{suffix}")(IMAGES / 255), outputs, atol=0.1 * outputs.std())
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)])
+    model.quantize("int4")
+    model.save(tmp_path / f"m.{suffix}")
+    with pytest.raises(UserError, match="it is quantized"):
+        load(tmp_path / f"m.{suffix}")
+
+
+@pytest.mark.parametrize("reset_after", [True, False, None])
+def test_a_gru_without_reset_after_computes_by_the_older_formula(tmp_path, reset_after):
+    """Keras before 2.1.5 had no other, and no such argument."""
+    model = keras.Sequential([keras.Input((28, 28)), layers.GRU(10, reset_after=bool(reset_after))])
+    weights = [np.random.default_rng(0).normal(size=array.shape) for array in model.get_weights()]
+    model.set_weights(weights)
+    model.save(tmp_path / "m.h5")
+    if reset_after is None:
+        with h5py.File(tmp_path / "m.h5", "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            del config["config"]["layers"][1]["config"]["reset_after"]
+            file.attrs["model_config"] = json.dumps(config)
+    rows = IMAGES[..., 0] / 255
+    np.testing.assert_allclose(load(tmp_path / "m.h5")(rows), model(rows), atol=1e-5)
 
 
 @pytest.mark.needs("tf_keras")

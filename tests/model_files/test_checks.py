@@ -116,9 +116,9 @@ def test_models_with_one_input_and_one_output():
     one, other = keras.Input((28, 28, 1)), keras.Input((28, 28, 1))
     flat = layers.Flatten()(one)
     first, second = layers.Dense(2)(flat), layers.Dense(3)(flat)
-    refused("1 inputs and 2 outputs", checks.check_model, keras.Model(one, [first, second]))
+    refused("inputs: 1, outputs: 2", checks.check_model, keras.Model(one, [first, second]))
     both = layers.Dense(3)(layers.Flatten()(layers.Add()([one, other])))
-    refused("2 inputs and 1 outputs", checks.check_model, keras.Model([one, other], both))
+    refused("inputs: 2, outputs: 1", checks.check_model, keras.Model([one, other], both))
     checks.check_model(keras.Model(one, first))
 
 

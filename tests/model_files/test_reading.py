@@ -16,7 +16,7 @@ from keras import layers
 from test_building import load
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import reading
+from pyimagesearch.model_files import configs, reading
 
 IMAGES = np.random.default_rng(0).random((4, 28, 28, 1), np.float32)
 
@@ -59,6 +59,8 @@ def tar():
         (archive(model_dot_h5=b"x"), "contains model.h5; unpack it"),
         (gzip.compress(b"x", mtime=0), "gzip file.*unpack it"),  # mtime: the same test name in every process
         (b'{"class_name": "Sequential", "config": {}}', "network without weights"),
+        (b'"{\\"class_name\\": \\"Sequential\\"}"', "network without weights"),
+        (b'{"modelTopology": {"class_name": "Sequential"}}', "TensorFlow.js.*tensorflowjs_converter"),
         (b'{"a": 1}', "JSON file"),
         (b"hello\n", "text file"),
         (bytes(100), "nothing but zeros"),
@@ -142,11 +144,14 @@ def test_compiled_keras_files_and_odd_group_names(model, tmp_path, change):
 def test_weights_with_their_architecture_beside_them(model, tmp_path):
     weights, network = tmp_path / "net.weights.h5", tmp_path / "net.json"
     model.save_weights(weights)
-    with pytest.raises(UserError, match="only weights.*--architecture"):
+    (tmp_path / "history.json").write_text(json.dumps({"loss": [1]}))
+    with pytest.raises(UserError, match="only weights.*history.json beside it is not.*--architecture"):
         check_same(weights, model)
     network.write_text(model.to_json())
-    (tmp_path / "history.json").write_text(json.dumps({"loss": [1]}))
     check_same(weights, model)
+    for text in (json.dumps(model.to_json()), "\ufeff" + model.to_json()):  # a text in a text; a byte order mark
+        network.write_text(text, encoding="utf-8")
+        check_same(weights, model)
     check_same(weights, model, architecture=network)
     network.rename(tmp_path / "one.json")
     check_same(weights, model)  # the only network in the folder
@@ -198,6 +203,22 @@ def test_what_builds_and_cannot_run_and_sizes_that_lie(tmp_path, size, activatio
     with pytest.raises(UserError, match=words) as raised:
         load(path)
     assert "\n" not in str(raised.value) and "\x1b" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"class_name": "Mine", "registered_name": "mine>Mine"}, "a class of its author's, 'Mine'"),
+        ({"class_name": "LayerScale"}, "keras.applications"),
+        ({"class_name": "QuantizeWrapperV2", "registered_name": "Custom>QuantizeWrapperV2"}, "Model Optimization"),
+        ({"config": {"name": "x", "rule": {"class_name": "Rule", "config": {}}}}, "Dense is given an object .*'Rule'"),
+    ],
+)
+def test_what_is_not_keras_s_is_named(change, words):
+    layer = {"class_name": "Dense", "config": {"name": "x"}} | change
+    model = {"class_name": "Sequential", "config": {"layers": [layer]}}
+    with pytest.raises(UserError, match=words):
+        configs.parse(json.dumps(layer if "Mine" in words else model))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])

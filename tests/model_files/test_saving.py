@@ -142,7 +142,7 @@ def test_what_is_no_model_is_refused_in_a_sentence(model, tmp_path):
         load(path)
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps({"class_name": "NoSuchModel", "config": {}})
-    with pytest.raises(UserError, match="not that of a Sequential or Functional model"):
+    with pytest.raises(UserError, match="its author's, 'NoSuchModel'"):
         load(path)
     saving.save(model, path, RECORD)
     path.write_bytes(path.read_bytes()[:100_000])
