@@ -61,7 +61,8 @@ def tries(place):
     mount("--bind", disk / "mounted.h5", model)
     both = "--data-dir", data, "--any-data", "--images", disk / "images"
     train = "fashion_mnist.py", *both, "--epochs", 2, "--batch-size", 64
-    yield attempt("a model that is a mount, in a folder of root's", forbidden, *train, "--model", model)
+    title, words = "a model that is a mount, in a folder of root's", "it cannot be resumed"
+    yield attempt(title, forbidden, *train, "--model", model, words=words)
     assert model.samefile(disk / "mounted.h5")
     yield attempt(
         "evaluate it", forbidden, "fashion_mnist_loaded.py", *both, "--model", model, "--json", disk / "r.json"

@@ -36,8 +36,8 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 def test_a_name_that_is_as_long_as_can_be(tmp_path):
     path = tmp_path / ("n" * 251 + ".txt")
     files.check_target(path)
-    files.write_text(path, "text")
-    assert path.read_text() == "text"
+    files.write_text(path, "鳥")
+    assert path.read_bytes() == "鳥".encode()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions")

@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         """Parse a list of strings; then check that outputs are no inputs, and that the libraries are there."""
         args = super().parse_args([str(argument) for argument in arguments])
         given = vars(args)
-        inputs = [given.get("model"), given.get("class_names"), *(given.get("image") or ())]
+        inputs = [given.get(name) for name in ("model", "architecture", "class_names")] + (given.get("image") or [])
         for name in ("json", "csv", "images"):
             if any(_is_same(given.get(name), path) for path in inputs):
                 self.error(f"argument --{name}: {given[name]} is also what is read; choose another")

@@ -18,7 +18,7 @@ from pyimagesearch.training.processes import several_processes
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the default first
 OLDEST_KERAS = (3, 12)  # as in requirements.txt
 ADDRESS_SPACE = 5e9  # bytes; with less, TensorFlow and JAX end in an error of their own
-THREADS = 32  # that they start, at least
+THREADS = 16 + 4 * (os.cpu_count() or 1)  # that they start, at least
 # TensorFlow's and JAX's errors have the type of any failed operation; that a GPU failed is only in their words.
 GPU_FAILURES = r"DNN library is not found|CUDNN_STATUS_\w+|CUDA_ERROR_\w+|CUBLAS_STATUS_\w+|OOM when allocating"
 

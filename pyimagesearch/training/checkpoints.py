@@ -148,7 +148,7 @@ class Checkpoints:
 
         If the disk is full, older checkpoints make room. If it cannot be stored, a warning says so, once.
         """
-        if not first_process():
+        if not first_process() or not self.folder.is_dir():  # locked() has said that it cannot be used
             return
         epochs = len(history["loss"])
         header = json.dumps({"settings": self.settings, "history": history})

@@ -10,7 +10,7 @@ import pytest
 
 import fashion_mnist_loaded
 from conftest import ROOT
-from pyimagesearch.cli.arguments import Parser, as_path, command
+from pyimagesearch.cli.arguments import Parser, as_path, command, number
 from pyimagesearch.errors import UserError
 
 
@@ -62,11 +62,12 @@ def test_a_current_folder_that_is_gone_is_told_only_where_it_is_needed(monkeypat
 )
 def test_what_is_read_is_not_written_over(monkeypatch, tmp_path, capsys, flag):
     monkeypatch.chdir(tmp_path)
-    for name in ("model.h5", "names.txt", "photo.png"):
+    for name in ("model.h5", "net.json", "names.txt", "photo.png"):
         (tmp_path / name).write_text("precious")
     os.link(tmp_path / "model.h5", tmp_path / "link")
     images = "." if flag.startswith("--images") else "photo.png"
-    given = ["--model", "model.h5", "--class-names", "names.txt", "--image", images, *flag.split()]
+    given = ["--model", "model.h5", "--architecture", "net.json", "--class-names", "names.txt", "--image", images]
+    given += flag.split()
     with pytest.raises(SystemExit) as end:
         fashion_mnist_loaded.parse(given)
     assert end.value.code == 2
@@ -80,3 +81,11 @@ def test_a_folder_of_photos_is_no_place_for_figures(tmp_path):
     (tmp_path / "Boots.JPG").touch()
     with pytest.raises(UserError, match="Boots.JPG"):
         fashion_mnist_loaded.parse(["--images", str(tmp_path)])
+
+
+def test_a_number_has_bounds():
+    whole, rate = number(int, 1, 10), number(float, 0, 2, above_low=True)
+    assert (whole("1"), whole("10"), rate("0.1"), rate("2")) == (1, 10, 0.1, 2.0)
+    for parse, wrong in ((whole, "0"), (whole, "11"), (whole, "1.5"), (rate, "0"), (rate, "2.1"), (rate, "nan")):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"'{wrong}' is not a"):
+            parse(wrong)

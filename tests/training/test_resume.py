@@ -1,7 +1,6 @@
 """A training that is stopped, killed or starved goes on as if nothing had happened, and nothing of the user's is lost.
 
-The trainings are real ones on small data. Most run in children of one process that has imported Keras already: what is
-killed is a process in the middle of its work, without the seconds that the import takes.
+The trainings are real ones on small data, in children of a process that has loaded the libraries (see warm.py).
 """
 
 import contextlib
@@ -12,16 +11,15 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 
 import h5py
 import numpy as np
 import pytest
+import warm
 
-from conftest import QUIET_END, ROOT, write_data
+from conftest import ROOT, write_data
 from pyimagesearch.data import loading, preparation
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES
@@ -29,34 +27,9 @@ from pyimagesearch.training import checkpoints
 from pyimagesearch.training.network import build
 from pyimagesearch.training.train import compiled, train
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills, forks and limits of processes")
+pytestmark = pytest.mark.skipif(not warm.POSSIBLE, reason="kills, forks and limits of processes")
 
 EPOCHS = 8
-PARENT = f"""
-import os, sys
-sys.path.insert(0, {str(ROOT)!r})
-from pathlib import Path
-from pyimagesearch.cli import libraries
-from pyimagesearch.cli.run import run
-with libraries.quiet():
-    import h5py, matplotlib.figure, keras, scipy.stats, sklearn.model_selection
-    from pyimagesearch.training import train
-import fashion_mnist
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        sys.argv = ["fashion_mnist.py", *line.split()]
-        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        try:
-            run(fashion_mnist.main)
-        except SystemExit as end:
-            os._exit(end.code or 0)
-        os._exit(0)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
 
 
 def unfinished(folder):
@@ -67,23 +40,22 @@ def unfinished(folder):
 class Trainer:
     """Runs fashion_mnist.py in a folder, again and again."""
 
-    def __init__(self, folder):
-        self.folder, self.training = folder, folder / ".fashion_model.h5.training"
+    def __init__(self, folder, server):
+        self.folder, self.training, self.server = folder, folder / ".fashion_model.h5.training", server
         write_data(folder / "data", train=240, test=10)
-        command, pipe, environment = [sys.executable, "-c", PARENT], subprocess.PIPE, os.environ | QUIET_END
-        self.parent = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True, env=environment)
 
-    def start(self, *flags, epochs=EPOCHS):
-        """Start a training and return its process number."""
-        resume = ["--resume"] if unfinished(self.training) else []
-        command = ["--data-dir", "data", "--any-data", "--epochs", str(epochs), "--batch-size", "32", *resume, *flags]
-        self.parent.stdin.write(" ".join(command) + "\n")
-        self.parent.stdin.flush()
-        return int(self.parent.stdout.readline())
+    def start(self, *flags, epochs=EPOCHS, resume=None):
+        """Start a training, which resumes one that is unfinished, and return its process number."""
+        flags = ["--data-dir", "data", "--any-data", "--epochs", epochs, "--batch-size", 32, *flags]
+        flags += ["--resume"] if (unfinished(self.training) if resume is None else resume) else []
+        environment = {name: os.environ[name] for name in ("PATH", "KERAS_BACKEND")} | {"HOME": str(self.folder)}
+        with (self.folder / "log").open("a") as log:
+            self.child = self.server.start([ROOT / "fashion_mnist.py", *flags], self.folder, environment, log, log)
+        return self.child.pid
 
     def end(self):
         """Wait for the end of the training and return its status, negative for a signal."""
-        return int(self.parent.stdout.readline())
+        return self.child.wait()
 
     def log(self):
         return (self.folder / "log").read_text()
@@ -105,11 +77,8 @@ class Trainer:
 
 
 @pytest.fixture
-def trainer(tmp_path):
-    trainer = Trainer(tmp_path)
-    yield trainer
-    trainer.parent.stdin.close()
-    trainer.parent.wait(timeout=60)
+def trainer(tmp_path, server):
+    return Trainer(tmp_path, server(os.environ["KERAS_BACKEND"]))
 
 
 def kill_and_resume(trainer, rng, seed, kills):
@@ -198,15 +167,11 @@ def test_starting_anew_says_so_and_other_flags_are_refused_by_name(trainer):
     trainer.start("--seed", "1")
     assert trainer.end() == 1
     assert "the unfinished training has other training data;" in trainer.log().splitlines()[-1]
-    command = ["--data-dir", "data", "--any-data", "--epochs", "1", "--batch-size", "32"]
-    trainer.parent.stdin.write(" ".join(command) + "\n")
-    trainer.parent.stdin.flush()
-    trainer.parent.stdout.readline()
+    trainer.start(epochs=1, resume=False)
     assert trainer.end() == 0
-    assert (
-        "an unfinished training with other training data and epochs 8, not 1 and seed 1, not 42, stopped after"
-        in trainer.log()
-    )
+    (line,) = [line for line in trainer.log().splitlines() if line.startswith("an unfinished training with")]
+    for difference in ("other training data", "epochs 8, not 1", "seed 1, not 42"):
+        assert difference in line
     assert not trainer.training.exists()
 
 
@@ -253,7 +218,7 @@ def test_a_model_that_cannot_be_written_can_be_resumed_to(trainer):
     assert "Traceback" not in trainer.log()
     assert "will be replaced" in trainer.log()
     weights, log = (trainer.folder / "fashion_model.h5").read_bytes(), len(trainer.log())
-    trainer.start("--seed", "1", "--resume", epochs=2)  # a job that is started again
+    trainer.start("--seed", "1", epochs=2, resume=True)  # a job that is started again
     assert trainer.end() == 0
     assert "has ended" in trainer.log()[log:]
     assert (trainer.folder / "fashion_model.h5").read_bytes() == weights
