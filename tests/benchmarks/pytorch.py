@@ -10,7 +10,7 @@ from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training import devices
 from pyimagesearch.training.network import build
-from pyimagesearch.training.train import compiled
+from pyimagesearch.training.train import compiled, learning_rates
 
 
 class Training:
@@ -30,7 +30,7 @@ class Training:
         self.recipe = dataclasses.replace(recipe, batch_size=batch_size, bfloat16=precision)
         self.images, self.labels, self.steps, self.seed, self.done = images, labels, steps, seed, 0
         network = compiled(self.recipe, build(self.recipe, 10, seed), images, seed, steps)
-        self.rates = network.optimizer._learning_rate  # the Keras schedule: step -> rate
+        self.rates = learning_rates(self.recipe, steps)  # the Keras schedule: step -> rate
 
         layers = []
         for before, filters in ((1, 32), (32, 32), (32, 64), (64, 64)):
