@@ -21,8 +21,6 @@ import pytest
 import warm
 
 ROOT = Path(__file__).resolve().parent.parent
-# For a parent of forked children: they end without the cleaning up that Python 3.14's resource tracker asks for.
-QUIET_END = {"PYTHONWARNINGS": "ignore:resource_tracker"}
 # Variables that warm.py's children cannot be given.
 READ_AT_IMPORT = ("CUDA", "JAX", "KERAS_HOME", "LANG", "LC_", "MPL", "OMP", "PYTHONIO", "TF_", "TMPDIR", "XLA")
 SKIPS_FAIL = "SKIPS_FAIL" in os.environ  # as in .ci/run

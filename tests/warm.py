@@ -9,6 +9,7 @@ are imported anew, so that a `keras.py` there takes the place of Keras. It share
 imported: settings in the home, and variables such as TF_CPP_MIN_LOG_LEVEL. Tests of those need a cold start.
 """
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -133,7 +134,7 @@ def _become(command, cwd, environment, streams):
 
 
 def _run(script):
-    """Run a script and end this process as Python would, at once: to clear up the libraries takes a second."""
+    """Run a script and end this process as Python would, but without taking down the libraries: that takes a second."""
     status = 0
     try:
         runpy.run_path(script, run_name="__main__")
@@ -144,6 +145,7 @@ def _run(script):
     except BaseException:
         traceback.print_exc()
         status = 1
+    atexit._run_exitfuncs()  # noqa: SLF001
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
