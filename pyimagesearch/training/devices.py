@@ -16,8 +16,8 @@ from pyimagesearch.training.processes import OTHERS_ENDED, several_processes
 
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow"}
 OUT_OF_MEMORY = (
-    "not enough memory: a training needs about 1 GB, most of it for one batch; close other programs, or try a smaller "
-    "--batch-size"
+    "not enough memory: a training needs about 1 GB, of the GPU where it uses one; close other programs, or try a "
+    "smaller --batch-size"
 )
 
 

@@ -54,10 +54,15 @@ def published():
 
 
 def changes(name, values):
-    """Return how the settings of a training differ from those of the published recipe `name`: "epochs 3, no flips"."""
+    """Return how the settings of a training differ from those of the published recipe `name`: "epochs 3, no flips".
+
+    Of a recipe that was not published: "".
+    """
+    if name not in published():
+        return ""
     theirs, ours = _flat(published()[name]), _flat(values)
-    changed = [name for name in ours if name not in ENVIRONMENT and ours[name] != theirs.get(name, ours[name])]
-    return ", ".join(_words(name, ours[name]) for name in changed)
+    differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
+    return ", ".join(_words(key, ours[key]) for key in differ)
 
 
 def describe(values):

@@ -35,7 +35,10 @@ def test_published_recipes_are_those_of_recipes_py():
     ],
 )
 def test_what_differs_from_the_published_recipe_is_named(edit, words):
-    assert changes("fast", settings(dataclasses.replace(RECIPES["fast"], **edit))) == words
+    values = settings(dataclasses.replace(RECIPES["fast"], **edit))
+    assert changes("fast", values) == words
+    assert "rotate 5" in changes("fast", values | {"rotate": 5})  # an option of one's own
+    assert changes("mine", values) == ""
 
 
 def test_an_edit_of_minivggnet_is_named(monkeypatch):

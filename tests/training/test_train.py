@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import data
+from pyimagesearch.data import preparation, randomness
 from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import train as training
@@ -47,6 +48,8 @@ def test_the_loss_is_smoothed_and_the_cross_entropy_is_not():
     images, labels = data(50)
     recipe = dataclasses.replace(RECIPES["fast"], whitening=False)
     model = compiled(recipe, build(recipe, 10, 0), images, seed=0, steps=10)
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([100 * kernel, bias])  # probabilities that differ
     probabilities = np.asarray(model(scale(images), training=False), np.float64)
     targets = np.eye(10)[labels]
     smoothed = 0.9 * targets + 0.1 / 10
@@ -175,6 +178,15 @@ def test_history_has_a_value_an_epoch_and_its_last_are_those_of_the_returned_net
     assert history["val_accuracy"][-1] > 0.9
     probabilities = np.asarray(model(scale(images), training=False))[np.arange(50), labels]
     assert -np.log(probabilities).mean() == pytest.approx(history["val_cross_entropy"][-1], rel=1e-3)
+
+
+def test_each_random_choice_has_numbers_of_its_own(monkeypatch):
+    drawn, sequence = [], randomness.sequence
+    monkeypatch.setattr(randomness, "sequence", lambda *where: drawn.append(where[1]) or sequence(*where))
+    preparation.split(*data(240), seed=0)
+    train(small("fast", epochs=1, batch_size=32, bfloat16=False), data(64), data(20, 1), 10, seed=0)
+    assert set(drawn) == set(randomness.USES)
+    assert [drawn.count(use) for use in ("split", "weights", "whitening")] == [1, 1, 1]
 
 
 def test_the_validation_images_are_not_augmented_and_stay_out_of_the_training(monkeypatch):
