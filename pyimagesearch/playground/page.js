@@ -392,10 +392,10 @@ function showPrediction() {
     value.textContent = percent(values[k]);
     row.className = k === winner ? "best" : "";
   });
-  const verdict = image.label === null ? "" : `, ${winner === image.label ? "which is right" : "which is wrong"}`;
+  const verdict = image.label === null ? "" : winner === image.label ? ", right" : ", wrong";
   byId("prediction").replaceChildren(make("strong", {}, classNames[winner]), ` ${percent(values[winner])}${verdict}`);
   const past = `${classNames[best(old)]} ${percent(old[best(old)])}`;
-  byId("before").textContent = same ? "" : `Before the change (black lines): ${past}`;
+  byId("before").textContent = same ? "" : `Before the change (thin lines): ${past}`;
 }
 byId("scaled").addEventListener("change", showPrediction);
 byId("scaling").hidden = data.temperature === 1;
@@ -630,8 +630,8 @@ function explainStep({ name, scale, shift, slope, threshold, largest }, number, 
 
 function explainPooling({ layer, ends }, map, row, column) {
   const { numbers, inside } = windowOf(layer, row, column, map), source = stageOf(layer.inputs[0]);
-  const largest = Math.max(...numbers.filter((_, i) => inside[i])), maximum = layer.name === "maximum";
-  const mark = (i) => (!inside[i] ? "outside" : maximum && numbers[i] === largest ? "kept" : "");
+  const within = numbers.map((number, i) => (inside[i] ? number : -Infinity)), maximum = layer.name === "maximum";
+  const mark = (i) => (!inside[i] ? "outside" : maximum && i === best(within) ? "kept" : "");
   const block = `${layer.size.join("x")} numbers of map ${map + 1}${source ? ` of ${source.name}` : ""}`;
   return [`Pooling takes these ${block}, and keeps ${maximum ? "the largest" : "their mean"}.`,
     table(numbers, layer.size[1], "viridis", ends, mark)];
