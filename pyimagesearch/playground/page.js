@@ -373,6 +373,7 @@ function scaled(values) { // temperature scaling: the logits are divided by the 
 
 const bars = classNames.slice(0, 10).map(() => {
   const [name, bar, tick, value] = ["name", "bar", "tick", "value"].map((className) => make("span", { className }));
+  tick.hidden = true;
   const row = make("li", {}, name, make("span", { className: "track" }, bar, tick), value);
   byId("bars").append(row);
   return { row, name, bar, tick, value };
@@ -453,13 +454,17 @@ async function fixScales() {
     const bar = draw(make("canvas"), 256, 1, range(256), "viridis", [0, 255]);
     stage.scale.replaceChildren(write(low, 1), bar, `${write(high, 1)} or more`);
   }
-  const [stage] = stages, numbers = current.outputs[stage.last], most = numbers.indexOf(endsOf(numbers)[1]);
-  const place = Math.floor(most / stage.maps);
-  selected = { stage, map: most % stage.maps, row: Math.floor(place / stage.width), column: place % stage.width };
+  selected = brightest(stages[0]);
   byId("inside").hidden = false;
   byId("filters").hidden = !first;
   placeExplanation();
   showLayers();
+}
+
+function brightest(stage) { // the largest number of a stage
+  const numbers = current.outputs[stage.last], most = numbers.indexOf(endsOf(numbers)[1]);
+  const place = Math.floor(most / stage.maps);
+  return { stage, map: most % stage.maps, row: Math.floor(place / stage.width), column: place % stage.width };
 }
 
 function showLayers() {

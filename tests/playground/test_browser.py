@@ -263,6 +263,20 @@ def test_every_change_of_the_image_changes_the_prediction(opened, model):
     np.testing.assert_array_equal(pixels(opened), start)
 
 
+def test_the_newest_image_comes_first(opened):
+    order = opened.execute_async_script(
+        """const order = [], note = (what) => order.push(what);
+        for (let k = 0; k < 5; k++) compute(image.pixels).then(() => note("of the gallery"));
+        for (let k = 0; k < 3; k++) {
+          changed();
+          jobs.newest.done = () => note(`newest ${k}`);
+        }
+        const wait = () => (order.length < 6 ? setTimeout(wait, 10) : setTimeout(() => arguments[0](order), 50));
+        wait();"""
+    )
+    assert order == ["of the gallery", "newest 2", *["of the gallery"] * 4]
+
+
 def test_temperature(opened, model):
     expected = apply_temperature(assert_prediction(opened, model), 0.5)
     find(opened, "#scaled").click()
