@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from conftest import pictures
+import fashion_mnist
+from conftest import idx, pictures
 from pyimagesearch.data import preparation
 from pyimagesearch.data.batches import scale
+from pyimagesearch.data.idx import FILES
 from pyimagesearch.errors import UserError
 
 
@@ -67,3 +69,26 @@ def test_split_takes_any_classes_with_enough_images(labels, fits):
     else:
         with pytest.raises(UserError, match=f"too few images .*: {len(labels):,} of {len(set(labels))} classes; use"):
             preparation.split(labels, labels, seed=0)
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_limit_takes_the_first_images_or_a_sample_of_all_classes(tmp_path, monkeypatch, sort):
+    class Reached(Exception):
+        pass
+
+    def split(images, labels, seed):
+        raise Reached(images[..., 0], labels)
+
+    images, labels = pictures(600)
+    order = np.argsort(labels, kind="stable") if sort else np.arange(600)
+    for name, array in zip(FILES["train"], (images[order], labels[order]), strict=True):
+        (tmp_path / name).write_bytes(idx(array))
+    monkeypatch.setattr(preparation, "split", split)
+    flags = ["--limit", 240, "--data-dir", tmp_path, "--any-data", "--images", tmp_path, "--model", tmp_path / "m.h5"]
+    with pytest.raises(Reached) as caught:
+        fashion_mnist.main(flags)
+    chosen, theirs = caught.value.args
+    assert chosen.shape == (240, 28, 28) and np.bincount(theirs).min() > 5
+    assert np.array_equal(chosen, images[:240]) == (not sort)
+    for image, label in zip(chosen, theirs, strict=True):
+        assert image[2 * label + 4 : 2 * label + 6, 4:24].min() == 220  # the bar of its class
