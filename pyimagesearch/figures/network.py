@@ -90,22 +90,23 @@ def filters(stages, shown=8):
     """Draw filters of a first convolution with their weights, a row for each stage of the training.
 
     stages: {"before training": float (rows, columns, channels, filters), ...}. The `shown` filters are drawn that
-    changed most from the first stage to the last; of several channels, the first. Each filter has one scale of colors
-    for all stages. Weights are written into the cells of filters of up to 3x3.
+    changed most from the first stage to the last; of several channels, the first. Each has its own scale of colors: how
+    large its weights are matters little before a batch normalization. Weights are written into the cells of filters of
+    up to 3x3.
     """
     first, *_, last = [*stages.values()] * 2
     height, width, channels, count = last.shape
     flat = [kernel[:, :, 0].reshape(-1, count) for kernel in (first, last)]
-    before, after = (one / np.maximum(np.linalg.norm(one, axis=0), 1e-12) for one in flat)  # the scale matters little
+    before, after = (one / np.maximum(np.linalg.norm(one, axis=0), 1e-12) for one in flat)
     chosen = np.argsort(-np.linalg.norm(after - before, axis=0), kind="stable")[:shown]
     figure, grid = panels(len(stages), max(len(chosen), 4), 0.9 + 1.15 * len(stages))
     for axes in grid[:, len(chosen) :].flat:
         axes.set_axis_off()
-    scales = np.maximum(np.max([np.abs(kernel[:, :, 0]).max(axis=(0, 1)) for kernel in stages.values()], axis=0), 1e-12)
     for row, (stage, kernels) in enumerate(stages.items()):
         grid[row, 0].set_ylabel(stage.replace(" ", "\n", 1), fontsize=11)
         for axes, number in zip(grid[row], chosen, strict=False):
-            kernel, scale = kernels[:, :, 0, number], scales[number]
+            kernel = kernels[:, :, 0, number]
+            scale = np.abs(kernel).max() or 1.0
             axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
             axes.set_title("" if row else f"filter {number + 1}", fontsize=10, pad=3)
             for (i, j), weight in np.ndenumerate(kernel if max(height, width) <= 3 else np.empty((0, 0))):
@@ -114,7 +115,7 @@ def filters(stages, shown=8):
     size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
     what = "the ones that changed most" if len(stages) > 1 else "as they are"
     figure.suptitle(
-        f"{len(chosen)} of {count} filters of the first convolution ({size}), {what}.\n"
+        f"{len(chosen)} of {count} filters of the first convolution ({size}), {what}, each in its own colors.\n"
         "Orange adds a pixel, purple subtracts it: opposite colors side by side respond to an edge between them",
         fontsize=12,
     )

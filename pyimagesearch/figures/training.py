@@ -55,7 +55,7 @@ def curves(history, recipe, classes=10):
     axes.plot(np.linspace(0, last, len(rates)), rates, color=GREEN)
     axes.set(xlabel="epoch", ylabel="learning rate", xlim=(0, 1.16 * last), ylim=(0, 1.1 * max(rates) or 1))
     axes.set_title(SCHEDULES.get(recipe.schedule, recipe.schedule), loc="right", fontsize=10)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xticks([0, *[tick for tick in ticks if 1 <= tick <= last]])
     open_frame(axes)
     return figure
 
