@@ -1,11 +1,15 @@
-"""Train a small convolutional network on Fashion-MNIST, plot how it learned, and save it as fashion_model.h5.
+"""Train a small convolutional network on Fashion-MNIST, plot how it learned,
+and save it as fashion_model.h5.
 
-    python fashion_mnist.py                     the default recipe, a few minutes on two cores
-    python fashion_mnist.py --recipe classic    what the well-known tutorials train; or best, the most accurate
-    python fashion_mnist.py --resume            go on with a training that was stopped
-    python fashion_mnist.py --limit 2000 --model trial.h5 --images trial    a quick trial that replaces nothing
+python fashion_mnist.py                    the default recipe, a few minutes
+python fashion_mnist.py --recipe best      the most accurate recipe, an hour
+python fashion_mnist.py --resume           continue a run that was stopped
 
-The test images are not read here: they only measure, in fashion_mnist_loaded.py, and no choice is made on them.
+A quick trial that replaces nothing:
+python fashion_mnist.py --limit 2000 --model trial.h5 --images trial
+
+The test images are not read here. They only measure, in
+fashion_mnist_loaded.py, and no choice is made on them.
 """
 
 import dataclasses
@@ -22,10 +26,12 @@ from pyimagesearch.training.processes import first_process, several_processes
 def parse(arguments):
     parser = Parser(__doc__)
     parser.add_argument("--recipe", choices=RECIPES, default="fast", help="how to train (default: fast)")
-    parser.add_argument("--epochs", type=number(int, 1, 10_000), metavar="N", help="instead of the recipe's")
-    parser.add_argument("--batch-size", type=number(int, 1, 60_000), metavar="N", help="instead of the recipe's")
+    parser.add_argument(
+        "--epochs", type=number(int, 1, 10_000), metavar="N", help="override the recipe's number of epochs"
+    )
+    parser.add_argument("--batch-size", type=number(int, 1, 60_000), metavar="N", help="override the recipe's")
     rate = number(float, 0, 1e6, above_low=True)
-    parser.add_argument("--learning-rate", type=rate, metavar="RATE", help="instead of the recipe's")
+    parser.add_argument("--learning-rate", type=rate, metavar="RATE", help="override the recipe's")
     parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all randomness (default: 42)")
     parser.add_argument(
         "--limit",

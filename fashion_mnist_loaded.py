@@ -1,11 +1,12 @@
-"""Reload a trained network and evaluate it on the 10,000 test images, which it has never seen, or on your own photos.
+"""Reload a trained network and evaluate it on the 10,000 test images, which it
+has never seen, or predict the class of your own photos.
 
-python fashion_mnist_loaded.py                        fashion_model.h5, made by fashion_mnist.py
-python fashion_mnist_loaded.py --json result.json     also write all metrics to a file
-python fashion_mnist_loaded.py --model other.h5       a network that somebody else trained with Keras
-python fashion_mnist_loaded.py --image shirt.jpg      predict the class of a photo (or more files, or folders)
-python fashion_mnist_loaded.py --explain 12 845       draw which places of test images 12 and 845 decide
-python fashion_mnist_loaded.py --explain              the same for the ten most confident mistakes (or with --image)
+python fashion_mnist_loaded.py                     fashion_model.h5
+python fashion_mnist_loaded.py --json result.json  also write all metrics
+python fashion_mnist_loaded.py --model other.h5    somebody else's network
+python fashion_mnist_loaded.py --image shirt.jpg   photos, or folders of them
+python fashion_mnist_loaded.py --explain 12 845    what decides test images
+python fashion_mnist_loaded.py --explain           what decides its mistakes
 """
 
 import functools
@@ -33,7 +34,9 @@ def parse(arguments):
         metavar="N",
         help="draw which places of an image decide: numbers of test images (default: the most confident mistakes)",
     )
-    parser.add_argument("--input-range", choices=RANGES, help="pixel range of the network (default: found out)")
+    parser.add_argument(
+        "--input-range", choices=RANGES, metavar="RANGE", help="of the network's pixels, as 0..255 (default: found out)"
+    )
     parser.add_argument("--tta", action="store_true", help="also evaluate with test-time augmentation (flips)")
     parser.add_argument("--json", type=as_path, metavar="FILE", help="also write the metrics to FILE")
     parser.add_images_flag()

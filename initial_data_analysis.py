@@ -1,8 +1,10 @@
-"""Look at the data before any network does: what is in it, and what that means for training.
+"""Look at the data before any network does: what is in it, and what that means
+for training.
 
-python initial_data_analysis.py                           less than a minute on two cores
-python initial_data_analysis.py --csv suspects.csv        also list the 100 + 100 labels that look most wrong
-python initial_data_analysis.py --model fashion_model.h5  judge the labels by the features of a trained network
+python initial_data_analysis.py                     about a minute
+python initial_data_analysis.py --csv suspects.csv  also list doubtful labels
+python initial_data_analysis.py --model fashion_model.h5
+                          judge the labels by the features of a trained network
 """
 
 from pyimagesearch import files
