@@ -1,7 +1,7 @@
-"""The tables of the READMEs, from the stored measurements results.jsonl and speed.jsonl.
+"""The tables of README.md, from the stored measurements results.jsonl and speed.jsonl.
 
 python tests/benchmarks/tables.py            prints them
-python tests/benchmarks/tables.py --write    puts them into README.md and tests/benchmarks/README.md
+python tests/benchmarks/tables.py --write    puts them into README.md beside this file
 
 A table stands between the lines "<!-- table: NAME -->" and "<!-- end of table -->". Nothing is measured here.
 """
@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(HERE)]
 
 from pyimagesearch.recipes import RECIPES
 
-READMES = (ROOT / "README.md", HERE / "README.md")
+README = HERE / "README.md"
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 PLAIN = "plain Keras, classic"  # the implementation to compare with
@@ -419,8 +419,8 @@ def main():
     if not args.write:
         for name, table in TABLES.items():
             print(f"{name}\n\n{table(results, speeds)}")
-    for path in READMES if args.write else ():
-        path.write_text(written(path.read_text(), results, speeds))
+    if args.write:
+        README.write_text(written(README.read_text(), results, speeds))
 
 
 if __name__ == "__main__":
