@@ -33,12 +33,7 @@ def parse(arguments):
     rate = number(float, 0, 1e6, above_low=True)
     parser.add_argument("--learning-rate", type=rate, metavar="RATE", help="override the recipe's")
     parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all randomness (default: 42)")
-    parser.add_argument(
-        "--limit",
-        type=number(int, 240, 60_000),
-        metavar="N",
-        help="use only N images: the first, or a sample if they are sorted by class",
-    )
+    parser.add_argument("--limit", type=number(int, 240, 60_000), metavar="N", help="use N images, of all classes")
     parser.add_argument("--model", type=as_path, default="fashion_model.h5", help="file to save the network in")
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training images (for digits, letters)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped, if any")
