@@ -82,8 +82,9 @@ def read(file, name):
 
 def digest(array):
     """Return the SHA-256 of an array as an IDX file."""
-    header = np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes()
-    return hashlib.sha256(header + array.tobytes()).hexdigest()
+    sha256 = hashlib.sha256(np.array([0x800 + array.ndim, *array.shape], ">u4"))  # the header
+    sha256.update(np.ascontiguousarray(array))
+    return sha256.hexdigest()
 
 
 def verify(array, name):
