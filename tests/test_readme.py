@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -25,22 +23,22 @@ def blocks(page, first_line):
     return first_line + program + "\n", output[1] if output else ""
 
 
-def execute(program, folder, **variables):
-    (folder / "program.py").write_text(program)
-    environment = {key: os.environ[key] for key in ("PATH", "KERAS_BACKEND") if key in os.environ}
-    environment |= {"HOME": str(folder), "PYTHONPATH": str(ROOT)} | variables
-    done = subprocess.run(
-        [sys.executable, "program.py"], capture_output=True, text=True, cwd=folder, env=environment, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def execute(run, tmp_path):
+    """Run the text of a program in tmp_path; return what it prints."""
+
+    def program(text, **variables):
+        (tmp_path / "program.py").write_text(text)
+        return run(tmp_path / "program.py", check=0, PYTHONPATH=str(ROOT), **variables).stdout
+
+    return program
 
 
 @pytest.mark.real_data
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="the program is written with TensorFlow")
-def test_one_step_prints_what_readme_says_and_draws_the_loss(genuine, tmp_path):
+def test_one_step_prints_what_readme_says_and_draws_the_loss(execute, genuine, tmp_path):
     program, output = blocks("README.md", "# one_step.py")
-    printed = execute(program, tmp_path, FASHION_MNIST_DIR=str(genuine))
+    printed = execute(program, FASHION_MNIST_DIR=str(genuine))
     promised, found = (re.findall(r"-?\d+\.\d+", text) for text in (output, printed))
     assert len(promised) == 3 * 3 + 2
     assert [float(number) for number in found] == pytest.approx(
@@ -49,13 +47,13 @@ def test_one_step_prints_what_readme_says_and_draws_the_loss(genuine, tmp_path):
     assert Image.open(tmp_path / "one_step.png").size == (640, 480)
 
 
-def test_classify_a_png(tmp_path):
+def test_classify_a_png(execute, tmp_path):
     model = network()
     record = {"class_names": [name.upper() for name in CLASS_NAMES], "temperature": 2.0}
     saving.save(model, tmp_path / "fashion_model.h5", record)
     image, program = pictures(10)[0][7], blocks("pyimagesearch/model_files/README.md", "# classify.py")[0]
     Image.fromarray(image).save(tmp_path / "boot.png")
-    lines = re.findall(r"^(.+) (\d+)%$", execute(program, tmp_path), re.M)
+    lines = re.findall(r"^(.+) (\d+)%$", execute(program), re.M)
     assert len(lines) == 3 and lines[0][0] == "SNEAKER"  # the names in the record, in its order
     calibrated = model.predict(image[None, ..., None] / 255, verbose=0)[0] ** (1 / 2)
     expected = np.sort(100 * calibrated / calibrated.sum())[:-4:-1]
