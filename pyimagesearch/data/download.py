@@ -38,9 +38,9 @@ def from_url(cache):
 
     Each file is verified in memory first: an interrupted download leaves nothing behind.
     """
-    arrays = {}
+    arrays, opener = {}, urllib.request.build_opener()  # urlopen would remember the proxies of its first call
     for name in idx.SHA256:
-        with urllib.request.urlopen(f"{URL}{name}.gz", timeout=30) as response:
+        with opener.open(f"{URL}{name}.gz", timeout=30) as response:
             size = int(response.headers.get("Content-Length", 0))
             progress.say(f"downloading {name}.gz ({size / 1e6:.1f} MB) from {URL}")
             parts = progress.track(iter(lambda: response.read(CHUNK), b""), f"{name}.gz", max(1, size // CHUNK))
