@@ -82,7 +82,8 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     assert np.sum(result["confusion_matrix"]) == 200
     assert f"fashion_mnist_loaded.py --model fashion_model.h5 {flags} --explain\n" in done.stdout
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
-    assert {"confusion_matrix", "predictions", "reliability"} <= drawn
+    assert {"confusion_matrix", "predictions", "playground", "reliability"} <= drawn
+    assert "interactive page: images/playground.html (" in done.stdout
     plain = result
     done = run("fashion_mnist_loaded.py", *data, "--tta", "--json", "result.json", check=0)
     result = json.loads((tmp_path / "result.json").read_text())
