@@ -8,7 +8,6 @@ import dataclasses
 import errno
 import json
 import os
-import resource
 import shutil
 import signal
 import time
@@ -204,6 +203,8 @@ def test_two_trainings_of_one_model(trainer):
 
 
 def test_a_model_that_cannot_be_written_can_be_resumed_to(trainer):
+    import resource  # not on Windows
+
     """The disk is full when all epochs are done: the older model and the checkpoints stay."""
     (trainer.folder / "fashion_model.h5").write_bytes(b"an older model")
     process = trainer.start("--seed", "1", epochs=2)
