@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"argument --{name}: {given[name]} is also what is read; choose another")
         libraries.check()
         files.check_folder(args.images)
-        if photo := next((path for path in args.images.iterdir() if path.suffix.lower() in PHOTOS), None):
+        if photo := next((path for path in args.images.glob("*") if path.suffix.lower() in PHOTOS), None):
             raise UserError(
                 f"cannot draw figures in the folder {args.images}: it holds photos ({photo.name}); choose another with "
                 "--images (photos to look at are given with --image)"

@@ -154,21 +154,19 @@ class Checkpoints:
         header = json.dumps({"settings": self.settings, "history": history})
         arrays = {f"variable{number}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
         older = [path for epoch, path in stored(self.folder) if epoch != epochs]
-        try:
-            while True:
-                try:
-                    with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
-                        np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
-                    break
-                except UserError as error:
-                    if not older or getattr(error.__cause__, "errno", None) not in FULL:
-                        raise
-                    older.pop().unlink(missing_ok=True)
-        except UserError as error:
-            if not self.warned:
-                warn(f"{error}; the training goes on, but cannot be resumed after epoch {epochs}")
-            self.warned = True
-            return
+        for oldest in (*reversed(older), None):
+            try:
+                with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
+                    np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+                break
+            except UserError as error:
+                if oldest and error.__cause__.errno in FULL:
+                    oldest.unlink(missing_ok=True)
+                    continue
+                if not self.warned:
+                    warn(f"{error}; the training goes on, but cannot be resumed after epoch {epochs}")
+                self.warned = True
+                return
         # Only now may older ones go: all of this training but the one before, and all of another training.
         for epoch, path in stored(self.folder):
             if not 0 <= epochs - epoch < KEPT:

@@ -78,6 +78,30 @@ def test_a_record_with_the_older_keys_is_read(model, tmp_path):
     assert "on 3 images" in saving.describe(record | {"versions": {"keras": "3.15.1", "backend": "jax"}})
 
 
+@pytest.mark.parametrize(
+    "stored, used", [(0.5, 0.5), (10.0, 10.0), (0.01, 1.0), (100.0, 1.0), (2, 1.0), ("2", 1.0), (None, 1.0)]
+)
+def test_a_temperature_that_is_not_plausible_is_not_used(stored, used):
+    assert saving.temperature({"temperature": stored}) == used
+
+
+@pytest.mark.parametrize(
+    "stored, used",
+    [
+        (["shoe", "bag"], ("shoe", "bag")),
+        (["\x1b[31mshoe", "bag"], ("?[31mshoe", "bag")),
+        (["shoe"], ()),
+        (["shoe", "shoe"], ()),
+        (["shoe", ""], ()),
+        (["shoe", 3], ()),
+        (["shoe", "b" * 10_000], ()),
+        ("shoe bag", ()),
+    ],
+)
+def test_names_of_classes_keep_their_order_and_are_fit_to_print(stored, used):
+    assert saving.class_names({"class_names": stored}) == used
+
+
 def test_a_failed_save_keeps_the_old_file(model, tmp_path):
     saving.save(model, tmp_path / "m.h5", RECORD)
     before = (tmp_path / "m.h5").read_bytes()

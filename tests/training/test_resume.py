@@ -28,7 +28,7 @@ from pyimagesearch.training.train import compiled, train
 
 pytestmark = pytest.mark.skipif(not warm.POSSIBLE, reason="kills, forks and limits of processes")
 
-EPOCHS = 8
+EPOCHS = 5
 
 
 def unfinished(folder):
@@ -169,7 +169,7 @@ def test_starting_anew_says_so_and_other_flags_are_refused_by_name(trainer):
     trainer.start(epochs=1, resume=False)
     assert trainer.end() == 0
     (line,) = [line for line in trainer.log().splitlines() if line.startswith("an unfinished training with")]
-    for difference in ("other training data", "epochs 8, not 1", "seed 1, not 42"):
+    for difference in ("other training data", f"epochs {EPOCHS}, not 1", "seed 1, not 42"):
         assert difference in line
     assert not trainer.training.exists()
 
@@ -262,6 +262,14 @@ def test_a_checkpoint_that_cannot_be_written_is_told_once_and_costs_no_other(
     assert capsys.readouterr().err.count("cannot be resumed") == 1
 
 
+def test_a_fingerprint_is_of_all_that_the_data_is():
+    images, labels = np.zeros((4, 2), np.uint8), np.arange(4)
+    same = checkpoints.fingerprint(images.copy(), labels.copy())
+    assert checkpoints.fingerprint(images, labels) == same
+    others = (images, labels[::-1]), (images + 1, labels), (images.reshape(2, 4), labels), (images.astype(bool), labels)
+    assert same not in {checkpoints.fingerprint(*arrays) for arrays in others}
+
+
 def test_a_folder_that_cannot_be_made_does_not_stop_a_training(tmp_path, capsys):
     (tmp_path / ".m.h5.training").touch()  # in the way
     with checkpoints.locked(tmp_path / "m.h5"):
@@ -278,8 +286,18 @@ def test_the_name_of_a_model_may_be_as_long_as_can_be(tmp_path):
 
 def test_a_link_to_a_model_does_not_evade_its_lock(tmp_path):
     (tmp_path / "link.h5").symlink_to("m.h5")
-    with checkpoints.locked(tmp_path / "m.h5"), pytest.raises(UserError, match="another training"):
-        checkpoints.locked(tmp_path / "link.h5").__enter__()
+    for _ in range(2):  # the lock ends with its training
+        with checkpoints.locked(tmp_path / "m.h5") as folder, pytest.raises(UserError, match="another training"):
+            checkpoints.locked(tmp_path / "link.h5").__enter__()
+        assert not folder.exists()
+
+
+def test_a_lock_ends_with_its_training_whoever_keeps_the_error(tmp_path):
+    """As a notebook does, with all that the failed functions held."""
+    with pytest.raises(ValueError) as kept, checkpoints.locked(tmp_path / "m.h5"):
+        raise ValueError("a bug")
+    with checkpoints.locked(tmp_path / "m.h5") as folder:
+        assert kept and folder.exists()
 
 
 def test_on_windows_the_lock_is_found_whatever_its_holder_has_written(tmp_path, monkeypatch):
