@@ -147,7 +147,7 @@ def predict_photos(args, contents):
         probabilities = predict.predict(model, images, input_format)
         return calibration.apply_temperature(probabilities, temperature) if plain else probabilities
 
-    genuine, unlike = is_genuine(args, contents), None
+    genuine, unlike = is_genuine(args, contents) and len(class_names) > max(prediction.SHOES), None
     if genuine and input_format is predict.OURS:
         unlike = familiarity.comparison(model, args.data_dir, args.any_data)
     result, shown = [], []

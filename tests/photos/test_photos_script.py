@@ -45,10 +45,11 @@ def test_photos_are_predicted_and_bad_files_are_counted_at_the_end(images, tmp_p
     for number, image in enumerate(images):
         enlarged(image).save(tmp_path / f"wardrobe/{number}.png")
     (tmp_path / "wardrobe/a$x^$b.jpg").write_text("no photo")
-    with pytest.raises(UserError, match="1 of 11 files could not be used"):
+    Image.new("L", (50, 50), 130).save(tmp_path / "wardrobe/blank.png")
+    with pytest.raises(UserError, match="2 of 12 files could not be used"):
         predict("--image", "wardrobe")
     out, err = capsys.readouterr()
-    assert "a$x^$b.jpg is not a photo" in err
+    assert "a$x^$b.jpg is not a photo" in err and "blank.png shows nothing but background" in err
     assert "wardrobe/3.png: Dress " in out
     assert max(map(len, out.splitlines())) <= 80
     result = json.loads((tmp_path / "result.json").read_text())

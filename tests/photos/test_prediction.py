@@ -27,7 +27,7 @@ def predict(one, *probabilities, unlike=None):
 
 
 def test_the_view_that_speaks_most_for_the_predicted_class_is_named():
-    one = predict(photo(0, 1, 2), {"Dress": 0.5, "Coat": 0.4}, {"Dress": 0.7}, {"Bag": 0.8, "Dress": 0.4})
+    one = predict(photo(0, 1, 2), {"Dress": 0.5, "Coat": 0.4}, {"Dress": 0.7}, {"Bag": 5, "Dress": 0.4})
     assert (one.predicted, one.view) == (3, 1)
     first, *rest = one.lines("a.jpg", CLASS_NAMES)
     assert first.startswith("a.jpg: Dress ") and rest == []
