@@ -1,6 +1,5 @@
 """layers.py: the overview in pyimagesearch/README.md, and the layers and feature maps of any network."""
 
-import math
 import re
 
 import keras
@@ -15,25 +14,15 @@ from pyimagesearch.minivggnet import MiniVGGNet
 
 def test_the_overview_shows_the_network():
     """Its rows join a layer with those behind it that keep the shape and are neither convolutional nor dense."""
-    text = (ROOT / "pyimagesearch/README.md").read_text()
-    model, rows, field, step = MiniVGGNet.build(28, 28, 1, 10), [], 1, 1
-    for layer, (name, shape, parameters) in zip([None, *model.layers], layer_table(model), strict=True):
-        kernel = getattr(layer, "kernel", np.empty(0))
-        work = math.prod(kernel.shape) * math.prod(layer.output.shape[1:-1]) if layer else 0
-        if name.startswith(("Conv2D", "MaxPooling2D")):
-            field += (3 if "Conv" in name else 2) * step - step
-            step *= 1 if "Conv" in name else 2
-        if name.startswith(("BatchNormalization", "ReLU", "Dropout")):
-            before, same_shape, before_parameters, work, _ = rows.pop()
+    text, rows = (ROOT / "pyimagesearch/README.md").read_text(), []
+    for name, shape, parameters in layer_table(MiniVGGNet.build(28, 28, 1, 10)):
+        if name in ("BatchNormalization", "ReLU", "Dropout"):
+            before, same_shape, before_parameters = rows.pop()
             assert shape == same_shape
             name, parameters = f"{before}; {name}", before_parameters + parameters
-        rows.append((name, shape, parameters, work, 28 if "Flatten" in name or "Dense" in name else field))
-    row = r"^\| (.+?) +\| (.+?) +\| +([\d,]+|-) \| +([\d,]+|-) \| +(\d+) \|$"
-    shown = [
-        (*cells[:2], *(int(n.replace(",", "").replace("-", "0")) for n in cells[2:]))
-        for cells in re.findall(row, text, re.M)
-    ]
-    assert shown == rows
+        rows.append((name, shape, parameters))
+    shown = re.findall(r"^\| (.+?) +\| (.+?) +\| +([\d,]+|-) \|$", text, re.M)
+    assert [(name, shape, int(n.replace(",", "").replace("-", "0"))) for name, shape, n in shown] == rows
     assert f"{sum(row[2] for row in rows):,}" in text
 
 
