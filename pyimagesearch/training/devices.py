@@ -92,23 +92,22 @@ def stop_sharing():
 @contextlib.contextmanager
 def default_settings(policy="float32"):
     """Inside this block, Keras's settings are its defaults, with this dtype policy, whatever the caller has set."""
-    config = keras.config
-    settings = (
-        (config.floatx, config.set_floatx, "float32"),
-        (config.dtype_policy, config.set_dtype_policy, policy),
-        (config.epsilon, config.set_epsilon, 1e-7),
-        (config.image_data_format, config.set_image_data_format, "channels_last"),
-        (config.max_epochs, config.set_max_epochs, None),
-        (config.max_steps_per_epoch, config.set_max_steps_per_epoch, None),
-    )
-    before = [get() for get, _, _ in settings]
+    defaults = {
+        "floatx": "float32",
+        "dtype_policy": policy,
+        "epsilon": 1e-7,
+        "image_data_format": "channels_last",
+        "max_epochs": None,
+        "max_steps_per_epoch": None,
+    }
+    before = {name: getattr(keras.config, name)() for name in defaults}
     try:
-        for _, change, value in settings:
-            change(value)
+        for name, value in defaults.items():
+            getattr(keras.config, f"set_{name}")(value)
         yield
     finally:
-        for (_, change, _), value in zip(settings, before, strict=True):
-            change(value)
+        for name, value in before.items():
+            getattr(keras.config, f"set_{name}")(value)
 
 
 def fast_bfloat16():
