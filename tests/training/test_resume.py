@@ -249,6 +249,13 @@ def test_older_checkpoints_make_room_for_a_new_one(three_epochs, tmp_path, monke
     assert ("No space left" in capsys.readouterr().err) == (not expected)
 
 
+def test_the_checkpoints_of_another_training_go_when_this_one_has_its_own(three_epochs, tmp_path):
+    _, model, _ = three_epochs
+    (tmp_path / "epoch-00007.npz").touch()
+    checkpoints.Checkpoints(tmp_path, {"seed": 0}).save(model, {"loss": [1.0]})
+    assert [epoch for epoch, _ in checkpoints.stored(tmp_path)] == [1]
+
+
 def test_a_checkpoint_that_cannot_be_written_is_told_once_and_costs_no_other(
     three_epochs, tmp_path, monkeypatch, capsys
 ):
@@ -290,14 +297,6 @@ def test_a_link_to_a_model_does_not_evade_its_lock(tmp_path):
         with checkpoints.locked(tmp_path / "m.h5") as folder, pytest.raises(UserError, match="another training"):
             checkpoints.locked(tmp_path / "link.h5").__enter__()
         assert not folder.exists()
-
-
-def test_a_lock_ends_with_its_training_whoever_keeps_the_error(tmp_path):
-    """As a notebook does, with all that the failed functions held."""
-    with pytest.raises(ValueError) as kept, checkpoints.locked(tmp_path / "m.h5"):
-        raise ValueError("a bug")
-    with checkpoints.locked(tmp_path / "m.h5") as folder:
-        assert kept and folder.exists()
 
 
 def test_on_windows_the_lock_is_found_whatever_its_holder_has_written(tmp_path, monkeypatch):
