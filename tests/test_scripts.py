@@ -34,15 +34,16 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     test_files = {path: path.read_bytes() for path in small_data.glob("t10k*")}
     for path in test_files:  # training reads none of them
         path.unlink()
-    done = run("fashion_mnist.py", *data, "--epochs", 4, "--batch-size", 32, "--seed", 7, check=0)
+    flags = "--epochs", 4, "--batch-size", 32, "--seed", 7, "--images", "drawn"
+    done = run("fashion_mnist.py", *data, *flags, check=0)
     assert done.stderr == ""
     for path, content in test_files.items():
         path.write_bytes(content)
     for text in ("(600, 28, 28)", "(550, 28, 28, 1)", "(50, 28, 28, 1)", "float32", "epoch 4/4", "validation accuracy"):
         assert text in done.stdout
     flags = f"--data-dir {small_data} --any-data"  # a suggestion works as it stands
-    assert f"fashion_mnist_loaded.py --model fashion_model.h5 {flags}\n" in done.stdout
-    drawn = {path.stem for path in (tmp_path / "images").iterdir()}
+    assert f"fashion_mnist_loaded.py --model fashion_model.h5 {flags} --images drawn\n" in done.stdout
+    drawn = {path.stem for path in (tmp_path / "drawn").iterdir()}
     assert drawn == {"feature_maps", "filters", "minivggnet", "plot"}
     with h5py.File(tmp_path / "fashion_model.h5") as file:
         record = json.loads(file.attrs["fashion_mnist"])
