@@ -90,9 +90,13 @@ def quiet():
         folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     except FileNotFoundError as error:
         raise UserError("no folder for temporary files can be written to: set TMPDIR to one that can") from error
-    with folder, _held_back(Path(folder.name, "notices")):
-        _import_keras(folder.name)
-        yield
+    notices = Path(folder.name, "notices")
+    with folder:
+        with _held_back(notices):
+            _import_keras(folder.name)
+        # When one of several processes ends while they meet, JAX aborts the others: what it says must not be lost.
+        with _held_back(notices, (1,) if several_processes() else (1, 2)):
+            yield
 
 
 def _import_keras(home):
@@ -110,14 +114,13 @@ def _import_keras(home):
 
 
 @contextlib.contextmanager
-def _held_back(path):
-    """Hold back what is written to the standard streams in this block, in a file; write it to stderr on an error."""
+def _held_back(path, numbers=(1, 2)):
+    """Hold back what is written to stdout (1) and stderr (2) in this block; write it to stderr on an error."""
     for stream in (sys.stdout, sys.stderr):
         if stream:
             stream.flush()
     streams = {}
-    # When one of several processes ends while they meet, JAX aborts the others: what it says would be lost.
-    for number in () if several_processes() else (1, 2):
+    for number in numbers:
         with contextlib.suppress(OSError):  # closed
             streams[number] = os.dup(number)
     with open(path, "wb+") as notices:
