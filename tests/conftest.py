@@ -1,5 +1,6 @@
 """What the tests share: small data sets that they write, the scripts as real processes, the genuine data."""
 
+import gc
 import gzip
 import hashlib
 import importlib.util
@@ -40,6 +41,7 @@ def pytest_configure(config):
     if WORKER or not config.getoption("numprocesses"):  # not the process that only hands out tests
         with libraries.quiet():
             import keras  # noqa: F401
+        gc.freeze()  # garbage collection need not look at the libraries' million objects
 
 
 def _not_installed(item):

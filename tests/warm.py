@@ -11,6 +11,7 @@ imported: settings in the home, and variables such as TF_CPP_MIN_LOG_LEVEL. Test
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -161,6 +162,7 @@ if __name__ == "__main__":
         for name in LIBRARIES:
             importlib.import_module(name)
     sys.path.pop(0)
+    gc.freeze()  # garbage collection in a child does not touch, and so copy, what it shares with this process
     connection.send(str(len(os.listdir("/proc/self/task"))).encode())
     request, streams = _serve(connection)
     _become(**request, streams=streams)
