@@ -24,9 +24,10 @@ def execute(cells, folder):
 
 def test_the_lines_of_the_readme_run_and_a_mistake_is_a_user_error(small_data, tmp_path):
     flags = f"--data-dir {small_data} --any-data"
-    readme = (ROOT / "README.md").read_text()
-    (call,) = re.findall(r"`(model, history = fashion_mnist\.main\(.*?\))`", readme)
-    assert "`import fashion_mnist`" in readme and '"--limit", "2000"' in call and "trial.h5" in call
+    readme = (ROOT / "pyimagesearch/README.md").read_text()
+    (call,) = re.findall(r"^model, history = fashion_mnist\.main\(.*\)$", readme, re.M)
+    assert "import fashion_mnist, fashion_mnist_loaded\n" in readme
+    assert '"--limit", "2000"' in call and "trial.h5" in call
     text = execute(
         [
             "import sys; print('Python in', sys.prefix)",
