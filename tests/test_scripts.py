@@ -34,12 +34,12 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     test_files = {path: path.read_bytes() for path in small_data.glob("t10k*")}
     for path in test_files:  # training reads none of them
         path.unlink()
-    flags = "--epochs", 4, "--batch-size", 32, "--seed", 7, "--images", "drawn"
+    flags = "--epochs", 5, "--batch-size", 32, "--learning-rate", 0.05, "--seed", 7, "--images", "drawn"
     done = run("fashion_mnist.py", *data, *flags, check=0)
     assert done.stderr == ""
     for path, content in test_files.items():
         path.write_bytes(content)
-    for text in ("(600, 28, 28)", "(550, 28, 28, 1)", "(50, 28, 28, 1)", "float32", "epoch 4/4", "validation accuracy"):
+    for text in ("(600, 28, 28)", "(550, 28, 28, 1)", "(50, 28, 28, 1)", "float32", "epoch 5/5", "validation accuracy"):
         assert text in done.stdout
     flags = f"--data-dir {small_data} --any-data"  # a suggestion works as it stands
     assert f"fashion_mnist_loaded.py --model fashion_model.h5 {flags} --images drawn\n" in done.stdout
@@ -48,7 +48,7 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     with h5py.File(tmp_path / "fashion_model.h5") as file:
         record = json.loads(file.attrs["fashion_mnist"])
     assert record["recipe"] == "fast"
-    assert (record["epochs"], record["batch_size"], record["seed"]) == (4, 32, 7)
+    assert (record["epochs"], record["batch_size"], record["seed"]) == (5, 32, 7)
     assert record["input_range"] == [0.0, 1.0]
     assert record["class_names"][9] == "class 9"
     assert {"keras", "numpy", "python"} <= set(record["versions"])
@@ -63,7 +63,7 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
 
     done = run("fashion_mnist_loaded.py", *data, "--json", "result.json", check=0)
     assert done.stderr == ""
-    changed = "recipe 'fast', changed: epochs 4, batch size 32; on 550 images, seed 7"
+    changed = "recipe 'fast', changed: epochs 5, batch size 32, learning rate 0.05; on 550 images, seed 7"
     assert changed in " ".join(done.stdout.split())
     assert "class 9" in done.stdout
     assert "most confused pairs" in done.stdout
