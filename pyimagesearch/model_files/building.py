@@ -89,6 +89,8 @@ def _guarded(what):
     except (UserError, MemoryError):
         raise
     except Exception as error:
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+            raise MemoryError from error
         text = re.sub(r"\x1b\[\d*m", "", str(error))  # Keras prints its reasons bold
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("Exception encountered")]
         raise UserError(f"Keras cannot {what} it: {(lines or [type(error).__name__])[0].strip()[:300]}") from error

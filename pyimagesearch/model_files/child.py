@@ -23,8 +23,8 @@ import numpy as np
 
 from pyimagesearch.errors import UserError, printable, reason, warn
 
-MEMORY = 500_000_000  # bytes, beside the libraries: for reading; for building, twice the weights more
-SECONDS = 10  # of processor time, for reading, and again for building
+MEMORY = 500_000_000  # bytes, beside the libraries: for reading; for building, eight times the weights more
+SECONDS = 10  # of processor time, for reading; for building, one for each 50 arrays more (DenseNet201: 30)
 PATIENCE = 10  # seconds until a line says that reading takes long: a slow disk is no reason to give up
 START = "import sys; sys.path[:] = sys.argv[3:]; from pyimagesearch.model_files import child; child.main()"
 # On the CPU, whatever Keras's file of settings says, and without libraries that Keras imports only if they are there.
@@ -71,7 +71,7 @@ class Child:
                 raise UserError(answer["error"])
             return answer
         if self._process.wait() == -getattr(signal, "SIGXCPU", 0):
-            failure = f"it takes more than {SECONDS} s of processor time; no network for 28x28 images needs that"
+            failure = "it takes too much processor time; no network for 28x28 images needs so much"
         raise UserError(failure)
 
 
@@ -89,7 +89,7 @@ def main():
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print goes nowhere
     with _answering(answers, "it is damaged"):
-        _limit(MEMORY)
+        _limit(MEMORY, SECONDS)
         contents = reading.parse(path, architecture if sys.argv[2] else None)
     fields = {"config": contents.config, "record": contents.record, "by_layer": contents.by_layer}
     fields |= {"architecture": contents.architecture and str(contents.architecture), "verified": contents.verified}
@@ -101,11 +101,12 @@ def main():
     if contents.verified:
         return
     with _answering(answers, "Keras cannot use it"):
-        _limit(None)
+        _limit(None, None)
         sys.modules.update(dict.fromkeys(NOT_NEEDED))
         from pyimagesearch.model_files import building
 
-        _limit(MEMORY + 2 * sum(array.nbytes for _, array in contents.weights))
+        size, count = sum(array.nbytes for _, array in contents.weights), len(contents.weights)
+        _limit(MEMORY + 8 * size, SECONDS + min(20, count // 50))
         building.try_out(contents)
     answers.write(b"{}\n")
     answers.flush()
@@ -133,8 +134,8 @@ def sentence(error, what):
     return printable(f"{what}: {next(iter(str(error).strip().splitlines()), type(error).__name__)}")
 
 
-def _limit(memory):
-    """Let this process take `memory` bytes and SECONDS of processor time from now on; None: without limits.
+def _limit(memory, seconds):
+    """Let this process take so many bytes, and seconds of processor time, from now on; None: without limits.
 
     Does nothing where the system has no such limits (Windows; macOS: none for memory).
     """
@@ -143,11 +144,11 @@ def _limit(memory):
 
         def limit(kind, most):
             hard = resource.getrlimit(kind)[1]
-            resource.setrlimit(kind, (hard if memory is None or 0 <= hard < most else most, hard))
+            resource.setrlimit(kind, (hard if most is None or 0 <= hard < most else most, hard))
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if hasattr(os, "sched_setaffinity"):  # what one thread takes does not depend on how many cores there are
             os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
-        limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + SECONDS)
+        limit(resource.RLIMIT_CPU, seconds and int(time.process_time()) + 1 + seconds)
         taken = int(re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
-        limit(resource.RLIMIT_DATA, taken + (memory or 0))
+        limit(resource.RLIMIT_DATA, memory and taken + memory)

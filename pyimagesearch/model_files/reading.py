@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import shutil
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,12 +112,13 @@ def _parse_hdf5(path, file):
 def _parse_archive(path):
     """Return the Contents of a .keras file: a ZIP file with the config as JSON and the weights as HDF5."""
     with file_types.open_archive(path) as archive:
-        parts = {}
-        for name in file_types.KERAS_PARTS:
+        parts = {name: io.BytesIO() for name in file_types.KERAS_PARTS}
+        for name, buffer in parts.items():
             checks.check_member(archive.getinfo(name))
-            parts[name] = archive.read(name)  # zipfile unpacks no more than the declared size, and compares checksums
-    with h5py.File(io.BytesIO(parts["model.weights.h5"])) as weights:
-        return Contents(path, configs.parse(parts["config.json"].decode()), {}, *_weights(weights))
+            with archive.open(name) as part:  # zipfile unpacks no more than the declared size, and compares checksums
+                shutil.copyfileobj(part, buffer)
+    with h5py.File(parts["model.weights.h5"]) as weights:
+        return Contents(path, configs.parse(parts["config.json"].getvalue().decode()), {}, *_weights(weights))
 
 
 def find_architecture(path):

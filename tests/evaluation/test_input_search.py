@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from sklearn.preprocessing import StandardScaler
 
 from conftest import pictures
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import input_search, predict
-from pyimagesearch.model_files.input_format import COLOR_RANGES, LIKELY, RANGES, InputFormat
+from pyimagesearch.model_files.input_format import COLOR_RANGES, LIKELY, RANGES, InputFormat, formats
 
 IMAGES, LABELS = pictures(400)
 IMAGES[:, :4] += LABELS[:, None, None] * np.uint8(20)  # or a constant added to all pixels would hardly matter
@@ -105,6 +106,12 @@ def test_other_sizes_are_padded_cropped_or_resized(change, shape, fit):
     assert trial.format == InputFormat(shape, "0..1", fit)
     assert trial.accuracy == 7 / 8
     np.testing.assert_allclose(trial.format.inputs(IMAGES[:5, ..., None]), inputs[:5], atol=2e-3)
+
+
+def test_pixels_are_standardized_as_scikit_learn_does_also_where_they_never_change():
+    pixels = padded(IMAGES).reshape(-1, 1024)
+    (one,) = (one for one in formats((1024,), IMAGES[..., None], ["standardized-per-pixel"]) if one.fit == "padded")
+    np.testing.assert_allclose(one.inputs(IMAGES[..., None]), StandardScaler().fit_transform(pixels), atol=1e-4)
 
 
 @pytest.mark.parametrize(

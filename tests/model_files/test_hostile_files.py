@@ -218,14 +218,14 @@ DOWN = {"class_name": "MaxPooling2D", "config": {"name": "down", "pool_size": [2
 @pytest.mark.parametrize(
     "change",
     [
-        set_in(3, units=4_000_000_000),
+        set_in(3, units=8_000_000),  # 1.6 GB
         set_in(0, batch_shape=[None, 400_000, 400_000, 1]),
         lambda layers: layers.__setitem__(slice(1, 1), [UP, DOWN]),
     ],
     ids=["weights", "input", "outputs"],
 )
 def test_a_network_that_takes_too_much_is_refused_by_the_process_that_tries_it_out(good, tmp_path, change):
-    with pytest.raises(UserError, match="cannot load .*m.h5: .*"):
+    with pytest.raises(UserError, match="cannot load .*m.h5: .*memory"):
         building.build(reading.read(without_checksum(good, tmp_path / "m.h5", change)))
 
 
@@ -267,6 +267,15 @@ def packed(**parts):
         for name, data in parts.items():
             file.writestr({"config": "config.json", "weights": "model.weights.h5"}[name], data)
     return buffer.getvalue()
+
+
+def test_a_part_that_is_longer_than_it_declares_is_not_unpacked(tmp_path):
+    path, weights = tmp_path / "m.keras", bytes(10_000_000)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {"layers": []}}))
+        file.writestr("model.weights.h5", weights)
+    path.write_bytes(path.read_bytes().replace(len(weights).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    assert "damaged" in refusal(path)
 
 
 SIGNATURES = [file_types.HDF5, file_types.ZIP, b"\x80\x04", b"\x93NUMPY", b"\x08\x08", b"\n", b"{", b"<", b""]

@@ -163,6 +163,18 @@ def test_weights_with_their_architecture_beside_them(model, tmp_path):
         check_same(weights, model, architecture=tmp_path / "two.json")
 
 
+def test_weights_of_layers_with_other_names_are_taken_by_order(tmp_path):
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(12, name="z"), layers.Dense(10)])
+    (tmp_path / "net.json").write_text(model.to_json())
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file.attrs["layer_names"] = [b"first", b"second"]
+        for name, layer in zip(("first", "second"), model.layers[1:], strict=True):
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [b"kernel", b"bias"]
+            group["kernel"], group["bias"] = layer.get_weights()
+    check_same(tmp_path / "net.h5", model)
+
+
 def test_operations_and_functions_saved_by_name(tmp_path):
     start = keras.Input((28, 28, 1))
     flat = layers.Flatten()(keras.ops.relu(start[:, 2:-2] * 2.0 - 1.0) / np.float32(3))
