@@ -10,9 +10,11 @@ from pyimagesearch.cli.progress import say
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import NOT_FINITE, outputs
 from pyimagesearch.model_files.input_format import (
+    COLOR_RANGES,
     LARGE_SIDE,
     LIKELY,
     RANGES,
+    SCALES,
     InputFormat,
     formats,
     layout,
@@ -23,7 +25,8 @@ from pyimagesearch.model_files.input_format import (
 # Images on which all formats are tried, then those that are near the best; and how near, in skill.
 ROUNDS = {10: 0.5, 100: 0.2, 1000: 0.2}
 TIME = 15  # seconds: then the best so far is taken, for networks for large images
-TIE = 0.01  # two accuracies on 1,000 images that differ by less say little; cross-entropy then decides
+CLOSE = 0.03  # about two standard errors of the difference of two accuracies on 1,000 images
+RARE = 1.25  # so much less cross-entropy must a format have whose range depends on the images
 # Skill: how far a network is on the way from guessing (0) to no mistake (1).
 KNOWS = 0.25  # from here on, it knows the data; random networks stay below with any format
 ORDERED = 0.5  # from here on, it tells the classes apart in an order of its own
@@ -74,11 +77,10 @@ def is_ours(model, classes):
 
 
 def find_input_format(model, images, labels, class_names, chosen=None):
-    """Return (model, Trial): with the Trial's format the model is most accurate on these images.
+    """Return (model, Trial): with the Trial's format the model is most accurate on these images (see _best).
 
     images: uint8 (N, 28, 28, 1), training images; labels: (N,); class_names: of all classes. chosen: the pixel range
-    (a key of RANGES), or None to try all. Among accuracies that say the same (TIE), the least cross-entropy decides,
-    and then the order of RANGES. The model that is returned lacks an activation that saturates: see SATURATED.
+    (a key of RANGES), or None to try all. The model that is returned lacks an activation that saturates: see SATURATED.
 
     Raises UserError if the network has too few outputs, or some that are not finite numbers; and, without `chosen`, if
     it does not know this data or has its classes in another order. The text completes "cannot evaluate FILE: ...".
@@ -107,8 +109,7 @@ def find_input_format(model, images, labels, class_names, chosen=None):
             break
     if not trials:
         raise failure or UserError(NOT_FINITE)
-    accuracy = max(trial.accuracy for trial in trials)
-    best = min((one for one in trials if one.accuracy > accuracy - TIE), key=lambda one: round(one.cross_entropy, 3))
+    best = _best(trials)
     reordered = max(trials, key=lambda one: (one.count, one.best_skill))
     if not chosen and reordered.best_skill >= ORDERED and best.skill < reordered.best_skill / 2:
         raise UserError(
@@ -117,10 +118,25 @@ def find_input_format(model, images, labels, class_names, chosen=None):
         )
     if not chosen and best.skill < KNOWS:
         raise UserError(
-            f"it does not know this data: no input format gives an accuracy above {accuracy:.1%} on training images; "
+            f"it does not know this data: no input format gives an accuracy above {best.best:.1%} on training images; "
             "choose a network that was trained on it, or evaluate this one with --input-range"
         )
-    return model, dataclasses.replace(best, best=accuracy)
+    return model, best
+
+
+def _best(trials):
+    """Return the Trial with the least cross-entropy of those whose accuracy is CLOSE to the best; of equal, the first.
+
+    Accuracy alone says little: a network without biases has the same on pixels 0..1 and 0..255. So does cross-entropy
+    alone. A format whose range depends on the images must be better than the usual ones by both.
+    """
+    accuracy = max(trial.accuracy for trial in trials)
+    close = [trial for trial in trials if trial.accuracy >= accuracy - CLOSE]
+    usual = [trial for trial in close if trial.format.range in (*SCALES, *COLOR_RANGES)]
+    least = max((trial.accuracy for trial in usual), default=0)
+    factors = [(trial, 1 if trial in usual else RARE) for trial in close if trial in usual or trial.accuracy >= least]
+    best = min(factors, key=lambda one: round(one[0].cross_entropy * one[1], 3))[0]
+    return dataclasses.replace(best, best=accuracy)
 
 
 def _sample(labels):
