@@ -171,6 +171,15 @@ def test_functional_and_nested_models(reference, tmp_path):
     model = load(tmp_path / "nested.h5")
     np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
 
+    start = {"class_name": "InputLayer", "config": {"name": "start", "batch_input_shape": [None, 28, 28, 1]}}
+    entries = [start | {"inbound_nodes": []}, inner | {"inbound_nodes": [[["start", 0, 0, {}]]]}]
+    entries.append(last | {"inbound_nodes": [[["inner", 1, 0, {}]]]})  # Keras 2 counted the model's own graph as a call
+    config = as_functional({"config": {"layers": entries[:1]}})["config"]
+    config["layers"] = [entry | {"name": entry["config"]["name"]} for entry in entries]
+    outer = {"class_name": "Model", "config": config}
+    write(tmp_path / "both.h5", outer, {"inner": {name: arrays[name] for name in order}, "out": weights["out"]})
+    np.testing.assert_allclose(predict(load(tmp_path / "both.h5"), IMAGES), expected(reference), atol=1e-6)
+
 
 def test_the_keras_format_and_its_checks(reference, tmp_path):
     path = tmp_path / "m.keras"
