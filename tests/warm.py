@@ -29,7 +29,7 @@ from pathlib import Path
 # Elsewhere fork is missing, or breaks system libraries (macOS).
 POSSIBLE = sys.platform == "linux"
 LIBRARIES = "keras", "cv2", "h5py", "matplotlib.figure", "scipy.optimize", "scipy.stats", "rich.progress"
-LIBRARIES += "sklearn.decomposition", "sklearn.linear_model", "sklearn.manifold", "sklearn.model_selection"
+LIBRARIES += "sklearn.decomposition", "sklearn.linear_model", "sklearn.model_selection"
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def one_training(recipe, seed, args, test, kept):
         probabilities, flipped = with_flips(model, preparation.reshape(images))
         figures["test"], figures["test_tta"] = accuracy(probabilities, labels), accuracy(flipped, labels)
         predicted = probabilities.argmax(axis=1)
-        # index of the image: [true class, predicted class], to compare trainings image by image
+        # index of the image: [true class, predicted class], to compare training runs image by image
         figures["mistakes"] = {str(k): [int(labels[k]), int(predicted[k])] for k in np.flatnonzero(predicted != labels)}
     return figures
 

@@ -1,6 +1,6 @@
 """A training that is stopped, killed or starved goes on as if nothing had happened, and nothing of the user's is lost.
 
-The trainings are real ones on small data, in children of a process that has loaded the libraries (see warm.py).
+The training runs are real ones on small data, in children of a process that has loaded the libraries (see warm.py).
 """
 
 import contextlib
