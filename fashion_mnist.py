@@ -17,8 +17,8 @@ import dataclasses
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser, as_path, command, number
-from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
+from pyimagesearch.progress import say
 from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training.processes import first_process, several_processes
 

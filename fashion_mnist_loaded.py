@@ -14,10 +14,10 @@ import functools
 from pyimagesearch import files
 from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser, as_path, command, number
-from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.model_files.input_format import RANGES
+from pyimagesearch.progress import say
 
 MOST = 12  # images in a figure
 

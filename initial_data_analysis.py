@@ -7,12 +7,12 @@ python initial_data_analysis.py --model fashion_model.h5
                           judge the labels by the features of a trained network
 """
 
-from pyimagesearch import files
-from pyimagesearch.cli import libraries, progress
+from pyimagesearch import files, progress
+from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser, as_path, command
-from pyimagesearch.cli.progress import say
 from pyimagesearch.cli.run import run
 from pyimagesearch.errors import UserError
+from pyimagesearch.progress import say
 
 
 def parse(arguments):

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from pyimagesearch.cli import progress
+from pyimagesearch import progress
 from pyimagesearch.data import idx
 from pyimagesearch.errors import UserError, reason, warn
 from pyimagesearch.files import replacing

@@ -6,7 +6,6 @@ import time
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pyimagesearch.cli.progress import say
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import NOT_FINITE, outputs
 from pyimagesearch.model_files.input_format import (
@@ -21,6 +20,7 @@ from pyimagesearch.model_files.input_format import (
     output_kind,
     shapes,
 )
+from pyimagesearch.progress import say
 
 # Images on which all formats are tried, then those that are near the best; and how near, in skill.
 ROUNDS = {10: 0.5, 100: 0.2, 1000: 0.2}

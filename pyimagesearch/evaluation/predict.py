@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pyimagesearch.cli import progress
+from pyimagesearch import progress
 from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import checks
 from pyimagesearch.model_files.input_format import InputFormat

@@ -9,8 +9,8 @@ import time
 
 import keras
 
-from pyimagesearch.cli.progress import duration
 from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError
+from pyimagesearch.progress import duration
 
 
 class AfterEachEpoch(keras.callbacks.Callback):

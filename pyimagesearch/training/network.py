@@ -10,12 +10,12 @@ import keras
 import numpy as np
 
 from pyimagesearch import minivggnet
-from pyimagesearch.cli.progress import say
 from pyimagesearch.data import randomness
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import configs
 from pyimagesearch.model_files.input_format import SIDE, output_kind
+from pyimagesearch.progress import say
 from pyimagesearch.training import devices, whitening
 
 SHAPE = (SIDE, SIDE, 1)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from pyimagesearch.cli import progress
+from pyimagesearch import progress
 from pyimagesearch.data.batches import Batches
 from pyimagesearch.errors import UserError
 from pyimagesearch.training import callbacks, devices

@@ -10,7 +10,7 @@ from conftest import ROOT, write_data
 
 DEMO = """
 import sys, time
-from pyimagesearch.cli import progress
+from pyimagesearch import progress
 progress.DELAY = 0
 progress.say("  what " + "is long " * 30 + "ends")
 for number in progress.track(range(4), "predicting"):
@@ -116,7 +116,7 @@ class Logger:
 
 @pytest.mark.parametrize("stream", [None, Logger()])
 def test_any_stdout_will_do(monkeypatch, stream):
-    from pyimagesearch.cli import progress
+    from pyimagesearch import progress
 
     monkeypatch.setattr(progress, "DELAY", 0)
     monkeypatch.setattr(sys, "stdout", stream)
@@ -129,6 +129,6 @@ def test_any_stdout_will_do(monkeypatch, stream):
 
 
 def test_durations_have_a_unit():
-    from pyimagesearch.cli.progress import duration
+    from pyimagesearch.progress import duration
 
     assert [duration(s) for s in (0, 89, 90.5, 5000, 20_000)] == ["0 s", "89 s", "2 min", "83 min", "6 h"]
