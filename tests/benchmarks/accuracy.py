@@ -1,17 +1,18 @@
-"""How accurate the recipes are: train them over seeds, store each training in results.jsonl, print the table.
+"""Is a change better? Train a recipe with and without it over seeds, and print both rows and their difference.
 
-python tests/benchmarks/accuracy.py --recipes fast classic --seeds 5
-python tests/benchmarks/accuracy.py --recipes fast --seeds 3 --change '{"flip": false}' --validation 10000
-python tests/benchmarks/accuracy.py --recipes fast --seeds 3 --change '{"epochs": 4}' --test
-python tests/benchmarks/accuracy.py --seeds 0    prints the table, trains nothing
+python tests/benchmarks/accuracy.py --seeds 3                                 an edit of recipes.py or minivggnet.py
+python tests/benchmarks/accuracy.py --seeds 3 --change '{"flip": false}'      a change of the recipe, without an edit
+python tests/benchmarks/accuracy.py --seeds 3 --recipes fast classic best     the recipes as they are
 
-A recipe as it is reads the test images once, after its training. With --change they are not read: choices are made on
-validation images. --test reads them all the same, for a result that is reported and not chosen by. A training that
-results.jsonl holds already is not repeated, and one that was stopped goes on with the same command; its checkpoints lie
-in a hidden folder beside that file.
+Each training run is a line in results.jsonl. One that is there already is not repeated, and one that was stopped goes
+on with the same command; its checkpoints lie in a hidden folder beside that file.
+
+The published recipes read the test images once, after the training. Others do not, because a choice is made on
+validation images; --test reads them all the same, for a result that is reported and not chosen by.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -24,20 +25,51 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import log_loss
-from tables import HERE, cell, markdown, mistakes_table, of, plain, read, shirts
+from tables import HERE, cell, markdown, minus, of, plain, read
 
 from pyimagesearch.cli import libraries
 from pyimagesearch.cli.run import run
 from pyimagesearch.data import loading, preparation
 from pyimagesearch.errors import Terminated
-from pyimagesearch.recipes import RECIPES
+from pyimagesearch.recipes import RECIPES, Recipe
 
 with libraries.quiet():
     from pyimagesearch.evaluation import calibration
     from pyimagesearch.evaluation.predict import predict, test_time_augmentation
     from pyimagesearch.model_files import saving
-    from pyimagesearch.training import checkpoints, devices
-    from pyimagesearch.training.train import train
+    from pyimagesearch.training import checkpoints, devices, network, settings
+    from pyimagesearch.training.train import optimizer, train
+
+# What edited_code() computes of the published network and optimizer.
+PUBLISHED_CODE = "731c43a73253"
+# Parts of a Keras config that say nothing, or that not all versions of Keras have.
+NOT_COMPARED = {"name", "module", "registered_name", "build_config", "renorm_momentum", "ema_momentum"}
+
+
+def edited_code():
+    """Return None for the published network and optimizer, else a digest of today's: an edit is another experiment.
+
+    An edit of the recipe is not part of it, nor of anything else. Raises UserError if the network cannot be trained.
+    """
+    configs = []
+    for arguments in ({}, {"dense": 0}):
+        with contextlib.redirect_stdout(None):  # it says what of the recipe does not apply
+            model, _ = network.adapt(Recipe(1, network=arguments), len(loading.CLASS_NAMES), seed=0)
+        configs.append(model.get_config()["layers"])
+    for schedule in ("constant", "inverse time", "one cycle"):
+        chosen = optimizer(Recipe(2, schedule=schedule, momentum=0.9, nesterov=True, weight_decay=0.01), steps=100)
+        configs.append([type(chosen).__name__, chosen.get_config()])
+    text = json.dumps(compared(configs), sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return None if digest == PUBLISHED_CODE else digest
+
+
+def compared(config):
+    """Return a Keras config without names and without what is not set, which other versions of Keras may lack."""
+    if isinstance(config, dict):
+        wanted = {name: value for name, value in config.items() if name not in NOT_COMPARED}
+        return {name: compared(value) for name, value in wanted.items() if value not in (None, False)}
+    return [compared(value) for value in config] if isinstance(config, list | tuple) else config
 
 
 def one_training(recipe, seed, args, test, kept):
@@ -45,7 +77,9 @@ def one_training(recipe, seed, args, test, kept):
     images, labels = loading.load_part("train", args.data_dir)
     held_out = args.validation or preparation.VALIDATION_FRACTION
     training, validation = preparation.split(preparation.reshape(images), labels, seed, held_out)
-    model, history = train(recipe, training, validation, len(loading.CLASS_NAMES), seed, kept)
+    classes = len(loading.CLASS_NAMES)
+    model, recipe = network.adapt(recipe, classes, seed)
+    model, history = train(recipe, training, validation, classes, seed, kept, model)
     probabilities, flipped = with_flips(model, validation[0])
     figures = {
         "seconds": round(sum(history["seconds"]), 1),
@@ -117,45 +151,88 @@ def measure_once(path, results, key, measure, optional=()):
         kept.remove()
 
 
-def summary(results):
-    """Print a line for each recipe and change, each mean with its n, then McNemar's test."""
-    groups, rows = {}, []
-    for result in results:
-        name = (result["recipe"], json.dumps(result["change"]), result.get("held_out", ""))
-        groups.setdefault(name, []).append(result)
-    for (name, change, held_out), group in groups.items():
-        entropy = cell(of(group, "validation_cross_entropy"), "", 3)
-        cells = [cell(of(group, key)) for key in ("validation", "validation_tta", "test", "test_tta")]
-        alike = cell([shirts(result["mistakes"]) for result in group if "mistakes" in result], digits=0)
-        rows.append([name, change, held_out, *cells[:2], entropy, *cells[2:], alike])
-    header = ["recipe", "change", "held out", "validation (n)", "with flips", "cross-entropy", "test", "with flips"]
-    print("\n" + markdown([*header, "shirts"], rows, left=2))
-    print(mistakes_table(results, []))
+def published(name):
+    """Return a recipe as it was published, whatever recipes.py says today."""
+    values = {**settings.published()[name]}
+    del values["optimizer"]
+    defaults = settings.published()["classic"]["network"]
+    values["network"] = {key: value for key, value in values["network"].items() if value != defaults[key]}
+    return Recipe(**values)
+
+
+def complete(values):
+    """Return the values of a recipe with the published defaults of the network, without the precision."""
+    defaults = settings.published()["classic"]["network"]
+    return plain(values | {"network": defaults | values["network"], "bfloat16": None})
+
+
+def report(results, name, recipe, edited, held_out, seeds):
+    """Print a Markdown table: the recipe as published, as it was measured, and the difference, seed by seed.
+
+    Each figure is mean ± standard deviation over the seeds, and their number. Results that were computed in the
+    precision of `recipe` come before others.
+    """
+    results = [one for one in results if one.get("recipe") == name and one.get("held_out") == held_out]
+    results = [one for one in results if one["seed"] in seeds]
+    results.sort(key=lambda one: one["values"]["bfloat16"] == recipe.bfloat16)  # of two, of() takes the later one
+
+    def figures(recipe, edited):
+        wanted = complete(dataclasses.asdict(recipe))
+        same = [one for one in results if complete(one["values"]) == wanted and one.get("edited") == edited]
+        names = "validation", "validation_tta", "validation_cross_entropy", "test", "test_tta"
+        return [of(same, name) for name in names]
+
+    changes = settings.changes(name, complete(dataclasses.asdict(recipe)))
+    changes = ", ".join(filter(None, [changes, "edited network or optimizer" if edited else ""]))
+    without = figures(published(name), None)
+    rows = [["as published", *without]]
+    if changes:
+        ours = figures(recipe, edited)
+        rows += [[changes, *ours], ["difference", *map(minus, ours, without)]]
+    units = [("%", 2), ("%", 2), ("", 4), ("%", 2), ("%", 2)]
+    rows = [[words, *(cell(values, *unit) for values, unit in zip(row, units, strict=True))] for words, *row in rows]
+    header = [f"`{name}`, seeds {', '.join(map(str, seeds))}", "validation (n)", "with flips (n)", "cross-entropy (n)"]
+    print("\n" + markdown([*header, "test (n)", "with flips (n)"], rows))
+    if len(without[0]) < len(seeds):
+        print("The published network was not measured with all of these seeds. Put the edit aside (git stash), run")
+        print("the same command, bring the edit back (git stash pop), and run it once more.")
 
 
 def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
-    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--recipes", nargs="+", choices=settings.published(), default=["fast"], help="(default: fast)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
     parser.add_argument("--validation", type=int, metavar="N", help="validation images (default: a twelfth)")
-    parser.add_argument("--test", action="store_true", help="read the test images even with --change")
+    parser.add_argument("--test", action="store_true", help="read the test images of a changed recipe, too")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     args = parser.parse_args(arguments)
 
-    results = read(args.results)
+    edited = edited_code()
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
     for name in args.recipes:
-        recipe = dataclasses.replace(RECIPES[name], **args.change)
-        recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
-        for seed in range(args.first_seed, args.first_seed + args.seeds):
-            # The values are part of the key: a recipe that was changed since is another recipe.
-            key = {"recipe": name, "change": args.change, "values": plain(dataclasses.asdict(recipe))}
-            key |= {"seed": seed} | ({"held_out": args.validation} if args.validation else {})
-            work = functools.partial(one_training, recipe, seed, args, args.test or not args.change)
-            measure_once(args.results, results, key, work, optional=["held_out"])
-    summary(results)
+        try:
+            recipe = dataclasses.replace(RECIPES[name], **args.change)
+        except TypeError as error:
+            parser.error(f"argument --change: {error}")
+        work = []
+        if not edited:  # otherwise the published network is not here any more
+            work.append((published(name), {}, not args.validation))
+        if edited or complete(dataclasses.asdict(recipe)) != complete(dataclasses.asdict(published(name))):
+            work.append((recipe, args.change, args.test))
+        for recipe, change, test in work:
+            recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
+            for seed in seeds:
+                # The values are part of the key: a recipe that was changed since is another recipe.
+                key = {"recipe": name, "change": change, "values": plain(dataclasses.asdict(recipe)), "seed": seed}
+                key |= {"held_out": args.validation} if args.validation else {}
+                key |= {"edited": edited} if edited else {}
+                measure = functools.partial(one_training, recipe, seed, args, test)
+                stored = [one for one in read(args.results) if "test" in one or not test]
+                measure_once(args.results, stored, key, measure, optional=["held_out", "edited"])
+        report(read(args.results), name, recipe, edited, args.validation, seeds)
 
 
 if __name__ == "__main__":

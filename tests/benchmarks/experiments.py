@@ -116,7 +116,7 @@ def table(results, recipes):
 
 def of_recipe(results, kind, name, values):
     """Return the test accuracies of the stored results of that name that are of today's values, but for bfloat16."""
-    same = [one for one in results if one.get(kind) == name and not one.get("change") and "held_out" not in one]
+    same = [one for one in results if one.get(kind) == name and not {"held_out", "edited"} & one.keys()]
     wanted = values | {"bfloat16": None}
     return [one["test"] for one in same if "test" in one and one["values"] | {"bfloat16": None} == wanted]
 

@@ -1,9 +1,8 @@
-"""experiments.py: what is done to the images, and that a stored result is not measured again."""
+"""experiments.py: what is done to the images, which networks are compared, and the ladder."""
 
 import experiments
 import numpy as np
-from accuracy import measure_once, summary
-from tables import plain, read
+from tables import plain
 
 
 def test_shuffled_images_have_the_same_pixels_in_the_same_other_order():
@@ -27,23 +26,6 @@ def test_the_networks_of_the_ladder_are_of_the_same_size():
     }
 
 
-def test_a_result_is_stored_at_once_and_not_measured_again(tmp_path, capsys):
-    path, measured = tmp_path / "results.jsonl", []
-
-    def measure(kept):
-        measured.append(kept.resume)
-        return {"test": 0.5}
-
-    for seed in (0, 1, 0):
-        results = read(path)
-        measure_once(path, results, {"experiment": "x", "seed": seed}, measure, optional=["held_out"])
-        assert results == read(path)
-    assert measured == [True, True]
-    assert [result["seed"] for result in results] == [0, 1]
-    assert {"versions", "cores", "processor", "commit", "command"} <= results[0].keys()
-    assert list(tmp_path.iterdir()) == [path]  # no checkpoints are left
-
-
 def test_the_ladder_has_means_and_counts():
     def results(kind, name, recipe, tests):
         values = plain(vars(recipe))
@@ -57,13 +39,3 @@ def test_the_ladder_has_means_and_counts():
         ("augmentation", "91.00 ± 1.41 (2)"),
         ("the recipe `fast`", "94.00 (1)"),
     ]
-
-
-def test_the_summary_has_a_line_for_each_recipe_and_change(capsys):
-    results = [
-        {"recipe": "fast", "change": {}, "values": {}, "seed": seed, "test": 0.9 + seed / 100} for seed in (0, 1)
-    ]
-    summary([*results, {"recipe": "fast", "change": {"epochs": 4}, "values": {}, "seed": 0, "validation": [0.1, 0.95]}])
-    lines = capsys.readouterr().out.splitlines()
-    assert sum("90.50 ± 0.71% (2)" in line for line in lines) == 1
-    assert any("95.00% (1)" in line and '{"epochs": 4}' in line for line in lines)
