@@ -1,5 +1,6 @@
-"""The programs on the pages run as they stand."""
+"""The pages: their programs run as they stand, their links lead somewhere, and what they say of the code is so."""
 
+import ast
 import os
 import re
 
@@ -11,6 +12,9 @@ from test_explain import network
 from conftest import ROOT, pictures
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.model_files import saving
+from pyimagesearch.recipes import RECIPES
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("pyimagesearch/**/README.md")), ROOT / "tests/benchmarks/README.md"]
 
 
 def blocks(page, first_line):
@@ -58,3 +62,54 @@ def test_classify_a_png(execute, tmp_path):
     calibrated = model.predict(image[None, ..., None] / 255, verbose=0)[0] ** (1 / 2)
     expected = np.sort(100 * calibrated / calibrated.sum())[:-4:-1]
     assert [int(percent) for _, percent in lines] == pytest.approx(expected, abs=0.6)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.parent.relative_to(ROOT)))
+def test_links_lead_to_a_file_and_a_heading(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    for link in [link for link in links if "://" not in link]:
+        name, _, heading = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        if heading:
+            titles = re.findall("^#+ (.*)", target.read_text(), re.M)
+            assert heading in [re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles], link
+
+
+def imported(path):
+    """Return the rooms and modules of pyimagesearch that a file of it imports, such as {"data", "files"}."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "pyimagesearch":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            found |= {name.split(".")[1] for name in names if name and name.startswith("pyimagesearch.")}
+    return found
+
+
+def test_imports_point_one_way():
+    text = " ".join((ROOT / "pyimagesearch/README.md").read_text().split())
+    order = re.search(r"Imports point one way: scripts, (.*?)\. ", text)[1].split("then")[1:]
+    levels = {}
+    for level, part in enumerate(order):
+        levels |= {name.removesuffix(".py"): level for name in re.findall("`(.*?)`", part)}
+    files = [path for path in (ROOT / "pyimagesearch").rglob("*.py") if path.name != "__init__.py"]
+    rooms = {path: path.relative_to(ROOT / "pyimagesearch").parts[0].removesuffix(".py") for path in files}
+    assert levels.keys() == set(rooms.values())
+    for path, room in rooms.items():
+        higher = {name for name in imported(path) if levels[name] < levels[room]}
+        assert not higher, f"{path} imports from {higher}"
+
+
+def test_the_lesson_counts_as_the_default_recipe_does():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    recipe, images = RECIPES["fast"], 55_000
+    steps = images // recipe.batch_size
+    assert f"here {recipe.batch_size}." in text and f"in {steps} batches" in text
+    assert f"here {recipe.epochs * steps:,} times" in text
+    evening = (ROOT / "pyimagesearch/README.md").read_text().split("## The evening")[1].split("Everything else")[0]
+    files = re.findall(r"\]\((.*?)\)", evening)
+    lines = sum(len((ROOT / "pyimagesearch" / name).read_text().splitlines()) for name in files)
+    assert len(files) == 10
+    assert f"about {round(lines, -2):,} lines" in evening
