@@ -159,8 +159,10 @@ def train_and_save(args, folder):
         figures["feature_maps"] = drawings.feature_maps(validation[0][0], maps, last, probabilities[0], class_names)
     drawn = style.save(args.images, **figures)
     say(f"figures: {', '.join(map(str, drawn))}")
-    if missing := {"filters", "feature_maps"} - figures.keys():
-        print(f"  no figure of {' and '.join(sorted(missing))}: the first layer is not a convolution")
+    if not maps:
+        print("  no figure of feature_maps and filters: the network has no 2D convolution")
+    elif last is None:
+        print("  no figure of filters: the first convolution is not a Conv2D")
     print("next, evaluate it on the test images:")
     print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
     return model, history

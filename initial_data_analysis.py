@@ -61,7 +61,7 @@ def main(arguments=()):
     augmented = describe_augmentation(*train, names)
     with progress.bar("comparing each image with all training images"):
         near = neighbors.nearest_neighbors(*neighbors.project(train[0], test[0]))
-    questions = describe_baselines(*train, near[0], names)
+    describe_baselines(*train, near[0], names)
     describe_duplicates(train[0], test[0], near)
     suspects, other = describe_labels(args, contents, train, test, near, names)
 
@@ -69,10 +69,9 @@ def main(arguments=()):
         args.images,
         numbers=figures.numbers(train[0][0], names[train[1][0]]),
         samples=figures.samples(*train, names),
-        class_means=figures.class_means(*means, names),
+        class_means=figures.class_means(means, names),
         convolution=figures.convolution(*example),
-        augmentation=figures.augmentation(*augmented),
-        quiz=figures.quiz(*questions),
+        augmentation=figures.augmentation(augmented),
         suspicious_labels=figures.suspicious_labels(train[0], suspects, names, other),
     )
     print(f"\nfigures: {', '.join(map(str, drawn))}")
@@ -103,10 +102,8 @@ def describe_images(images, labels, test_images, test_labels):
 
 
 def describe_classes(images, labels, test_labels, names):
-    """Print how many images each class has; return the mean, most typical image and deviations of each class."""
+    """Print how many images each class has; return the mean image of each class."""
     import numpy as np
-
-    from pyimagesearch.evaluation import baselines
 
     title("Its label is the number of its class")
     counts, test_counts = (np.bincount(part, minlength=len(names)) for part in (labels, test_labels))
@@ -117,25 +114,28 @@ def describe_classes(images, labels, test_labels, names):
     say(f"  Guessing one class for all has an accuracy (fraction of correct predictions) of {guess:.0%}.")
     if counts.min() < counts.max():
         say("  The classes are not balanced: a high accuracy may hide a class that is never predicted.")
-    means, typical, deviations = baselines.class_statistics(images, labels, len(names))
-    spread = {names[k]: float(np.sqrt((deviations[k] ** 2).mean())) for k in np.unique(labels)}
+    own = [images[labels == number] for number in range(len(names))]  # black for a class without images:
+    means = [part.mean(axis=0) if len(part) else np.zeros(images.shape[1:]) for part in own]
+    spread = {name: part.std(axis=0).mean() for name, part in zip(names, own, strict=True) if len(part)}
     say(f"  The images of {max(spread, key=spread.get)} vary most, those of {min(spread, key=spread.get)} least.")
-    return means, typical, deviations
+    return means
 
 
 def describe_convolution(image):
     """Print a convolution at one place of an image; return the arguments of figures.convolution."""
+    import numpy as np
+
     from pyimagesearch.evaluation import convolution
 
     kernel = convolution.EDGES
     feature_map = convolution.convolve(image, kernel)
     row, column = convolution.example_place(image, feature_map)
-    pixels = convolution.neighborhood(image, row, column).astype(int)
+    pixels = np.pad(image.astype(int), 1)[row : row + 3, column : column + 3]
     title("A convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
     print(f"  {'pixels':<15}    {'filter':<9}    products")
     for line in zip(pixels, kernel, pixels * kernel, strict=True):
         print("  " + "    ".join("".join(f"{n:{w}d}" for n in part) for part, w in zip(line, (5, 3, 6), strict=True)))
-    say(f"  sum: {int(feature_map[row, column])}, the number of the feature map at row {row}, column {column}")
+    say(f"  sum: {feature_map[row, column]}, the number of the feature map at row {row}, column {column}")
     say(
         "  It is the largest of its 2x2 numbers, so max pooling keeps it. This filter is made by hand and finds edges, "
         "from dark to light; a network learns the weights of its own."
@@ -144,7 +144,7 @@ def describe_convolution(image):
 
 
 def describe_augmentation(images, labels, names):
-    """Print what augmentation does to an image; return the arguments of figures.augmentation."""
+    """Print what augmentation does to an image; return what figures.augmentation draws."""
     import numpy as np
 
     with libraries.quiet():
@@ -162,8 +162,8 @@ def describe_augmentation(images, labels, names):
     shifted = batches.shift(image, Most, recipe.shift)
     versions = {
         "mirrored": batches.flip(image, Most),
-        f"shifted by {recipe.shift} pixel,\nup and left": shifted,
-        f"stretched by {recipe.stretch}%\n(only recipe best)": batches.stretch(image, Most, recipe.stretch),
+        f"shifted by {recipe.shift} pixel": shifted,
+        f"stretched by {recipe.stretch}%": batches.stretch(image, Most, recipe.stretch),
         "all three at once": batches.stretch(batches.flip(shifted, Most), Most, recipe.stretch),
     }
     changed = {caption: (version != image).mean() for caption, version in versions.items()}
@@ -173,39 +173,26 @@ def describe_augmentation(images, labels, names):
         area = targets[0, 1]
     title("Augmentation: in training, images are changed at random (the recipe best)")
     say(
-        f"  mirrored in half of the cases, moved by up to {recipe.shift} pixel, stretched by up to {recipe.stretch}%: "
-        f"{min(changed.values()):.0%} to {max(changed.values()):.0%} of the pixels of 4 versions differ; the label "
-        f"stays {own}"
+        f"  mirrored in half of the cases (not with --no-flip), moved by up to {recipe.shift} pixel, stretched by up "
+        f"to {recipe.stretch}%: {min(changed.values()):.0%} to {max(changed.values()):.0%} of the pixels of 4 versions "
+        f"differ; the label stays {own}"
     )
     say(f"  CutMix, a patch of another image: the label becomes {1 - area:.2f} {own} + {area:.2f} {added}")
-    captioned = [(f"the image\nlabel: {own}", images[0])]
-    for caption, version in versions.items():
-        captioned.append((f"{caption}\n{changed[caption]:.0%} of pixels differ", version[0, ..., 0]))
-    both = f"CutMix of both, label:\n{1 - area:.2f} {own}\n+ {area:.2f} {added}"
-    cutmix = [(f"label: {name}", images[k]) for name, k in zip((own, added), pair, strict=True)]
-    return captioned, [*cutmix, (both, mixed[0, ..., 0])]
+    drawn = [("the image", images[0])]
+    drawn += [(f"{name}\n{changed[name]:.0%} of pixels differ", one[0, ..., 0]) for name, one in versions.items()]
+    drawn += [(f"label:\n{name}", images[k]) for name, k in zip((own, added), pair, strict=True)]
+    return [*drawn, (f"{1 - area:.2f} {own}\n+ {area:.2f} {added}", mixed[0, ..., 0])]
 
 
 def describe_baselines(images, labels, near, names):
-    """Print how far one gets without a network; return the arguments of figures.quiz."""
-    import numpy as np
-
     from pyimagesearch.evaluation import baselines, metrics
 
     title("How hard is it? The accuracy of methods that are not networks, on training images")
-    with progress.bar("fitting methods that are not networks"):
-        results = list(baselines.baselines(images, labels, near))
-    for name, how, accuracy, predicted, truth in results:
+    for name, how, accuracy, predicted, truth in baselines.baselines(images, labels, near):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = ", ".join(f"{names[one]} / {names[other]}" for _, one, other in pairs)
         say(f"  {name}: {accuracy:.1%} {how}; most confused: {confused or 'none'}")
-    say("  Of Fashion-MNIST people name 83.5% (the data set's own page); quiz.png: name ten images yourself.")
-    # The last method predicted all images; the classes that it confuses are those of the quiz.
-    hard = {number for pair in pairs for number in pair[1:]} or set(labels.tolist())
-    asked = np.random.default_rng(0).permutation(np.flatnonzero(np.isin(labels, list(hard))))[:10]
-    right = int((predicted[asked] == labels[asked]).sum())
-    note = f"the five nearest neighbors of each name {right} of {len(asked)} correctly"
-    return images[asked], labels[asked], names, note
+    say("  Of Fashion-MNIST people name 83.5% (the data set's own page).")
 
 
 def describe_duplicates(images, test_images, near):

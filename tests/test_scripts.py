@@ -102,7 +102,7 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     assert f"fraction of zero pixels: {(images == 0).mean():.1%}" in done.stdout
     drawn = {path.stem for path in (tmp_path / "figures").iterdir()}
     assert drawn == {
-        *("numbers", "samples", "class_means", "convolution", "augmentation", "quiz", "suspicious_labels"),
+        *("numbers", "samples", "class_means", "convolution", "augmentation", "suspicious_labels"),
     }
 
 

@@ -17,7 +17,7 @@ INPUT = "model.add(keras.Input((height, width, depth)))"
 SGD = "SGD(rates, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay)"
 NO_WHITENING = "no whitening: it needs a plain Conv2D and BatchNormalization at the start"
 LEFT_OUT = "left out: the recipe's dropout=0, which MiniVGGNet.build does not take"
-NO_FIGURES = "no figure of feature_maps and filters: the first layer is not a convolution"
+NO_FIGURES = "no figure of feature_maps and filters: the network has no 2D convolution"
 
 
 def network(*added):

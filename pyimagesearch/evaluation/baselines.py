@@ -1,8 +1,7 @@
-"""How far one gets without a network, and what the images of a class have in common."""
+"""How far one gets without a network."""
 
 import warnings
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
@@ -36,16 +35,3 @@ def baselines(images, labels, neighbors):
         yield name, f"of {len(targets):,} held-out images", (predicted == targets).mean(), predicted, targets
     predicted = class_fractions(labels[neighbors[0][:, :5]], int(labels.max()) + 1).argmax(axis=1)
     yield "5 nearest neighbors", "of all images (leave-one-out)", (predicted == labels).mean(), predicted, labels
-
-
-def class_statistics(images, labels, classes):
-    """Return the mean, the most typical image and the standard deviation of each class, (classes, 28, 28) each.
-
-    The most typical image is the nearest to the mean. A class without images is black in all three.
-    """
-    means, typical, deviations = np.zeros((3, classes, *images.shape[1:]), np.float32)
-    for number in np.unique(labels):
-        own = images[labels == number].astype(np.float32)
-        means[number], deviations[number] = own.mean(axis=0), own.std(axis=0)
-        typical[number] = own[((own - means[number]) ** 2).sum(axis=(1, 2)).argmin()]
-    return means, typical, deviations

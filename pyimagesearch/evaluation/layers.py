@@ -4,13 +4,17 @@
 def layer_table(model):
     """Describe a Keras model with one input, Sequential or Functional, one row for the input and for each layer.
 
-    Returns [(layer, output shape, parameters)], for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288).
+    Returns [(layer, output shape, parameters, inputs)], for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288,
+    [0]). inputs: the rows whose outputs the layer takes.
     """
-    import keras
-
-    layers = [(layer, output) for layer, _, output in _calls(model)[0] if isinstance(layer, keras.layers.Layer)]
-    rows = [(_name(layer), _shape(output.shape), layer.count_params()) for layer, output in layers]
-    return [("Input", _shape(model.input_shape), 0), *rows]
+    calls, _ = _calls(model)
+    rows, places = [("Input", _shape(model.input_shape), 0, [])], {}
+    for operation, tensors, output in calls:
+        parameters = operation.count_params() if hasattr(operation, "count_params") else 0  # none in keras.ops.add
+        sources = [places.get(id(tensor), 0) for tensor in tensors]
+        places[id(output)] = len(rows)
+        rows.append((_name(operation), _shape(output.shape), parameters, sources))
+    return rows
 
 
 def activations(model, image):

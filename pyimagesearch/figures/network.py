@@ -1,68 +1,71 @@
 """Figures of the network itself: its layers, its filters, its feature maps. Arrays in, a matplotlib Figure out."""
 
-import matplotlib
 import numpy as np
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import Rectangle
 
-from pyimagesearch.figures.style import BLUE, GRAY, ORANGE, WIDTH, Figure, draw_image, own_style, panels, short
+from pyimagesearch.figures import style
+from pyimagesearch.figures.style import BLUE, GRAY, SUMS, WIDTH, Figure, draw_image, own_style, short
 
-COLORS = {"Conv2D": "#BBDDF2", "Dense": "#F6D9A0", "MaxPooling2D": "#BFE3D4", "Input": "#E0E0E0"}
+COLORS = {"Conv": "#BBDDF2", "Dense": "#F6D9A0", "Pooling": "#BFE3D4", "Input": "#E0E0E0", "+": "#F4B6A6"}
+MIDDLE, LEFT = 1.45, 0.65  # of the boxes, in inches: their middle, and where the lines past them go
 
 
 @own_style
 def diagram(rows):
-    """Draw a network from top to bottom: a box for each shape that the image takes, and the parameters as bars.
+    """Draw a network from top to bottom: a box for each shape that the image takes, and lines where it goes.
 
-    rows: (layer, output shape, parameters) for the input and each layer, as of layers.layer_table: strings such as
-    "Conv2D 3x3, 32 filters" and "28 x 28 x 32", and ints. A box is as high as the shape, and the longer the deeper.
-    Layers that keep the shape and are neither convolutional nor dense stand below the one before them.
+    rows: (layer, output shape, parameters, inputs) for the input and each layer, as of layers.layer_table: strings such
+    as "Conv2D 3x3, 32 filters" and "28 x 28 x 32", an int, and the places in `rows` of what the layer gets. A box is as
+    high as the shape, and the longer the deeper. A layer that keeps the shape of the one before it and is neither
+    convolutional nor dense stands below that one, unless other layers get the same.
     """
-    groups = []  # [layers, shape, parameters]
-    for layer, shape, parameters in rows:
-        if groups and shape == groups[-1][1] and not any(kind in layer for kind in ("Conv", "Dense", "Pooling")):
-            groups[-1][0].append(layer)
-            groups[-1][2] += parameters
+    inputs = [place for *_, places in rows for place in places]
+    groups, group_of = [], {}  # [layers, shape, parameters, the groups that it gets]; row: its group
+    for row, (layer, shape, parameters, places) in enumerate(rows):
+        (before, *others), kinds = places or [None], ("Conv", "Dense", "Pooling")
+        layer = layer if not others else "+" if layer == "Add" else f"{layer} of {len(places)}"
+        joins = before is not None and not others and inputs.count(before) == 1 and shape == rows[before][1]
+        if joins and not any(kind in layer for kind in kinds):
+            group_of[row] = group_of[before]
+            groups[group_of[row]][0].append(layer)
+            groups[group_of[row]][2] += parameters
         else:
-            groups.append([[layer], shape, parameters])
-    sizes = [_size(shape) for _, shape, _ in groups]
+            group_of[row] = len(groups)
+            groups.append([[layer], shape, parameters, [group_of[place] for place in places]])
+    sizes = [_size(shape) for _, shape, *_ in groups]
     largest_side, largest_depth = max(side for side, _ in sizes) or 1, max(depth for _, depth in sizes)
-    heights = [0.48 + 0.5 * side / largest_side for side, _ in sizes]
-    total, most = sum(group[2] for group in groups), max(group[2] for group in groups)
+    heights = [0.1 + 0.5 * side / largest_side for side, _ in sizes]
+    tops = np.cumsum([1.0] + [height + 0.3 for height in heights])
+    total, (largest, _, most, _) = sum(group[2] for group in groups), max(groups, key=lambda group: group[2])
 
-    height = sum(heights) + 1.4
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(tops[-1] + 0.5, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, WIDTH), ylim=(height, 0))  # in inches from the upper left corner
+    axes.set(xlim=(0, WIDTH), ylim=(tops[-1] + 0.5, 0))  # in inches from the upper left corner
     axes.set_axis_off()
-    largest = max(groups, key=lambda group: group[2])[0][0]
-    finding = f"{most / max(total, 1):.0%} of the parameters are in {short(largest, 30)}"
-    depths = [depth for side, depth in sizes if side]  # of the outputs that have a height and a width
-    if sizes[0][0] > sizes[-1][0] and depths[0] < depths[-1]:
-        finding = f"Height and width shrink, depth grows; {finding}"
-    axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center", fontsize=13)
-    heads = (1.45, "output", "center"), (3.1, "layers", "left"), (5.75, "output shape", "left")
-    for x, text, align in (*heads, (8.85, "parameters", "right")):
-        axes.text(x, 0.75, text, ha=align, va="center", fontsize=11, weight="bold")
-    y = 0.95
-    for (layers, shape, parameters), (side, depth), space in zip(groups, sizes, heights, strict=True):
-        middle = y + space / 2
+    finding = f"{most / max(total, 1):.0%} of the {total:,} parameters are in {short(largest[0], 30)}"
+    axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center", fontsize=12.5)
+    for x, text, align in ((2.4, "layers", "left"), (5, "output", "left"), (WIDTH - 0.15, "parameters", "right")):
+        axes.text(x, 0.7, text, ha=align, va="center", weight="bold")
+    for number, ((names, shape, parameters, sources), (_, depth)) in enumerate(zip(groups, sizes, strict=True)):
+        top, height = tops[number], heights[number]
         # Lengths grow with a power of the depth: in proportion, 1 next to 512 would not be seen.
-        length = max(0.05, 2.3 * (depth / largest_depth) ** 0.4)
-        color = next((color for kind, color in COLORS.items() if kind in layers[0]), "white")
-        _cuboid(axes, (1.45, middle), length, 0.08 + 0.5 * side / largest_side, color)
-        axes.text(3.1, middle - (0.09 if layers[1:] else 0), short(layers[0], 32), va="center", fontsize=11)
-        if layers[1:]:
-            axes.text(3.1, middle + 0.11, short(", ".join(layers[1:]), 40), va="center", fontsize=9.5, color=GRAY)
-        axes.text(5.75, middle, shape, va="center", fontsize=11)
-        if parameters:
-            bar = 1.55 * parameters / most
-            axes.add_patch(Rectangle((8.85 - bar, middle + 0.06), bar, 0.1, facecolor=BLUE))
-        number = f"{parameters:,}" if parameters else "-"
-        axes.text(8.85, middle - (0.09 if parameters else 0), number, ha="right", va="center", fontsize=11)
-        y += space
-    axes.text(8.85, y + 0.2, f"{total:,} in all", ha="right", va="center", fontsize=11, weight="bold")
-    note = "boxes: height and width of the output in proportion, depth (left to right) compressed"
-    axes.text(0.2, y + 0.2, note, va="center", fontsize=9.5, color=GRAY)
+        length = max(0.06, 1.3 * (depth / largest_depth) ** 0.4)
+        color = next((color for kind, color in COLORS.items() if kind in names[0]), "white")
+        axes.add_patch(Rectangle((MIDDLE - length / 2, top), length, height, facecolor=color, edgecolor="#404040"))
+        for source in sources:
+            begin, end = (MIDDLE, tops[source] + heights[source]), (MIDDLE, top)
+            if source < number - 1:  # past the boxes between; lines from different boxes lie side by side
+                x, y = LEFT - 0.15 * (source % 4), tops[source] + 0.7 * heights[source]
+                begin, end = (x, top + 0.3 * height), (MIDDLE - length / 2, top + 0.3 * height)
+                axes.plot([MIDDLE, x, x], [y, y, begin[1]], color=GRAY, linewidth=1, zorder=0)
+            line = {"arrowstyle": "->", "color": GRAY, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", end, begin, arrowprops=line)
+        middle, count = top + height / 2, f"{parameters:,}" if parameters else "-"
+        upper = middle - 0.1 if names[1:] else middle
+        for x, text, align in ((2.4, short(names[0], 30), "left"), (5, shape, "left"), (WIDTH - 0.15, count, "right")):
+            axes.text(x, upper, text, ha=align, va="center")
+        axes.text(2.4, middle + 0.1, short(", ".join(names[1:]), 36), va="center", fontsize=10, color=GRAY)
+    axes.text(0.15, tops[-1] + 0.15, "height of a box: height of the output; length: depth, compressed", color=GRAY)
     return figure
 
 
@@ -72,21 +75,8 @@ def _size(shape):
     return (max(numbers[:-1]) if numbers[1:] else 0), numbers[-1]
 
 
-def _cuboid(axes, center, length, side, color):
-    """Draw a box: `length` from left to right, `side` high and `side` to the back, in inches."""
-    back, up = 0.4 * side, 0.3 * side
-    left, right = center[0] - (length + back) / 2, center[0] + (length - back) / 2
-    bottom, top = center[1] + (side * 0.8 + up) / 2, center[1] - (side * 0.8 - up) / 2
-    style = {"edgecolor": "#404040", "linewidth": 0.8, "joinstyle": "round"}
-    lid = (left, top), (right, top), (right + back, top - up), (left + back, top - up)
-    end = (right, top), (right + back, top - up), (right + back, bottom - up), (right, bottom)
-    axes.add_patch(Rectangle((left, top), right - left, bottom - top, facecolor=color, **style))
-    axes.add_patch(Polygon(lid, facecolor=color, **style))
-    axes.add_patch(Polygon(end, facecolor=[0.85 * part for part in matplotlib.colors.to_rgb(color)], **style))
-
-
 @own_style
-def filters(stages, shown=8):
+def filters(stages, shown=6):
     """Draw filters of a first convolution with their weights, a row for each stage of the training.
 
     stages: {"before training": float (rows, columns, channels, filters), ...}. The `shown` filters are drawn that
@@ -99,95 +89,62 @@ def filters(stages, shown=8):
     flat = [kernel[:, :, 0].reshape(-1, count) for kernel in (first, last)]
     before, after = (one / np.maximum(np.linalg.norm(one, axis=0), 1e-12) for one in flat)
     chosen = np.argsort(-np.linalg.norm(after - before, axis=0), kind="stable")[:shown]
-    figure, grid = panels(len(stages), max(len(chosen), 4), 0.9 + 1.15 * len(stages))
+    size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
+    title = f"{len(chosen)} of {count} filters of the first convolution ({size})"
+    title += ", those that changed most" if len(stages) > 1 else ""
+    figure = Figure(0.8 + 1.25 * len(stages), f"{title}.\nOrange adds a pixel, purple subtracts it")
+    grid = figure.subplots(len(stages), max(len(chosen), 4), squeeze=False)
     for axes in grid[:, len(chosen) :].flat:
         axes.set_axis_off()
-    for row, (stage, kernels) in enumerate(stages.items()):
-        grid[row, 0].set_ylabel(stage.replace(" ", "\n", 1), fontsize=11)
-        for axes, number in zip(grid[row], chosen, strict=False):
+    for row, (stage, kernels) in zip(grid, stages.items(), strict=True):
+        for axes, number in zip(row, chosen, strict=False):
             kernel = kernels[:, :, 0, number]
-            scale = np.abs(kernel).max() or 1.0
-            axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
-            axes.set_title("" if row else f"filter {number + 1}", fontsize=10, pad=3)
-            for (i, j), weight in np.ndenumerate(kernel if max(height, width) <= 3 else np.empty((0, 0))):
-                color = "white" if abs(weight) > 0.7 * scale else "black"
-                axes.text(j, i, _weight(weight), ha="center", va="center", fontsize=9.5, color=color)
-    size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
-    what = "the ones that changed most" if len(stages) > 1 else "as they are"
-    figure.suptitle(
-        f"{len(chosen)} of {count} filters of the first convolution ({size}), {what}, each in its own colors.\n"
-        "Orange adds a pixel, purple subtracts it: opposite colors side by side respond to an edge between them",
-        fontsize=12,
-    )
+            scale, texts = np.abs(kernel).max() or 1.0, np.empty((0, 0))
+            if max(height, width) <= 3:
+                rounded = np.round(kernel.astype(float), 2) + 0.0  # no "-0"
+                texts = [[f"{weight:.2g}".replace("0.", ".") for weight in line] for line in rounded]
+            style.draw_table(axes, kernel, texts, f"filter {number + 1}", **SUMS, vmin=-scale, vmax=scale)
+        row[0].set_ylabel(stage.replace(" ", "\n", 1))
     return figure
 
 
-def _weight(weight):
-    """Write a weight with two digits, in at most four characters: "-.12", "1.2", "-12"."""
-    if abs(weight) >= 0.995:
-        return f"{weight:.1f}" if abs(weight) < 9.95 else f"{weight:.0f}"
-    text = f"{weight:.2f}"
-    return "0" if float(text) == 0 else text.replace("0.", ".")
-
-
 @own_style
-def feature_maps(image, activations, kernels, probabilities, class_names, shown=8):
+def feature_maps(image, activations, kernels, probabilities, class_names, shown=5):
     """Draw the way of an image through a network: filters, feature maps of each convolution, and the prediction.
 
     image          (28, 28) or (28, 28, 1), 0 to 255
     activations    [(name, float (height, width, filters))] of each convolution in their order, as of layers.activations
     kernels        float (rows, columns, channels, filters) of the first convolution, drawn above its feature maps; None
                    if its filters do not belong to one feature map each
-    probabilities  float (classes,), the prediction, drawn as bars
+    probabilities  float (classes,), the prediction; the three largest are drawn as bars
 
     Of each convolution, the `shown` feature maps are drawn that vary most within the image, in the order of their
-    filters; each row has one scale of colors, from 0 to its largest value. A filter has a scale of its own: how large
-    its weights are matters little before a batch normalization.
+    filters; each row has one scale of colors. A filter has a scale of its own: how large its weights are matters little
+    before a batch normalization.
     """
-    chosen = [np.sort(np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:shown]) for _, maps in activations]
-    filters = [(number, kernels[:, :, 0, number]) for number in chosen[0]] if kernels is not None else []
-    rows = [1.0] * (len(activations) + bool(filters) or 1) + [1.5]
-    figure = Figure(figsize=(WIDTH, 0.65 + 1.13 * sum(rows)), layout="constrained")
-    grid = figure.add_gridspec(len(rows), shown + 1, height_ratios=rows, width_ratios=[1.45] + [1] * shown)
-
-    def panel(row, column):
-        axes = figure.add_subplot(grid[row, column])
+    rows = 2 + len(activations)
+    figure = Figure(0.6 + 1.2 * rows, "From an image to a prediction.\nA feature map is orange where its filter fits")
+    ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1] * (rows - 1) + [0.7]}
+    grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)
+    for axes in grid.flat:
         axes.set_axis_off()
-        return axes
-
-    first = "" if filters or not activations else f", then\n{activations[0][0].partition(':')[0]}"
-    draw_image(panel(0, 0), np.squeeze(image), f"image{first}", fontsize=10, pad=3)
-    for column, (number, kernel) in enumerate(filters, start=1):
-        axes, scale = panel(0, column), float(np.abs(kernel).max()) or 1.0
-        axes.imshow(kernel, cmap="PuOr_r", vmin=-scale, vmax=scale)
-        axes.set_title(f"filter {number + 1}", fontsize=9.5, pad=3)
-    for row, ((name, maps), numbers) in enumerate(zip(activations, chosen, strict=True), start=bool(filters)):
-        if row:
-            axes = panel(row, 0)
-            axes.text(0, 0.5, name.replace(": ", "\n"), va="center", fontsize=10, transform=axes.transAxes)
-        low, high = float(maps[..., numbers].min()), float(maps[..., numbers].max())
-        for column, number in enumerate(numbers, start=1):
-            axes = panel(row, column)
-            axes.imshow(maps[..., number], cmap="viridis", vmin=min(0.0, low), vmax=high or 1.0)
-            axes.set_title(f"map {number + 1}", fontsize=9.5, pad=3)
-    _bars(figure.add_subplot(grid[-1, :]), np.asarray(probabilities), class_names)
-    figure.suptitle(
-        "From an image to a prediction: a feature map is bright where its filter fits.\n"
-        + ("Filters (each on its own scale): orange is positive, purple negative. " if filters else "")
-        + "Deeper maps are coarser",
-        fontsize=12,
+    draw_image(grid[0, 0], np.squeeze(image), "image")
+    for row, (name, maps) in enumerate(activations, start=1):
+        chosen = np.sort(np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:shown])
+        grid[row, 0].text(0, 0.5, name.replace(": ", "\n"), va="center", transform=grid[row, 0].transAxes)
+        scale = float(np.abs(maps[..., chosen]).max()) or 1.0
+        for column, number in enumerate(chosen, start=1):
+            title = f"map {number + 1}"
+            drawn = draw_image(grid[row, column], maps[..., number], title, **SUMS, vmin=-scale, vmax=scale)
+            if row == 1 and kernels is not None:
+                kernel = kernels[:, :, 0, number]
+                size, title = float(np.abs(kernel).max()) or 1.0, f"filter {number + 1}"
+                draw_image(grid[0, column], kernel, title, **SUMS, vmin=-size, vmax=size)
+        grid[row, -1].set_axis_on()
+        figure.colorbar(drawn, cax=grid[row, -1])
+        grid[row, -1].set_ylim(min(0.0, float(maps[..., chosen].min())), scale)
+    grid[-1, 0].text(0, 0.5, "prediction", va="center", transform=grid[-1, 0].transAxes)
+    style.draw_bars(
+        figure.add_subplot(grid[-1, 1].get_gridspec()[-1, 1:4]), np.asarray(probabilities), class_names, BLUE
     )
     return figure
-
-
-def _bars(axes, probabilities, class_names, most=10):
-    """Draw the class probabilities as bars, those of the `most` likeliest classes in the order of the classes."""
-    chosen = np.sort(np.argsort(-probabilities, kind="stable")[:most])
-    best = int(probabilities.argmax())
-    colors = [ORANGE if number == best else BLUE for number in chosen]
-    bars = axes.bar(range(len(chosen)), probabilities[chosen], color=colors)
-    axes.bar_label(bars, [f"{value:.0%}" for value in probabilities[chosen]], fontsize=10, padding=1)
-    axes.set_xticks(range(len(chosen)), [short(class_names[number], 12) for number in chosen], fontsize=9.5)
-    axes.set(ylim=(0, 1.2), yticks=[0, 0.5, 1], ylabel="probability")
-    axes.set_title(f"prediction: {short(class_names[best])}, confidence {probabilities[best]:.0%}", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)

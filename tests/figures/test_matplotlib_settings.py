@@ -17,7 +17,7 @@ names = ["T-shirt/top", "a$x^$b", "$5", "\u978b", "\U0001f600", "_c", "\udcff"]
 style.save(
     Path("."),
     figure=evaluation.confusion_matrix(np.arange(49).reshape(7, 7), names),
-    network=network.diagram([("Input", "28 x 28 x 1", 0), ("Dense $x^$", "10", 5)]),
+    network=network.diagram([("Input", "28 x 28 x 1", 0, []), ("Dense $x^$", "10", 5, [0])]),
 )
 """
 
@@ -69,7 +69,7 @@ def test_a_notebook_keeps_its_settings():
         "matplotlib.rcParams['font.size'] = 17\n"
         "import numpy as np\n"
         "from pyimagesearch.figures import network\n"
-        "network.diagram([('Input', '784', 0)])._repr_png_()\n"
+        "network.diagram([('Input', '784', 0, [])])._repr_png_()\n"
         "import matplotlib.pyplot\n"
         "print(matplotlib.rcParams['font.size'], matplotlib.get_backend())\n"
         "import logging; print(logging.getLogger('matplotlib').level)\n"
