@@ -1,12 +1,10 @@
-"""The tables of README.md, from the stored measurements results.jsonl and speed.jsonl.
+"""Put the tables into README.md, from the stored measurements: results.jsonl, speed.jsonl, experiments.jsonl.
 
-python tests/benchmarks/tables.py            prints them
-python tests/benchmarks/tables.py --write    puts them into README.md beside this file
+python tests/benchmarks/tables.py
 
 A table stands between the lines "<!-- table: NAME -->" and "<!-- end of table -->". Nothing is measured here.
 """
 
-import argparse
 import functools
 import json
 import re
@@ -102,7 +100,10 @@ def trainings(results, recipe, change):
 
 
 def parameters(values):
-    from pyimagesearch.minivggnet import MiniVGGNet
+    from pyimagesearch.cli import libraries
+
+    with libraries.quiet():
+        from pyimagesearch.minivggnet import MiniVGGNet
 
     return MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
 
@@ -191,8 +192,16 @@ def speed_table(results, speeds):
     return "\n".join(tables)
 
 
+def ladder_table(results, speeds):
+    """What each idea is worth, from experiments.jsonl and from the recipes."""
+    from experiments import table
+
+    return table(read("experiments.jsonl"), results)
+
+
 TABLES = {
     "accuracy": accuracy_table,
+    "ladder": ladder_table,
     "changes": changes_table,
     "ingredients": functools.partial(changes_table, recipe="best", unchanged=FROZEN, epochs=15),
     "speed": speed_table,
@@ -209,21 +218,5 @@ def written(text, results, speeds):
     return TABLE.sub(table, text)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
-    args = parser.parse_args()
-    results, speeds = read("results.jsonl"), read("speed.jsonl")
-    if args.write:
-        README.write_text(written(README.read_text(), results, speeds))
-        return
-    for name, table in TABLES.items():
-        print(f"{name}\n\n{table(results, speeds)}")
-
-
 if __name__ == "__main__":
-    from pyimagesearch.cli import libraries
-
-    with libraries.quiet():
-        import keras  # noqa: F401
-    main()
+    README.write_text(written(README.read_text(), read("results.jsonl"), read("speed.jsonl")))

@@ -26,7 +26,7 @@ def test_the_tables_of_the_readme_are_those_of_the_stored_measurements():
     assert tables.TABLE.search(text)
     made = tables.written(text, RESULTS, SPEEDS)
     for line, expected in zip(text.splitlines(), made.splitlines(), strict=True):
-        assert line == expected, "python tests/benchmarks/tables.py --write"
+        assert line == expected, "python tests/benchmarks/tables.py"
 
 
 def test_a_mean_has_its_n_and_other_training_runs_do_not_count():
