@@ -19,8 +19,7 @@ from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser, as_path, command, number
 from pyimagesearch.cli.run import run
 from pyimagesearch.progress import say
-from pyimagesearch.recipes import RECIPES
-from pyimagesearch.training.processes import first_process, several_processes
+from pyimagesearch.recipes import LEAST_STEPS, RECIPES, for_few_images
 
 
 def parse(arguments):
@@ -52,11 +51,6 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.training import checkpoints
 
-    if several_processes():  # they meet first, so that whatever fails later ends all of them
-        with libraries.quiet():
-            from pyimagesearch.training import devices
-
-            devices.meet()
     with checkpoints.locked(args.model) as folder:
         return train_and_save(args, folder)
 
@@ -92,21 +86,27 @@ def train_and_save(args, folder):
         from pyimagesearch.model_files import saving
         from pyimagesearch.training import callbacks, checkpoints, devices, network, settings, train
 
-        device_names = devices.use_all()
+        device = devices.describe()
     flags = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
     flags |= {"flip": False} if args.no_flip else {}
-    recipe = dataclasses.replace(RECIPES[args.recipe], **flags)
+    chosen = dataclasses.replace(RECIPES[args.recipe], **flags)
+    recipe = for_few_images(chosen, len(training[1]), given=flags)
     recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
     print(preparation.describe("one batch, scaled", scale(training[0][: recipe.batch_size])))
-    say(f"training with the recipe {args.recipe!r} on {device_names}")
+    say(f"training with the recipe {args.recipe!r} on {device}")
+    adapted = {name: getattr(recipe, name) for name in ("batch_size", "learning_rate", "epochs")}
+    words = [f"{name.replace('_', ' ')} {value}" for name, value in adapted.items() if value != getattr(chosen, name)]
+    if words:
+        say(f"  few images: {', '.join(words)}, because a training needs some {LEAST_STEPS} steps")
 
     # Build the network, and say what is trained.
     model, recipe = network.adapt(recipe, len(class_names), args.seed)  # says where recipe and minivggnet.py disagree
     values = settings.settings(recipe)
-    changed = settings.changes(args.recipe, values)
     for line in settings.describe(values):
         say(line)
-    if changed:
+    if args.learning_rate and values["learning_rate"] != args.learning_rate:
+        say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
+    if changed := settings.changes(args.recipe, values):
         say(f"  changed from the published recipe: {changed}")
     if recipe.cutmix:
         say("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
@@ -124,15 +124,16 @@ def train_and_save(args, folder):
     filters = callbacks.Stages(layers.first_filters)
     more_callbacks = [filters]  # put your own before it, such as keras.callbacks.EarlyStopping("val_cross_entropy")
     model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept, model, more_callbacks)
-    if not first_process():
-        return model, history
 
     # Save it, with a record of what made it. The temperature, fitted on validation data, calibrates its probabilities.
     probabilities = predict.predict(model, validation[0])
     accuracy = float((probabilities.argmax(axis=1) == validation[1]).mean())
+    used = settings.used(values, history)
     record = {
         **made_by,
-        "changed": changed,
+        **used,
+        "planned": values,
+        "changed": settings.changes(args.recipe, used),
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
         "genuine_data": not args.any_data,
@@ -149,7 +150,7 @@ def train_and_save(args, folder):
 
     # Plot what happened, and what the network is like inside.
     figures = {
-        "plot": curves.curves(history, dataclasses.replace(recipe, schedule=values["schedule"]), len(class_names)),
+        "plot": curves.curves(history, dataclasses.replace(recipe, schedule=used["schedule"]), len(class_names)),
         "minivggnet": drawings.diagram(layers.layer_table(model)),
     }
     maps, last = layers.activations(model, scale(validation[0][0])), layers.first_filters(model)
@@ -163,8 +164,9 @@ def train_and_save(args, folder):
         print("  no figure of feature_maps and filters: the network has no 2D convolution")
     elif last is None:
         print("  no figure of filters: the first convolution is not a Conv2D")
-    print("next, evaluate it on the test images:")
-    print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
+    if not network.why_not_loaded(model):
+        print("next, evaluate it on the test images:")
+        print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
     return model, history
 
 

@@ -1,6 +1,10 @@
 """The training recipes, side by side: every choice that is not the network. A recipe names only what differs."""
 
+import dataclasses
+import math
 from dataclasses import dataclass, field
+
+LEAST_STEPS = 300  # with fewer steps in all, a network has hardly begun to learn
 
 
 @dataclass(frozen=True)
@@ -72,3 +76,19 @@ RECIPES = {
         network={"dropout": 0, "dense_dropout": 0},
     ),
 }
+
+
+def for_few_images(recipe, images, given=()):
+    """Return the recipe with at least LEAST_STEPS steps for `images` training images.
+
+    The batch size is halved, down to 16, with the learning rate in proportion; then there are more epochs. given: names
+    of fields of the recipe that a user has chosen, and that stay.
+    """
+    size, epochs, rate = recipe.batch_size, recipe.epochs, recipe.learning_rate
+    while "batch_size" not in given and size >= 32 and epochs * (images // size) < LEAST_STEPS:
+        size //= 2
+    if "learning_rate" not in given:
+        rate *= size / recipe.batch_size
+    if "epochs" not in given:
+        epochs = max(epochs, math.ceil(LEAST_STEPS / max(1, images // size)))
+    return dataclasses.replace(recipe, batch_size=size, epochs=epochs, learning_rate=rate)

@@ -8,17 +8,19 @@ from pyimagesearch.minivggnet import MiniVGGNet
 
 
 def test_layers_are_conv_bn_relu_without_needless_bias():
-    model = MiniVGGNet.build(28, 28, 1, 10)
+    model = MiniVGGNet.build(28, 28, 1, 10, dropout=0.1, dense_dropout=0.3)
     names = [type(layer).__name__ for layer in model.layers]
     for index, layer in enumerate(model.layers[:-1]):
         if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
             assert names[index + 1 : index + 3] == ["BatchNormalization", "ReLU"]
             assert not layer.use_bias
     assert names.count("Conv2D") == 4
-    assert not getattr(model, "compiled", False)
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.1, 0.1, 0.3]
+    assert model.count_params() == 1_678_378  # as README has it
+    assert not model.compiled
 
 
-@pytest.mark.parametrize("width, height, depth, classes", [(28, 28, 1, 10), (4, 4, 1, 2), (33, 18, 3, 5)])
+@pytest.mark.parametrize("width, height, depth, classes", [(4, 4, 1, 2), (33, 18, 3, 5)])
 def test_any_size_gives_probabilities(width, height, depth, classes):
     model = MiniVGGNet.build(width, height, depth, classes)
     assert model.input_shape == (None, height, width, depth)
@@ -27,48 +29,20 @@ def test_any_size_gives_probabilities(width, height, depth, classes):
     np.testing.assert_allclose(output.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"width": 3},
-        {"height": 0},
-        {"depth": 0},
-        {"classes": 0},
-        {"width": 28.5},
-        {"width": "28"},
-        {"dropout": 1.5},
-        {"dropout": -0.1},
-        {"dense_dropout": 2},
-        {"filters": (8, 0)},
-        {"filters": (8, -8)},
-        {"dense": 1.5},
-        {"dense": -1},
-        {"width": 7, "filters": (8, 8, 8)},
-    ],
-)
-def test_bad_arguments_are_refused(wrong):
-    with pytest.raises((ValueError, TypeError)):
+@pytest.mark.parametrize("wrong", [{"width": 3}, {"depth": 0}, {"width": 7, "filters": (8, 8, 8)}])
+def test_images_that_are_too_small_are_refused(wrong):
+    with pytest.raises(ValueError, match="too small"):
         MiniVGGNet.build(**{"width": 28, "height": 28, "depth": 1, "classes": 10} | wrong)
 
 
 def test_wider_and_deeper_networks_are_of_the_same_kind():
-    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, 16, 24), dense=40)
+    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, (16, 24, 16), [8]), dense=40)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert [layer.filters for layer in convolutions] == [8, 8, 16, 16, 24, 24]
+    maps = [(28, 28, 8), (28, 28, 8), (14, 14, 16), (14, 14, 24), (14, 14, 16), (7, 7, 8)]
+    assert [layer.output.shape[1:] for layer in convolutions] == maps
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
     assert model.layers[-1].input.shape == (None, 40)
-    assert [layer.output.shape for layer in model.layers if layer.name.startswith("flatten")] == [(None, 3 * 3 * 24)]
-
-
-def test_a_block_may_have_any_number_of_convolutions():
-    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, (16, 24, 16), [8]), dense=0)
-    maps = [layer.output.shape[1:] for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert maps == [(28, 28, 8), (28, 28, 8), (14, 14, 16), (14, 14, 24), (14, 14, 16), (7, 7, 8)]
-
-
-def test_dropout_rates_are_used():
-    model = MiniVGGNet.build(28, 28, 1, 10, dropout=0.1, dense_dropout=0.3)
-    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.1, 0.1, 0.3]
+    assert [layer.output.shape for layer in model.layers if layer.name.startswith("flatten")] == [(None, 3 * 3 * 8)]
 
 
 def test_without_a_dense_layer_the_classifier_sees_the_mean_of_each_feature_map():

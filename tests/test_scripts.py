@@ -114,6 +114,12 @@ def test_train_and_evaluate_on_jax(run, small_data, tmp_path):
     assert (done.stderr, reading.read(tmp_path / "fashion_model.h5").record["versions"]["backend"]) == ("", "jax")
 
 
+def test_few_images_are_enough_where_classes_are_easily_told_apart(run, tmp_path):
+    write_data(tmp_path / "data", train=360, test=100)
+    run("fashion_mnist.py", "--data-dir", "data", "--any-data", check=0)
+    assert reading.read(tmp_path / "fashion_model.h5").record["validation_accuracy"] > 0.9
+
+
 def write_classes(folder, kept, moved=0):
     """Write the images of some classes to a folder, `moved` added to their labels."""
     for part, count, seed in (("train", 600, 1), ("test", 200, 2)):

@@ -91,7 +91,7 @@ EDITS = {
         [NO_WHITENING, LEFT_OUT, NO_FIGURES],
         {"LSTM": 1, "Dense": [10]},
     ),
-    "Adam": ((TRAIN, [(SGD, "Adam(1e-3)")]), [], {"Conv2D": [32, 32, 64, 64]}),
+    "Adam": ((TRAIN, [(SGD, "Adam(1e-3)")]), ["--learning-rate has no effect"], {"Conv2D": [32, 32, 64, 64]}),
     "RMSprop": ((TRAIN, [(SGD, "RMSprop(rates, weight_decay=decay)")]), [], {"Conv2D": [32, 32, 64, 64]}),
 }
 
@@ -138,7 +138,8 @@ def test_an_edit_of_one_file_holds(run, tmp_path, name):
         assert done.stderr == ""
         return done.stdout
 
-    trained = output("fashion_mnist.py", "--epochs", 1, "--batch-size", 32)
+    rate = ("--learning-rate", 0.1) if name == "Adam" else ()
+    trained = output("fashion_mnist.py", "--epochs", 1, "--batch-size", 32, *rate)
     for text in printed:
         assert text in trained
     for text in ("no whitening", "left out", "no figure"):
@@ -162,3 +163,24 @@ def test_an_edit_of_one_file_holds(run, tmp_path, name):
     assert ("optimizer Adam" in evaluated) == (optimizer == "Adam")
     assert "class 9" in json.loads((tmp_path / "result.json").read_text())["report"]
     assert "class 9" in output("initial_data_analysis.py", "--model", "fashion_model.h5", "--images", "figures")
+
+
+def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
+    """What is recorded is what happened; what cannot be loaded again is not advised to."""
+    text = network("layers.Flatten()", "Double()", SOFTMAX)
+    text += "\n\nclass Double(layers.Layer):\n    def call(self, inputs):\n        return 2 * inputs\n"
+    edit(tmp_path, NETWORK, text)
+    script = tmp_path / "fashion_mnist.py"
+    callback = "__import__('keras').callbacks.EarlyStopping('val_cross_entropy', min_delta=100, patience=2)"
+    script.write_text(
+        script.read_text().replace("more_callbacks = [filters]", f"more_callbacks = [{callback}, filters]")
+    )
+    write_data(tmp_path / "data", 360, 100)
+    done = run(script, *DATA, check=0)
+    assert "will not load this network again" in done.stderr
+    assert "next, evaluate" not in done.stdout
+    assert "few images: batch size 16, learning rate 0.0125, epochs 15" in done.stdout and "epoch 4/" not in done.stdout
+    with h5py.File(tmp_path / "fashion_model.h5") as file:
+        record = json.loads(file.attrs["fashion_mnist"])
+    assert (record["epochs"], record["planned"]["epochs"]) == (3, 15)
+    assert record["changed"].startswith("epochs 3, batch size 16, learning rate 0.0125")

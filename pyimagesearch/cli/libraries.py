@@ -10,10 +10,8 @@ import re
 import sys
 import tempfile
 import threading
-from pathlib import Path
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.training.processes import several_processes
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the default first
 OLDEST_KERAS = (3, 12)  # as in requirements.txt
@@ -87,58 +85,45 @@ def quiet():
     import pyimagesearch.figures  # noqa: F401  (Keras imports matplotlib too, and as it comes)
 
     try:
-        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        notices = tempfile.TemporaryFile()  # noqa: SIM115
     except FileNotFoundError as error:
         raise UserError("no folder for temporary files can be written to: set TMPDIR to one that can") from error
-    notices = Path(folder.name, "notices")
-    with folder:
-        with _held_back(notices):
-            _import_keras(folder.name)
-        # When one of several processes ends while they meet, JAX aborts the others: what it says must not be lost.
-        with _held_back(notices, (1,) if several_processes() else (1, 2)):
-            yield
-
-
-def _import_keras(home):
-    """Import Keras, and TensorFlow where Keras would import it later, with an empty folder as the home of Keras."""
-    before = os.environ.get("KERAS_HOME")
-    os.environ["KERAS_HOME"] = home
-    try:
-        import keras  # noqa: F401
-    finally:
-        del os.environ["KERAS_HOME"]
-        if before is not None:
-            os.environ["KERAS_HOME"] = before
-    if importlib.util.find_spec("tensorflow"):
-        import tensorflow  # noqa: F401
+    home = os.environ.get("KERAS_HOME")
+    with notices, _held_back(notices):
+        os.environ["KERAS_HOME"] = os.path.join(os.devnull, "none")  # where no keras.json can be
+        try:
+            import keras  # noqa: F401
+        finally:
+            del os.environ["KERAS_HOME"]
+            if home is not None:
+                os.environ["KERAS_HOME"] = home
+        if importlib.util.find_spec("tensorflow"):  # which Keras may import later
+            import tensorflow  # noqa: F401
+        yield
 
 
 @contextlib.contextmanager
-def _held_back(path, numbers=(1, 2)):
+def _held_back(notices):
     """Hold back what is written to stdout (1) and stderr (2) in this block; write it to stderr on an error."""
     for stream in (sys.stdout, sys.stderr):
         if stream:
             stream.flush()
     streams = {}
-    for number in numbers:
+    for number in (1, 2):
         with contextlib.suppress(OSError):  # closed
             streams[number] = os.dup(number)
-    with open(path, "wb+") as notices:
-        for number in streams:
             os.dup2(notices.fileno(), number)
-        try:
-            yield
-        except UserError:
-            raise
-        except Exception:
-            if 2 in streams:
-                notices.seek(0)
-                os.write(streams[2], notices.read())
-            raise
-        finally:
-            for number, copy in streams.items():
-                os.dup2(copy, number)
-                os.close(copy)
+    try:
+        yield
+    except Exception as error:
+        if 2 in streams and not isinstance(error, UserError):
+            notices.seek(0)
+            os.write(streams[2], notices.read())
+        raise
+    finally:
+        for number, copy in streams.items():
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 def gpu_failure(error):

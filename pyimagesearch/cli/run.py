@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pyimagesearch.cli import libraries
 from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError, printable, reason
-from pyimagesearch.training.processes import first_process, several_processes
 
 # Errors of the machine, which any step can meet: no file handles, disk full, quota, read-only, broken disk.
 MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
@@ -24,22 +23,8 @@ LIBRARIES |= {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scik
 
 def run(main):
     """Call `main` with the command line's arguments. Exits with status 1 (UserError), 130 (Ctrl-C), or 128 plus the
-    number of the signal (STOP_SIGNALS).
-
-    A bug of ours keeps its traceback.
+    number of the signal (STOP_SIGNALS). A bug of ours keeps its traceback.
     """
-    try:
-        _run(main)
-    except BaseException as stop:
-        if not several_processes():
-            raise
-        # An orderly exit would wait for the other processes of the training, and these for this one.
-        if not isinstance(stop, SystemExit):
-            traceback.print_exc()
-        os._exit(stop.code if isinstance(stop, SystemExit) else 1)
-
-
-def _run(main):
     script = Path(sys.argv[0]).name
     _prepare_streams()
     with contextlib.suppress(ValueError):  # not the main thread, as in some notebooks
@@ -86,23 +71,21 @@ def _explain(error):
 
 def _explain_import(error):
     """Return a sentence if a library is missing, or an error ended its import; else None."""
-    if isinstance(error, ModuleNotFoundError):
-        name = (error.name or "").partition(".")[0]
-        if name in LIBRARIES and not importlib.util.find_spec(name):
+    name = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and name in LIBRARIES and not importlib.util.find_spec(name):
+        return (
+            f"{LIBRARIES[name]} is not installed for {sys.executable}; run the script with the Python that has it "
+            "(.venv/bin/python after the README's command), or install it with pip"
+        )
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        name = frame.f_globals.get("__name__", "").partition(".")[0]
+        if frame.f_code.co_name == "<module>" and name in LIBRARIES:
+            words = (str(error).strip().splitlines() or [""])[0]
             return (
-                f"{LIBRARIES[name]} is not installed for {sys.executable}; run the script with the Python that has it "
-                "(.venv/bin/python after the README's command), or install it with pip"
+                f"{LIBRARIES[name]} is installed for {sys.executable}, but its import fails: {type(error).__name__}: "
+                f"{words}; mend that, or install it again: pip install --force-reinstall {LIBRARIES[name]}"
             )
-    importing = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
-    names = [frame.f_globals["__name__"].partition(".")[0] for frame in importing]
-    broken = [name for name in names if name in LIBRARIES]
-    if not broken:
-        return None
-    name, words = LIBRARIES[broken[-1]], (str(error).strip().splitlines() or [""])[0]
-    return (
-        f"{name} is installed for {sys.executable}, but its import fails: {type(error).__name__}: {words}; mend that, "
-        f"or install it again: pip install --force-reinstall {name}"
-    )
+    return None
 
 
 def _terminate(number, frame):
@@ -118,8 +101,6 @@ def _prepare_streams():
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115
-    if not first_process():
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's has not
             stream.reconfigure(line_buffering=True, errors="backslashreplace")

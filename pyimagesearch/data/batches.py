@@ -1,7 +1,6 @@
 """The batches of a training: images in a new order each epoch, augmented, scaled to floats when they are needed."""
 
 import multiprocessing
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -66,15 +65,6 @@ def _resample(images, rows, columns):
     return np.where(inside[..., None], images[np.arange(len(images))[:, None, None], rows, columns], np.uint8(0))
 
 
-@dataclass(frozen=True)
-class Share:
-    """This process's part of each batch, where several processes or devices train together (see devices.py)."""
-
-    process: int = 0
-    processes: int = 1
-    devices: int = 1  # of all processes
-
-
 def _threads_work():
     """Return whether Keras's threads can be used: they need a semaphore, and Linux keeps those in /dev/shm."""
     try:
@@ -92,13 +82,13 @@ class Batches(keras.utils.PyDataset):
     than a batch wait for another epoch. Without a seed, all images come in order and as they are.
     """
 
-    def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None, share=Share()):
+    def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
         # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
         # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first
         # batch before the training, and with threads what they have made by then would come again in the next epoch.
         super().__init__(workers=2 if keras.backend.backend() == "tensorflow" and _threads_work() else 1)
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
-        self.batch_size, self.seed, self.recipe, self.share = batch_size, seed, recipe, share
+        self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
         self.start_epoch(0)
 
     def start_epoch(self, epoch):
@@ -106,7 +96,6 @@ class Batches(keras.utils.PyDataset):
         self.epoch, self.order = epoch, np.arange(len(self.labels))
         if self.seed is not None:
             randomness.generator(self.seed, "order", epoch).shuffle(self.order)
-        self.order = self.order[: len(self.order) - len(self.order) % self.share.devices]
 
     def on_epoch_end(self):
         self.start_epoch(self.epoch + 1)
@@ -121,10 +110,7 @@ class Batches(keras.utils.PyDataset):
         if self.recipe:
             rng = randomness.generator(self.seed, "augmentation", self.epoch, index)
             images, targets = self.augment(images, targets, rng)
-        # Every process makes the whole batch, from the same random numbers, and trains on its part of it.
-        size = len(chosen) // self.share.processes
-        mine = slice(self.share.process * size, (self.share.process + 1) * size)
-        return scale(images[mine]), targets[mine]
+        return scale(images), targets
 
     def augment(self, images, targets, rng):
         """Change the images at random as the recipe says, so that the network rarely sees the same image twice."""

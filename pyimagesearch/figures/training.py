@@ -13,8 +13,8 @@ def curves(history, recipe, classes=10):
     """Draw cross-entropy and accuracy of training and validation against the epoch, and the learning rate below.
 
     history: dict of lists with one value per epoch: cross_entropy and accuracy (0 to 1), the same with val_ in front;
-    and learning_rates, those of steps that are spread evenly from the first to the last. recipe: a Recipe, for what
-    the legend and the notes say of CutMix and the schedule. classes: their number.
+    and learning_rates, for each epoch a list of those of steps that are spread evenly over it. recipe: a Recipe, for
+    what the legend and the notes say of CutMix and the schedule. classes: their number.
     """
     figure = Figure(5.8, _finding(history, recipe))
     loss, accuracy, rate = figure.subplot_mosaic("ab;cc", height_ratios=(3, 1)).values()
@@ -35,9 +35,9 @@ def curves(history, recipe, classes=10):
             text.set(color=color, va="center", weight="bold", fontsize=10)
         axes.set(title=title, xlabel="epoch", ylabel=f"{key.replace('_', '-')} ({guess}: guessing)", xticks=ticks)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
-    rates = history["learning_rates"]
+    rates = np.concatenate(history["learning_rates"])
     rate.plot(np.linspace(0, last, len(rates)), rates, color=GREEN)
-    rate.set(xlabel="epoch", ylabel="learning rate", xticks=[0, *ticks], ylim=(0, 1.1 * max(rates) or 1))
+    rate.set(xlabel="epoch", ylabel="learning rate", xticks=[0, *ticks], ylim=(0, 1.1 * rates.max() or 1))
     rate.set_title(f"schedule: {recipe.schedule}", loc="right")
     for axes in (loss, accuracy, rate):
         axes.set_xlim(0, 1.2 * last)  # with room for the last values

@@ -80,7 +80,7 @@ def describe_file(path):
         record = {}
     accuracy = record.get("validation_accuracy")
     accuracy = f", validation accuracy {accuracy:.2%}" if isinstance(accuracy, float) else ""
-    epochs = f", {record['epochs']} epochs" if record else ""
+    epochs = f", {record['epochs']} epoch{'s' if record['epochs'] > 1 else ''}" if record else ""
     return f"{describe(record)}{epochs}{accuracy}"
 
 

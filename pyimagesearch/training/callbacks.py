@@ -12,38 +12,18 @@ import keras
 from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError
 from pyimagesearch.progress import duration
 
+RATES = 32  # how many learning rates of an epoch are kept, at least, for the figure
+
 
 class AfterEachEpoch(keras.callbacks.Callback):
-    """Add the epoch to the history, stop if the loss is not a number, store a checkpoint."""
+    """Add the epoch to the history, stop if the loss is not a number, store a checkpoint, print the row of a table.
 
-    def __init__(self, history, checkpoints):
-        super().__init__()
-        self.history, self.checkpoints = history, checkpoints
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        for name, value in (logs | {"seconds": time.perf_counter() - self.start}).items():
-            self.history.setdefault(name, []).append(float(value))
-        if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss is not a number after epoch {epoch + 1}, so no model was saved; "
-                "the learning rate is probably too high: try a smaller --learning-rate"
-            )
-        if self.checkpoints:
-            self.checkpoints.save(self.model, self.history)
-
-
-class Progress(keras.callbacks.Callback):
-    """Print a table, a line after each epoch; while an epoch runs, show below it on `update`'s bar how far it is.
-
-    history: what AfterEachEpoch fills, before this callback is called.
+    While an epoch runs, `update`, that of a progress.bar, shows below the table how far it is.
     """
 
-    def __init__(self, history, update):
+    def __init__(self, history, checkpoints, update):
         super().__init__()
-        self.history, self.update = history, update
+        self.history, self.checkpoints, self.update = history, checkpoints, update
 
     def on_train_begin(self, logs=None):
         self.width = len(self._name(self.params["epochs"]))
@@ -51,7 +31,14 @@ class Progress(keras.callbacks.Callback):
         print(f"{'':{self.width}} training validation  training validation  left")
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.name, self.start = self._name(epoch + 1), time.perf_counter()
+        self.name, self.start, self.rates = self._name(epoch + 1), time.perf_counter(), []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch % max(1, self.params["steps"] // RATES) == 0:
+            if keras.backend.backend() == "jax":  # it updates the optimizer's count of steps when asked to
+                self.model.jax_state_sync()
+            rate = float(self.model.optimizer.learning_rate)
+            self.rates.append(float(f"{rate:.7g}"))  # it is a float32: 0.3, not 0.30000001
 
     def on_train_batch_end(self, batch, logs=None):
         done, elapsed = batch + 1, time.perf_counter() - self.start
@@ -59,12 +46,22 @@ class Progress(keras.callbacks.Callback):
         self.update(done, f"accuracy {logs['accuracy']:.2%}, {left} left", self.name)
 
     def on_epoch_end(self, epoch, logs=None):
-        values = (
-            f"{logs['accuracy']:>8.2%} {logs['val_accuracy']:>10.2%}  "
-            f"{logs['cross_entropy']:>8.4f} {logs['val_cross_entropy']:>10.4f}"
+        values = {name: float(value) for name, value in logs.items()}
+        values |= {"seconds": time.perf_counter() - self.start, "learning_rates": self.rates}
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"the loss is not a number after epoch {epoch + 1}, so no model was saved; "
+                "the learning rate is probably too high: try a smaller --learning-rate"
+            )
+        if self.checkpoints:
+            self.checkpoints.save(self.model, self.history)
+        row = (
+            f"{self.name:{self.width}} {logs['accuracy']:>8.2%} {logs['val_accuracy']:>10.2%}  "
+            f"{logs['cross_entropy']:>8.4f} {logs['val_cross_entropy']:>10.4f}  "
         )
-        left = self._left() if epoch + 1 < self.params["epochs"] else ""
-        print(f"{self.name:{self.width}} {values}  {left}".rstrip())
+        print((row + (self._left() if epoch + 1 < self.params["epochs"] else "")).rstrip())
 
     def _name(self, number):
         return f"epoch {number}/{self.params['epochs']}"
@@ -80,7 +77,7 @@ class Progress(keras.callbacks.Callback):
 class Stages(keras.callbacks.Callback):
     """Keep what `look(model)` returns before training, after the first epoch and at the end, in the dict `seen`.
 
-    A training that is resumed has its end alone.
+    A training run that is resumed has its end alone.
     """
 
     def __init__(self, look):
@@ -106,43 +103,30 @@ def stop_between_batches(epochs, checkpoints=None):
     (JAX loses an exception that a signal handler raises deep inside of it, and the training would go on.) The exception
     that then ends the training says how to resume it, if there is a checkpoint.
     """
-    stop, handlers = StopBetweenBatches(), {}
+    pending, handlers = [], {}
+
+    def wait(*signal_and_frame):
+        if pending:
+            handlers[signal_and_frame[0]](*signal_and_frame)
+        pending.append(signal_and_frame)
+
+    def check(*arguments, **logs):
+        if pending:
+            handlers[pending[0][0]](*pending[0])
+
     if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
         for number in (signal.SIGINT, *STOP_SIGNALS):
             if callable(handler := signal.getsignal(number)):
                 handlers[number] = handler
+                signal.signal(number, wait)
     try:
-        for number, handler in handlers.items():
-            signal.signal(number, stop.waiting_for(handler))
-        yield stop
-        stop.check()
+        yield keras.callbacks.LambdaCallback(on_train_batch_end=check, on_test_batch_end=check, on_epoch_end=check)
+        check()
     except (KeyboardInterrupt, Terminated) as stopped:
-        if checkpoints and (epoch := checkpoints.finished()):
-            stopped.args = (f"stopped after epoch {epoch} of {epochs}; to go on, add --resume to the same command",)
+        if checkpoints and checkpoints.epochs:
+            done = f"stopped after epoch {checkpoints.epochs} of {epochs}"
+            stopped.args = (f"{done}; to go on, add --resume to the same command",)
         raise
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-class StopBetweenBatches(keras.callbacks.Callback):
-    """See stop_between_batches."""
-
-    pending = None
-
-    def waiting_for(self, handler):
-        """Return a signal handler that calls this one at the next check, or at once if another signal is pending."""
-
-        def wait(number, frame):
-            if self.pending:
-                handler(number, frame)
-            self.pending = lambda: handler(number, frame)
-
-        return wait
-
-    def check(self, *arguments, **logs):
-        """Call the handler of the signal that is pending, if any."""
-        if self.pending:
-            self.pending()
-
-    on_train_batch_end = on_test_batch_end = on_epoch_end = check

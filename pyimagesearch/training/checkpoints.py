@@ -1,8 +1,8 @@
-"""Checkpoints: store a training after each epoch, and resume it as if it had never stopped.
+"""Checkpoints: store a training run after each epoch, and resume it as if it had never stopped.
 
-A checkpoint holds what decides the rest of a training: weights, optimizer state, the random state of dropout, the
-history. (Shuffling and augmentation follow from seed and epoch.) Each file is complete or absent; two are kept, in a
-hidden folder beside the model file. Of several processes, the first alone locks, writes and removes.
+A checkpoint holds what decides the rest of a run: weights, optimizer state, the random state of dropout, the history.
+(Shuffling and augmentation follow from seed and epoch.) Each file is complete or absent; two are kept, in a hidden
+folder beside the model file.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ import numpy as np
 
 from pyimagesearch.errors import UserError, reason, warn
 from pyimagesearch.files import replacing
-from pyimagesearch.training.processes import first_process
 
 try:
     import fcntl
@@ -33,15 +32,10 @@ KEPT = 2
 # The rounding depends on these, which are the machine's. Another value gives as good a network, but not the same bits.
 ENVIRONMENT = ("versions", "cores", "bfloat16")
 WORDS = {"data": "other training data", "layers": "another network"}  # where the values say nothing to a reader
-HELD = {errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}  # how the system says that another process holds a lock
-LOCKED_BYTE = 1000  # after the number of the process that holds the lock
 FULL = {errno.ENOSPC, errno.EDQUOT}
 # How reading a damaged file can fail.
-BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError)
-
-
-class Damaged(Exception):
-    """A checkpoint that cannot be used. Its text says why."""
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError)
+BROKEN += (zipfile.BadZipFile,)
 
 
 def fingerprint(*arrays):
@@ -55,7 +49,7 @@ def fingerprint(*arrays):
 
 @contextlib.contextmanager
 def locked(model_path):
-    """Hold the folder for the checkpoints of a model, and yield it. Raises UserError if another training holds it.
+    """Hold the folder for the checkpoints of a model, and yield it. Raises UserError if another process holds it.
 
     The lock is the operating system's: it ends with its process, however that ends. A folder without checkpoints is
     removed at the end. Where the folder cannot be used, a warning says so, and the training goes on without.
@@ -63,52 +57,45 @@ def locked(model_path):
     model = Path(os.path.realpath(model_path))  # a link to a model is not another model
     name = os.fsencode(model.name)
     folder = model.with_name(f".{model.name if len(name) < 240 else hashlib.sha256(name).hexdigest()}.training")
-    file = _lock(folder) if first_process() else None
-    with file or contextlib.nullcontext():
-        try:
-            yield folder
-        finally:
-            if file and not stored(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lock(folder):
-    """Make the folder and return its lock file, open and locked; None if that cannot be."""
-    path = folder / "lock"
+    file = None
     try:
-        while True:
+        while not file:
             folder.mkdir(exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # a training that just ended removed the folder
-                file = open(path, "a+")  # noqa: SIM115
-                _hold(file)
-                if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    break
-                file.close()
+                opened = open(folder / "lock", "a+")  # noqa: SIM115
+                _hold(opened)
+                if os.path.samestat(os.fstat(opened.fileno()), os.stat(folder / "lock")):
+                    file = opened
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        return file
     except OSError as error:
         warn(f"cannot use the folder {folder}: {reason(error)}; if this training is stopped, it cannot be resumed")
-        return None
+    try:
+        yield folder
+    finally:
+        if file:
+            if not stored(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            file.close()
 
 
 def _hold(file):
+    """Lock an open file. Raises UserError if another process has."""
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         else:
-            file.seek(LOCKED_BYTE)
+            file.seek(1000)  # after the number of the process that holds the lock
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    except OSError as error:
-        if error.errno not in HELD:
-            warn(f"this file system has no locks ({reason(error)}): do not train the same model twice at a time")
-            return
+    except (BlockingIOError, PermissionError):
         file.seek(0)
         holder = file.read().strip() or "unknown"
         raise UserError(
             f"another training of the same model is running (process {holder}); wait for it, or choose another --model"
         ) from None
+    except OSError as error:
+        warn(f"this file system has no locks ({reason(error)}): do not train the same model twice at a time")
 
 
 def stored(folder):
@@ -123,51 +110,46 @@ def stored(folder):
 
 @dataclass
 class Checkpoints:
-    """The checkpoints of one training.
+    """The checkpoints of one training run.
 
     folder     what locked() yields
     settings   what decides the weights (data, recipe, seed, ...) and their rounding (ENVIRONMENT): a dict for JSON
     resume     whether to go on from the newest checkpoint
+    epochs     after how many epochs this run, not another one in the same folder, can be resumed; 0: it cannot
     """
 
     folder: Path
     settings: dict
     resume: bool = False
+    epochs: int = 0
     warned: bool = False
-
-    def finished(self):
-        """Return how many epochs this training, not another one in the same folder, has stored; 0 for none."""
-        for epoch, path in stored(self.folder):
-            with contextlib.suppress(Damaged):
-                if _differences(_load(path)[0], self.settings).keys() <= set(ENVIRONMENT):
-                    return epoch
-        return 0
 
     def save(self, model, history):
         """Store a compiled model and its history after an epoch.
 
         If the disk is full, older checkpoints make room. If it cannot be stored, a warning says so, once.
         """
-        if not first_process() or not self.folder.is_dir():  # locked() has said that it cannot be used
+        if not self.folder.is_dir():  # locked() has said that it cannot be used
             return
         epochs = len(history["loss"])
         header = json.dumps({"settings": self.settings, "history": history})
         arrays = {f"variable{number}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
         older = [path for epoch, path in stored(self.folder) if epoch != epochs]
-        for oldest in (*reversed(older), None):
+        while True:
             try:
                 with replacing(self.folder / f"epoch-{epochs:05d}.npz") as temporary:
                     np.savez(temporary, header=np.frombuffer(header.encode(), np.uint8), **arrays)
                 break
             except UserError as error:
-                if oldest and error.__cause__.errno in FULL:
-                    oldest.unlink(missing_ok=True)
+                if older and error.__cause__.errno in FULL:
+                    older.pop().unlink(missing_ok=True)
                     continue
                 if not self.warned:
                     warn(f"{error}; the training goes on, but cannot be resumed after epoch {epochs}")
                 self.warned = True
                 return
-        # Only now may older ones go: all of this training but the one before, and all of another training.
+        self.epochs = epochs
+        # Only now may older ones go: all of this run but the one before, and all of another run.
         for epoch, path in stored(self.folder):
             if not 0 <= epochs - epoch < KEPT:
                 path.unlink(missing_ok=True)
@@ -176,7 +158,7 @@ class Checkpoints:
         """Bring a compiled model to the state of the newest good checkpoint, and return the history until then.
 
         Without `resume`, only says what will be replaced. A damaged checkpoint is named, and the one before it is used.
-        Raises UserError if a checkpoint is of another training; it names what differs.
+        Raises UserError if a checkpoint is of another run; it names what differs.
         """
         for epoch, path in stored(self.folder):
             try:
@@ -187,6 +169,7 @@ class Checkpoints:
                     print(f"an unfinished training{words}, stopped after epoch {epoch}, is replaced after one epoch")
                     if not differences:
                         print("to go on with it instead, stop now and add --resume to the same command")
+                        self.epochs = epoch
                     return {}
                 fatal = [words for name, words in differences.items() if name not in ENVIRONMENT]
                 if fatal:
@@ -195,20 +178,22 @@ class Checkpoints:
                         "or start a new training without --resume"
                     )
                 _assign(_variables(model), arrays)
-            except Damaged as error:
-                warn(f"the checkpoint {path} cannot be used ({error}); trying the one before")
+            except BROKEN as error:
+                why = str(error) or type(error).__name__
+                warn(f"the checkpoint {path} cannot be used ({why}); trying the one before")
                 continue
             print(f"resuming the unfinished training after epoch {epoch}")
             for words in differences.values():
                 warn(f"the unfinished training has {words}: the weights may differ slightly")
+            self.epochs = epoch
             return history
         if self.resume:
             print("no checkpoint to resume from: starting a new training")
         return {}
 
     def remove(self):
-        """Remove the checkpoints of a training that ended well."""
-        for _, path in stored(self.folder) if first_process() else ():
+        """Remove the checkpoints of a run that ended well."""
+        for _, path in stored(self.folder):
             path.unlink(missing_ok=True)
 
 
@@ -230,32 +215,28 @@ def _variables(model):
 
 
 def _load(path):
-    """Return a checkpoint's settings, a dict, its history, {name: [a number per epoch]}, and its arrays, {name: array}.
+    """Return a checkpoint's settings, a dict, its history, {name: [a value per epoch]}, and its arrays, {name: array}.
 
-    Raises Damaged. What is read is not larger than the file, whatever the file declares.
+    Raises one of BROKEN. What is read is not larger than the file, whatever the file declares.
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            if any(part.compress_type for part in file.infolist()):
-                raise Damaged("it is compressed")
-        with np.load(path) as file:
-            arrays = dict(file)
-        header = json.loads(arrays["header"].tobytes())
-        history, settings = header["history"], dict(header.get("settings", {}))
-        epochs = len(history["loss"])
-        complete = all([type(value) for value in values] == [float] * epochs for values in history.values())
-    except (*BROKEN, zipfile.BadZipFile) as error:
-        raise Damaged(str(error) or type(error).__name__) from error
-    if not complete or path.name != f"epoch-{epochs:05d}.npz":
-        raise Damaged("its history is not that of its epochs")
+    with zipfile.ZipFile(path) as file:
+        if any(part.compress_type for part in file.infolist()):
+            raise ValueError("it is compressed")
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes())
+    history, settings = header["history"], dict(header.get("settings", {}))
+    lengths = {len(np.asarray(values, float)) for values in history.values()}
+    if path.name != f"epoch-{len(history['loss']):05d}.npz" or len(lengths) != 1:
+        raise ValueError("its history is not that of its epochs")
     return settings, history, arrays
 
 
 def _assign(variables, arrays):
-    """Give the variables the values of a checkpoint, all or none. Raises Damaged."""
+    """Give the variables the values of a checkpoint, all or none. Raises ValueError."""
     values = [arrays.get(f"variable{number}") for number in range(len(variables))]
     for variable, value in zip(variables, values, strict=True):
         if value is None or value.shape != tuple(variable.shape) or not np.isfinite(value).all():
-            raise Damaged(f"it has no finite numbers for {variable.path}")
+            raise ValueError(f"it has no finite numbers for {variable.path}")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -52,6 +52,10 @@ class SGD(keras.optimizers.SGD):
         )
 
 
+# In a file that a callback such as ModelCheckpoint writes they are Keras's own, which have the same settings.
+BatchNormalization.__module__, SGD.__module__ = "keras.layers", "keras.optimizers"
+
+
 def fused_model(model):
     """Return a model of the same layers and weights, in which one kernel does what several do in Keras's.
 

@@ -51,7 +51,7 @@ def adapt(recipe, classes, seed):
     for name, value in others.items():
         say(f"  left out: the recipe's {name}={value}, which MiniVGGNet.build does not take")
     recipe = dataclasses.replace(recipe, network=taken)
-    with devices.alone(), devices.explained():
+    with devices.explained():
         try:
             model = build(recipe, classes, seed)
         except Exception as error:  # an edit of minivggnet.py went wrong: name its line
@@ -100,6 +100,21 @@ def _check(model, classes):
             f"the network of minivggnet.py does not predict {classes} probabilities for an image, one for each class, "
             f"with the sum 1; its output is {outputs}; end it with layers.Dense(classes, activation='softmax')"
         )
+    if reason := why_not_loaded(model):
+        warn(f"the other scripts will not load this network again: {reason}")
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Rescaling) and (largest := np.max(np.abs(layer.scale))) < 0.1:
+            warn(
+                f"the Rescaling layer of minivggnet.py multiplies pixels by {largest:.2g}, but they are divided by 255 "
+                "already: the network will learn little; remove that layer"
+            )
+
+
+def why_not_loaded(model):
+    """Return why the other scripts cannot load a model that was saved, in words; "" if they can.
+
+    Raises UserError if it cannot be saved.
+    """
     try:
         configs.parse(model.to_json())
     except NotImplementedError as error:
@@ -107,4 +122,5 @@ def _check(model, classes):
             "the network of minivggnet.py cannot be saved, because one of its layers has no get_config(); write one"
         ) from error
     except UserError as error:
-        warn(f"the other scripts will not load this network again: {error}")
+        return str(error)
+    return ""

@@ -13,7 +13,7 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.training.checkpoints import ENVIRONMENT
-from pyimagesearch.training.train import learning_rates, optimizer, used_rates
+from pyimagesearch.training.train import learning_rates, optimizer
 
 AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
 WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
@@ -31,17 +31,27 @@ def settings(recipe):
     parameters = inspect.signature(MiniVGGNet.build).parameters.values()
     defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
     values["network"] = defaults | recipe.network
-    chosen, rates, schedule = optimizer(recipe, steps), used_rates(recipe, steps), learning_rates(recipe, steps)
+    chosen, schedule, rates, expected = optimizer(recipe, steps), learning_rates(recipe, steps), [], []
     for name in ("momentum", "nesterov", "weight_decay"):
-        used = getattr(chosen, name, None) or type(values[name])()
-        if not hasattr(chosen, name):
+        unset = type(values[name])()
+        if hasattr(chosen, name):
+            values[name] = getattr(chosen, name) or unset
+        else:
             del values[name]
-        elif used != values[name]:
-            values[name] = used
-    expected = [float(schedule(step)) if callable(schedule) else schedule for step in range(steps)]
+    for step in range(0, steps, 9):
+        chosen.iterations.assign(step)
+        rates.append(float(f"{float(chosen.learning_rate):.7g}"))  # it is a float32: 0.3, not 0.30000001
+        expected.append(float(schedule(step)) if callable(schedule) else schedule)
     if not np.allclose(rates, expected, rtol=1e-4, atol=0):
         values |= {"learning_rate": max(rates), "schedule": "constant" if len(set(rates)) == 1 else "of the optimizer"}
     return json.loads(json.dumps(values | {"optimizer": type(chosen).__name__}, default=str))
+
+
+def used(values, history):
+    """Return the settings that a training ended with: callbacks may have ended it, or have set the learning rate."""
+    rates = {rate for epoch in history["learning_rates"] for rate in epoch}
+    schedule = "set by a callback" if values["schedule"] == "constant" and len(rates) > 1 else values["schedule"]
+    return values | {"epochs": len(history["loss"]), "schedule": schedule}
 
 
 @functools.cache
@@ -81,7 +91,8 @@ def trained(path, values):
     with contextlib.suppress(UserError):
         contents = reading.read(path)
         ours = {name: value for name, value in values.items() if name not in ENVIRONMENT}
-        if contents.record | ours == contents.record:
+        theirs = contents.record | contents.record.get("planned", {})
+        if theirs | ours == theirs:
             return building.build(contents)
     return None
 

@@ -1,7 +1,6 @@
 """Train the network by a recipe: learning-rate schedule, optimizer, loss, fit."""
 
 import keras
-import numpy as np
 
 from pyimagesearch import progress
 from pyimagesearch.data.batches import Batches
@@ -10,6 +9,9 @@ from pyimagesearch.training import callbacks, devices
 from pyimagesearch.training.fused import fused_model, fused_optimizer
 from pyimagesearch.training.network import build
 from pyimagesearch.training.whitening import whiten
+
+# A running average of batch normalization lags if more than this fraction of it is still its first value, 0 or 1.
+LAGS = 1e-3
 
 
 def learning_rates(recipe, steps):
@@ -51,7 +53,6 @@ def compiled(recipe, model, images, seed, steps):
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         # The loss without label smoothing, so that training and validation can be compared.
         metrics=[keras.metrics.CategoricalCrossentropy(name="cross_entropy"), "accuracy"],
-        steps_per_execution=devices.steps_per_execution(),
         # XLA makes convolutions several times slower on a CPU; JAX cannot do without it.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
@@ -70,25 +71,27 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
 
     The returned model is uncompiled and computes in float32. The history is a dict of lists with one value per epoch:
     loss (what is minimized, with label smoothing), cross_entropy (without), accuracy, the same with val_ in front for
-    the validation data, and seconds; and learning_rates, see used_rates. Training values are averages over the epoch,
-    while the network still learns. The same arguments give the same weights, bit for bit, on the same machine, number
-    of cores and versions.
+    the validation data, seconds, and learning_rates, a list of those of some 32 steps. Training values are averages
+    over the epoch, while the network still learns. The same arguments give the same weights, bit for bit, on the same
+    machine, number of cores and versions.
 
-    Raises UserError if the loss is not a number, the checkpoint is of another training, the devices cannot share a
-    batch, memory runs out, or another process of the training has ended.
+    Raises UserError if the loss is not a number, the checkpoint is of another training, a callback sets the learning
+    rate that a schedule sets, or memory runs out.
     """
-    share = devices.share(recipe.batch_size)
-    batches = Batches(*training, classes, recipe.batch_size, seed, recipe, share)
-    to_validate = Batches(*validation, classes, batch_size=500 - 500 % share.devices, share=share)
+    batches = Batches(*training, classes, recipe.batch_size, seed, recipe)
+    to_validate = Batches(*validation, classes, batch_size=500)
     steps = recipe.epochs * len(batches)
-    if model is None:
-        with devices.alone():
-            model = build(recipe, classes, seed)
-    trained = model
-    if recipe.bfloat16 or share.devices > 1:  # the same in 16 bits, or on all devices
-        trained = build(recipe, classes, seed, "mixed_bfloat16" if recipe.bfloat16 else "float32")
+    model = model or build(recipe, classes, seed)
+    trained = build(recipe, classes, seed, "mixed_bfloat16") if recipe.bfloat16 else model  # the same in 16 bits
     trained = compiled(recipe, trained, training[0], seed, steps)
     print(f"{trained.count_params():,} parameters; steps per epoch: {len(batches):,}")
+    normalizations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    if any(layer.momentum**steps > LAGS for layer in normalizations):
+        progress.say(
+            f"  only {steps} steps in all: validation figures may be far too low, because validation uses the running "
+            "averages of batch normalization, which lag behind the weights at first"
+        )
+    check_rate_setters(trained.optimizer, more_callbacks)
 
     history = checkpoints.restore(trained) if checkpoints else {}
     batches.start_epoch(len(history.get("loss", [])))
@@ -100,25 +103,20 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
             epochs=recipe.epochs,
             shuffle=False,  # Batches shuffles
             verbose=0,
-            callbacks=[
-                callbacks.AfterEachEpoch(history, checkpoints),
-                callbacks.Progress(history, update),
-                stop,
-                *more_callbacks,
-            ],
+            callbacks=[callbacks.AfterEachEpoch(history, checkpoints, update), stop, *more_callbacks],
         )
-
-    weights = trained.get_weights()
-    devices.stop_sharing()
-    model.set_weights(weights)
-    history["learning_rates"] = used_rates(recipe, steps)
+    model.set_weights(trained.get_weights())
     return model, history
 
 
-def used_rates(recipe, steps, count=200):
-    """Return the optimizer's learning rate at `count` of the steps, evenly spaced from first to last, as a list."""
-    chosen, rates = optimizer(recipe, steps), []
-    for step in np.linspace(0, steps - 1, min(steps, count)).astype(int):
-        chosen.iterations.assign(step)
-        rates.append(float(f"{float(chosen.learning_rate):.7g}"))  # it is a float32: 0.3, not 0.30000001
-    return rates
+def check_rate_setters(optimizer, more_callbacks):
+    """Raise UserError if one of the callbacks sets the learning rate and the optimizer has a schedule for it."""
+    setters = keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
+    for name in [type(callback).__name__ for callback in more_callbacks if isinstance(callback, setters)]:
+        try:
+            optimizer.learning_rate = float(optimizer.learning_rate)
+        except TypeError as error:  # as Keras says that there is a schedule
+            raise UserError(
+                f"{name} sets the learning rate, and so does the recipe's schedule; let recipes.py have "
+                'schedule="constant" for it'
+            ) from error

@@ -127,13 +127,3 @@ def test_a_gpu_that_fails_is_a_sentence_and_another_error_is_not(error):
     assert done.returncode == 1
     assert "the GPU cannot be used" in done.stderr and "CUDA_VISIBLE_DEVICES=-1" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="asks lscpu for the number of cores")
-def test_a_machine_that_does_not_say_how_many_cores_it_has(run, small_data, tmp_path):
-    (tmp_path / "lscpu").write_text("#!/bin/sh\n")
-    (tmp_path / "lscpu").chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    done = run("initial_data_analysis.py", "--data-dir", small_data, "--any-data", check=0, PATH=path)
-    assert done.stderr == ""

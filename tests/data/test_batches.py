@@ -5,7 +5,7 @@ import pytest
 
 from conftest import data
 from pyimagesearch.data import batches as augmentation
-from pyimagesearch.data.batches import Batches, Share, scale
+from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.recipes import Recipe
 
 
@@ -144,20 +144,3 @@ def test_cutmix_pastes_patches_and_mixes_labels_by_their_area():
     areas = np.array(areas)
     assert 0.4 < (areas > 0).mean() < 0.55
     assert np.quantile(areas[areas > 0], [0.5, 1]) == pytest.approx([0.3, 1], abs=0.15)
-
-
-@pytest.mark.parametrize("processes", [2, 4])
-def test_processes_share_the_same_batches_and_none_is_left_out(processes):
-    recipe = Recipe(1, flip=True, shift=1, stretch=10, cutmix=0.5)
-    arguments = (*data(200), 10, 40, 3, recipe)
-    whole = Batches(*arguments)
-    parts = [Batches(*arguments, Share(number, processes, processes)) for number in range(processes)]
-    for index in range(len(whole)):
-        for position in (0, 1):
-            together = np.concatenate([part[index][position] for part in parts])
-            np.testing.assert_array_equal(together, whole[index][position])
-
-
-def test_each_process_gets_as_many_images_as_the_others():
-    parts = [Batches(*data(101), 10, 50, share=Share(number, 2, 2)) for number in (0, 1)]
-    assert [len(x) for part in parts for x, _ in epoch_of(part)] == [25, 25, 25, 25]

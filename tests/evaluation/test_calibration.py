@@ -52,3 +52,9 @@ def test_a_confidence_of_one_is_in_the_last_bin():
     assert result["count"] == [3]
     assert result["confidence"] == pytest.approx([2.95 / 3])
     assert result["accuracy"] == pytest.approx([2 / 3])
+
+
+def test_a_temperature_at_its_bound_is_not_used():
+    certain = np.eye(3)[[0, 1, 2]] * 0.5 + 0.5 / 3  # right each time: the lower, the better
+    assert calibration.fit_temperature(certain, np.array([0, 1, 2])) == 1
+    assert calibration.fit_temperature(certain, np.array([1, 2, 0])) == 1  # wrong each time

@@ -26,7 +26,7 @@ HISTORY = {
     "accuracy": [0.3, 0.6],
     "val_cross_entropy": [1.9, 1.2],
     "val_accuracy": [0.35, 0.55],
-    "learning_rates": [0, 0.1, 0],
+    "learning_rates": [[0, 0.1], [0.05, 0]],
 }
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
 RELIABILITY = {"calibration": CALIBRATION, "calibration_after_scaling": CALIBRATION, "temperature": 0.7}

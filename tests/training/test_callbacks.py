@@ -10,19 +10,27 @@ import pytest
 from conftest import data
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES
-from pyimagesearch.training.callbacks import AfterEachEpoch, Progress, Stages, stop_between_batches
+from pyimagesearch.training.callbacks import AfterEachEpoch, Stages, stop_between_batches
 from pyimagesearch.training.train import train
 
 LOGS = {"accuracy": 0.81, "val_accuracy": 0.82, "cross_entropy": 0.5, "val_cross_entropy": 0.4, "loss": 0.9}
 
 
+def after_each_epoch(history, epochs, checkpoints=None):
+    """Return the callback in a training of `epochs` epochs with 10 steps, and the list of what it shows on the bar."""
+    shown = []
+    callback = AfterEachEpoch(history, checkpoints, lambda *update: shown.append(update))
+    callback.set_params({"epochs": epochs, "steps": 10})
+    callback.set_model(None)
+    callback.on_train_begin()
+    return callback, shown
+
+
 def test_the_line_of_an_epoch_has_its_values_under_their_names(capsys):
-    history = {"seconds": [200.0, 30.0, 30.0, 30.0]}
-    progress = Progress(history, None)
-    progress.set_params({"epochs": 14, "steps": 10})
-    progress.on_train_begin()
-    progress.on_epoch_begin(3)
-    progress.on_epoch_end(3, LOGS)
+    callback, _ = after_each_epoch({"seconds": [200.0, 30.0, 30.0]}, 14)
+    callback.on_epoch_begin(3)
+    callback.start -= 30
+    callback.on_epoch_end(3, LOGS)
     quantities, parts, line = capsys.readouterr().out.splitlines()
     assert line.split() == ["epoch", "4/14", "81.00%", "82.00%", "0.5000", "0.4000", "5", "min"]
     assert (quantities.split(), parts.split()) == (
@@ -35,16 +43,14 @@ def test_the_line_of_an_epoch_has_its_values_under_their_names(capsys):
 
 
 def test_the_bar_shows_the_accuracy_so_far_and_the_time_left():
-    shown = []
-    progress = Progress(history := {}, lambda *update: shown.append(update))
-    progress.set_params({"epochs": 3, "steps": 10})
-    progress.on_epoch_begin(0)
-    progress.start -= 100
-    progress.on_train_batch_end(4, LOGS)  # half of the first of three epochs after 100 s
+    callback, shown = after_each_epoch(history := {}, 3)
+    callback.on_epoch_begin(0)
+    callback.start -= 100
+    callback.on_train_batch_end(4, LOGS)  # half of the first of three epochs after 100 s
     history["seconds"] = [90.0, 30.0]
-    progress.on_epoch_begin(2)
-    progress.start -= 10
-    progress.on_train_batch_end(0, LOGS)  # the median of two is their mean
+    callback.on_epoch_begin(2)
+    callback.start -= 10
+    callback.on_train_batch_end(0, LOGS)  # the median of two is their mean
     assert shown == [
         (5, "accuracy 81.00%, 8 min left", "epoch 1/3"),
         (1, "accuracy 81.00%, 50 s left", "epoch 3/3"),
@@ -53,14 +59,12 @@ def test_the_bar_shows_the_accuracy_so_far_and_the_time_left():
 
 def test_a_loss_that_is_not_a_number_is_not_stored():
     saved = []
-    after = AfterEachEpoch({}, SimpleNamespace(save=lambda model, history: saved.append(dict(history))))
-    after.set_model(None)
-    after.on_epoch_begin(0)
-    after.on_epoch_end(0, LOGS)
-    assert [epoch["val_accuracy"] for epoch in saved] == [[0.82]]
+    callback, _ = after_each_epoch({}, 3, SimpleNamespace(save=lambda _, history: saved.append(history["loss"][-1])))
+    callback.on_epoch_begin(0)
+    callback.on_epoch_end(0, LOGS)
     with pytest.raises(UserError, match="after epoch 2.*--learning-rate"):
-        after.on_epoch_end(1, LOGS | {"loss": float("nan")})
-    assert len(saved) == 1
+        callback.on_epoch_end(1, LOGS | {"loss": float("nan")})
+    assert saved == [0.9]
 
 
 def stopped(*signals, checkpoints=None):
@@ -82,7 +86,7 @@ def test_ctrl_c_waits_for_the_batch_and_a_second_one_does_not():
 
 
 def test_a_stopped_training_says_how_to_go_on_even_before_its_first_epoch():
-    stored = SimpleNamespace(finished=lambda: 3)
+    stored = SimpleNamespace(epochs=3)
     for signals in ((signal.SIGINT,), (signal.SIGINT, signal.SIGINT)):
         assert stopped(*signals, checkpoints=stored)[1].startswith("stopped after epoch 3 of 8; to go on, add --resume")
 

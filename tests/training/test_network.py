@@ -126,6 +126,15 @@ def test_a_network_that_is_not_loaded_again_is_trained_with_a_warning(monkeypatc
     assert "will not load this network again" in error and "Lambda" in error
 
 
+def test_pixels_that_are_divided_twice_are_told(monkeypatch, capsys):
+    replace_build(monkeypatch, lambda: [image(), layers.Rescaling(1 / 255), layers.Flatten(), softmax()])
+    network.adapt(RECIPES["classic"], 10, 0)
+    assert "divided by 255 already" in capsys.readouterr().err
+    replace_build(monkeypatch, lambda: [image(), layers.Rescaling(2, -1), layers.Flatten(), softmax()])
+    network.adapt(RECIPES["classic"], 10, 0)
+    assert capsys.readouterr().err == ""
+
+
 def convolution(*before, after=(), bias=False, **options):
     return [*before, layers.Conv2D(8, 3, use_bias=bias, **options), *(after or [layers.BatchNormalization()])]
 

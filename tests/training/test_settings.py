@@ -13,7 +13,7 @@ from pyimagesearch.figures import style
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import train
-from pyimagesearch.training.settings import changes, describe, published, settings, trained
+from pyimagesearch.training.settings import changes, describe, published, settings, trained, used
 
 
 def test_published_recipes_are_those_of_recipes_py():
@@ -58,6 +58,13 @@ def test_settings_in_words():
     assert "optimizer SGD, epochs 60, batch size 128, learning rate 0.1, schedule one cycle, momentum 0.9" in first
     assert second == "  augmentation: flips, shift 1 px, stretch 10%, CutMix 0.5"
     assert describe(settings(Recipe(1)))[1] == "  augmentation: none"
+
+
+def test_what_callbacks_did_is_named():
+    values = settings(Recipe(9))
+    happened = used(values, {"loss": [1.0, 0.5], "learning_rates": [[0.01, 0.01], [0.01, 0.001]]})
+    assert happened == values | {"epochs": 2, "schedule": "set by a callback"}
+    assert used(values, {"loss": [1.0], "learning_rates": [[0.01, 0.01]]}) == values | {"epochs": 1}
 
 
 def test_an_unknown_schedule_is_a_sentence():

@@ -9,11 +9,12 @@ import pytest
 from conftest import data
 from pyimagesearch.data import preparation, randomness
 from pyimagesearch.data.batches import Batches, scale
+from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import train as training
 from pyimagesearch.training.fused import fused_model, fused_optimizer
 from pyimagesearch.training.network import build
-from pyimagesearch.training.train import compiled, learning_rates, optimizer, train, used_rates
+from pyimagesearch.training.train import compiled, learning_rates, optimizer, train
 
 
 def test_one_cycle_warms_up_and_ends_at_zero():
@@ -33,15 +34,6 @@ def test_classic_decays_as_the_tutorial_does():
         assert float(schedule(step)) == pytest.approx(0.01 / (1 + 0.01 / 25 * step))
     faster = learning_rates(dataclasses.replace(recipe, learning_rate=0.1), 1000)
     assert float(faster(500)) == pytest.approx(0.1 / (1 + 0.1 / 25 * 500))
-
-
-def test_the_plotted_rates_are_those_of_the_first_to_the_last_step():
-    steps = 25 * 1719
-    rates = used_rates(RECIPES["classic"], steps)
-    assert len(rates) == 200
-    assert rates[0] == pytest.approx(0.01)
-    assert rates[-1] == pytest.approx(0.01 / (1 + 0.01 / 25 * (steps - 1)))
-    assert used_rates(Recipe(1, learning_rate=0.3), 7) == [0.3] * 7
 
 
 def test_the_loss_is_smoothed_and_the_cross_entropy_is_not():
@@ -80,13 +72,6 @@ def test_steps_are_those_of_sgd(monkeypatch, momentum, nesterov, decay, stock):
             expected[name] = value + step
     np.testing.assert_allclose(np.asarray(kernel), expected["kernel"], rtol=1e-5)
     np.testing.assert_allclose(np.asarray(bias), expected["bias"], rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["fast", "best", "classic"])
-def test_the_recipe_is_what_the_optimizer_does(name):
-    recipe = RECIPES[name]
-    sgd = optimizer(recipe, 10).get_config()
-    assert (sgd["momentum"], sgd["nesterov"], sgd["weight_decay"] or 0) == (0.9, recipe.nesterov, recipe.weight_decay)
 
 
 def normalization(**settings):
@@ -166,18 +151,48 @@ def test_same_seed_same_weights_bit_for_bit(name):
     assert (first[-2] != other[-2]).any()
 
 
-def test_history_has_a_value_an_epoch_and_its_last_are_those_of_the_returned_network():
+def cross_entropy(model, images, labels):
+    probabilities = np.asarray(model(scale(images), training=False))
+    return -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+
+
+def test_history_has_a_value_an_epoch_and_its_last_are_those_of_the_returned_network(capsys):
     recipe = small("fast", epochs=4, batch_size=16, learning_rate=0.05, bfloat16=False)
-    images, labels = data(50, 1)
-    model, history = train(recipe, data(320), (images, labels), 10, seed=0)
+    held_out = data(50, 1)
+    model, history = train(recipe, data(320), held_out, 10, seed=0)
     names = {"loss", "cross_entropy", "accuracy"}
-    rates = history.pop("learning_rates")
+    rates = np.concatenate(history.pop("learning_rates"))
+    schedule = learning_rates(recipe, 80)
+    np.testing.assert_allclose(rates, [float(schedule(step)) for step in range(80)], rtol=1e-5, atol=1e-8)
     assert set(history) == names | {f"val_{name}" for name in names} | {"seconds"}
     assert all(len(values) == 4 and np.isfinite(values).all() for values in history.values())
-    assert len(rates) == 80
     assert history["val_accuracy"][-1] > 0.9
-    probabilities = np.asarray(model(scale(images), training=False))[np.arange(50), labels]
-    assert -np.log(probabilities).mean() == pytest.approx(history["val_cross_entropy"][-1], rel=1e-3)
+    assert cross_entropy(model, *held_out) == pytest.approx(history["val_cross_entropy"][-1], rel=1e-3)
+    assert "running" not in capsys.readouterr().out
+    train(small("fast", epochs=1), data(320), held_out, 10, seed=0)
+    assert "only 1 steps in all: validation figures may be far too low" in " ".join(capsys.readouterr().out.split())
+
+
+def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path):
+    """The training stops early and returns its best weights; the rates are those that were used."""
+    recipe = small("fast", epochs=12, batch_size=32, schedule="constant", bfloat16=False)
+    held_out, monitor = data(50, 1), {"monitor": "val_cross_entropy", "min_delta": 10, "patience": 2}
+    more = [
+        keras.callbacks.EarlyStopping("val_cross_entropy", patience=3, restore_best_weights=True),
+        keras.callbacks.ReduceLROnPlateau(**monitor, factor=0.1),
+        keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+    ]
+    model, history = train(recipe, data(320), held_out, 10, seed=0, more_callbacks=more)
+    epochs, best = len(history["loss"]), int(np.argmin(history["val_cross_entropy"]))
+    assert best < epochs - 1 < 11
+    assert {len(values) for values in history.values()} == {epochs}  # pd.DataFrame(history)
+    rates = [set(values) for values in history["learning_rates"]]
+    assert rates[:5] == [{0.2}, {0.2}, {0.2}, {0.02}, {0.02}][:epochs]
+    assert cross_entropy(model, *held_out) == pytest.approx(history["val_cross_entropy"][best], rel=1e-3)
+    saved = keras.models.load_model(tmp_path / f"{best + 1}.keras")  # of Keras's own layers
+    assert cross_entropy(saved, *held_out) == pytest.approx(history["val_cross_entropy"][best], rel=1e-3)
+    with pytest.raises(UserError, match="ReduceLROnPlateau sets the learning rate.*recipes.py"):
+        train(small("fast"), data(320), held_out, 10, seed=0, more_callbacks=more)
 
 
 def test_each_random_choice_has_numbers_of_its_own(monkeypatch):
