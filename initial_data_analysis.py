@@ -188,10 +188,10 @@ def describe_baselines(images, labels, near, names):
     from pyimagesearch.evaluation import baselines, metrics
 
     title("How hard is it? The accuracy of methods that are not networks, on training images")
-    for name, how, accuracy, predicted, truth in baselines.baselines(images, labels, near):
+    for name, how, predicted, truth in baselines.baselines(images, labels, near):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = ", ".join(f"{names[one]} / {names[other]}" for _, one, other in pairs)
-        say(f"  {name}: {accuracy:.1%} {how}; most confused: {confused or 'none'}")
+        say(f"  {name}: {(predicted == truth).mean():.1%} {how}; most confused: {confused or 'none'}")
     say("  Of Fashion-MNIST people name 83.5% (the data set's own page).")
 
 
@@ -210,6 +210,8 @@ def describe_duplicates(images, test_images, near):
 
 def describe_labels(args, contents, train, test, near, names):
     """Print which labels look wrong; return the training images among them, the worst first, and what is suspected."""
+    import numpy as np
+
     from pyimagesearch.evaluation import label_errors
 
     title("Labels that look wrong: all ten nearest training images belong to one other class")
@@ -229,16 +231,18 @@ def describe_labels(args, contents, train, test, near, names):
             features = predict.outputs(predict.hidden(model), preparation.reshape(train[0]))
             predicted = predict.predict(model, preparation.reshape(test[0]))
             learned = label_errors.network_probabilities(features, train[1], len(names))
-        left = label_errors.without_disputed(suspects, predicted.argmax(axis=1), test[1])
+        disputed = [suspect for suspect in suspects if suspect.part == "test" and suspect.score == 1]
+        places, answers = [suspect.index for suspect in disputed], predicted.argmax(axis=1)
+        as_neighbors = sum(answers[suspect.index] == suspect.other for suspect in disputed)
+        right = answers == test[1]
         say(
-            f"  {args.model}: test accuracy {left['accuracy']:.2%}, {left['mistakes']:,} mistakes, of which "
-            f"{left['mistakes_disputed']} on these {left['disputed']} images (for {left['as_neighbors']} it predicts "
-            "the class of the neighbors)."
+            f"  {args.model}: test accuracy {right.mean():.2%}, {(~right).sum():,} mistakes, of which "
+            f"{(~right[places]).sum()} on these {len(places)} images (for {as_neighbors} it predicts the class of the "
+            "neighbors)."
         )
         say(
-            f"  Accuracy without these images: {left['accuracy_without']:.2%}. The network helped to choose none of "
-            "them, neighbors by pixels did. But what misleads neighbors may mislead a network too: not all of these "
-            "labels are wrong."
+            f"  Accuracy without these images: {np.delete(right, places).mean():.2%}. The network helped to choose "
+            "none of them, neighbors by pixels did. But what misleads neighbors may mislead a network too."
         )
         probabilities = learned, predicted[:, : len(names)]
         suspects = label_errors.suspects(train[1], test[1], near, len(names), probabilities)

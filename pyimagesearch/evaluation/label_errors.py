@@ -75,26 +75,6 @@ def network_probabilities(features, labels, classes):
     return probabilities
 
 
-def without_disputed(found, predicted, labels):
-    """Return a dict: what is left of a network's mistakes on test images without those that all neighbors dispute.
-
-    found: Suspects by neighbors; disputed are those whose ten neighbors are of one other class. predicted, labels:
-    (N,). mistakes_disputed: mistakes on disputed images; as_neighbors: predictions of these that agree with neighbors.
-    """
-    disputed = [suspect for suspect in found if suspect.part == "test" and suspect.score == 1]
-    indices = np.array([suspect.index for suspect in disputed], int)
-    wrong = np.asarray(predicted) != labels
-    left = np.delete(wrong, indices)
-    return {
-        "disputed": len(disputed),
-        "mistakes": int(wrong.sum()),
-        "mistakes_disputed": int(wrong[indices].sum()),
-        "as_neighbors": sum(int(predicted[suspect.index]) == suspect.other for suspect in disputed),
-        "accuracy": 1 - float(wrong.mean()),
-        "accuracy_without": 1 - float(left.mean()) if len(left) else float("nan"),
-    }
-
-
 def write_csv(found, class_names, path, count=100):
     """Write the `count` worst Suspects of each part to `path` as CSV."""
     text = io.StringIO(newline="")

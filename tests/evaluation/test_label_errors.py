@@ -63,26 +63,6 @@ def test_the_score_is_the_margin_to_the_best_other_class():
     assert others.tolist() == [1, 1]
 
 
-def test_accuracy_without_the_images_that_all_neighbors_dispute():
-    found = [
-        label_errors.Suspect("test", 1, 0, 2, 1.0),  # predicted as its neighbors
-        label_errors.Suspect("test", 3, 0, 1, 1.0),  # predicted as labeled
-        label_errors.Suspect("test", 4, 0, 1, 0.8),  # one neighbor agrees with the label
-        label_errors.Suspect("train", 0, 0, 1, 1.0),
-    ]
-    labels, predicted = np.zeros(10, int), np.array([0, 2, 0, 0, 1, 0, 0, 0, 0, 3])
-    result = label_errors.without_disputed(found, predicted, labels)
-    assert result == {
-        "disputed": 2,
-        "mistakes": 3,
-        "mistakes_disputed": 1,
-        "as_neighbors": 1,
-        "accuracy": 0.7,
-        "accuracy_without": 0.75,  # 6 of 8
-    }
-    assert label_errors.without_disputed([], predicted, labels)["accuracy_without"] == 0.7
-
-
 def test_all_certain_suspects_are_kept_the_ones_with_the_closest_neighbors_first():
     labels = np.array([0, 0, 0, 0, 1, 1])
     distances = np.array([[3.0], [1.0], [2.0], [9.0], [9.0], [9.0]]).repeat(10, axis=1)
