@@ -97,7 +97,7 @@ def train_and_save(args, folder):
     adapted = {name: getattr(recipe, name) for name in ("batch_size", "learning_rate", "epochs")}
     words = [f"{name.replace('_', ' ')} {value}" for name, value in adapted.items() if value != getattr(chosen, name)]
     if words:
-        say(f"  few images: {', '.join(words)}, because a training needs some {LEAST_STEPS} steps")
+        say(f"  few images: {', '.join(words)}, because a training run needs some {LEAST_STEPS} steps")
 
     # Build the network, and say what is trained.
     model, recipe = network.adapt(recipe, len(class_names), args.seed)  # says where recipe and minivggnet.py disagree

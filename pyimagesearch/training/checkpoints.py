@@ -67,8 +67,7 @@ def locked(model_path):
                 if os.path.samestat(os.fstat(opened.fileno()), os.stat(folder / "lock")):
                     file = opened
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())  # unbuffered: close() has nothing left to write
     except OSError as error:
         warn(f"cannot use the folder {folder}: {reason(error)}; if this training is stopped, it cannot be resumed")
     try:
