@@ -21,14 +21,12 @@ const range = (count) => [...Array(count).keys()];
 const clamp = (number, low, high) => Math.max(low, Math.min(high, number));
 const percent = (fraction) => `${(100 * fraction).toFixed(0)}%`;
 
-function write(number, digits = 3) {
-  const text = number.toFixed(Math.abs(number) < 10 ? digits : 1);
-  return Number(text) === 0 ? "0" : text.replace("-", "\u2212");
+function write(number, digits = Math.abs(number) < 10 ? 3 : 1) { // "0" only for an exact 0
+  return number && number.toFixed(digits).replace("-", "\u2212");
 }
 function writeShort(number) { // in at most four characters: .12, 1.23, \u221212
   const size = Math.abs(number), digits = size >= 9.95 ? 0 : size < 0.995 || number > 0 ? 2 : 1;
-  const text = number.toFixed(digits);
-  return Number(text) === 0 ? "0" : text.replace("-", "\u2212").replace("0.", ".");
+  return number && number.toFixed(digits).replace("-", "\u2212").replace(/^(\D?)0\./, "$1.");
 }
 
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -40,15 +38,21 @@ function onArrow(element, act) { // act: (rows, columns, event)
   });
 }
 
-// Make a group of buttons one stop of the Tab key; arrow keys go from one button to the next.
+// Make a group of buttons one stop of the Tab key. Arrow keys go from one to the next, and in a radio group choose it.
 function oneStop(group) {
   const buttons = [...group.querySelectorAll("button")];
   const stop = (chosen) => buttons.forEach((one) => (one.tabIndex = one === chosen ? 0 : -1));
+  const go = (to) => {
+    to?.focus();
+    if (group.role === "radiogroup") to?.click();
+  };
   stop(buttons[0]);
   group.addEventListener("focusin", ({ target }) => stop(target));
   onArrow(group, (down, right, { target }) => {
-    buttons.at((buttons.indexOf(target) + down + right) % buttons.length).focus();
+    const columns = buttons.filter((one) => one.offsetTop === buttons[0].offsetTop).length;
+    go(buttons[buttons.indexOf(target) + right + down * (columns < buttons.length ? columns : 1)]);
   });
+  group.addEventListener("keydown", ({ key }) => key === "Home" ? go(buttons[0]) : key === "End" && go(buttons.at(-1)));
 }
 
 // COLORS, 256 of each kind: gray for pixels, viridis for feature maps, orange and purple for weights and products.
@@ -61,7 +65,7 @@ for (const [kind, colors] of Object.entries(COLORS)) {
 }
 const stepOf = (value, ends) => clamp(Math.round((255 * (value - ends[0])) / (ends[1] - ends[0] || 1)), 0, 255);
 const endsOf = (values) => [Math.min, Math.max].map((choose) => values.reduce((a, b) => choose(a, b)));
-const evenly = (values) => [-1, 1].map((sign) => sign * Math.max(...values.map(Math.abs)));
+const evenly = (values) => [-1, 1].map((sign) => sign * (Math.max(...values.map(Math.abs)) || 1)); // 0 is always white
 
 function draw(canvas, width, height, values, kind, ends) {
   Object.assign(canvas, { width, height });
@@ -108,21 +112,26 @@ function floats({ numbers, largest }) {
 for (const layer of layers) {
   for (const name of ["kernel", "bias", "scale", "shift"]) if (layer[name]) layer[name] = floats(layer[name]);
 }
-for (const one of [...data.gallery, ...data.quiz, ...Object.values(data.experiments)]) one.pixels = bytes(one.pixels);
+for (const one of [...data.gallery, ...data.quiz, ...Object.values(data.experiments)]) {
+  one.pixels = bytes(one.pixels);
+  one.note = `Test image ${one.number}: ${classNames[one.label]}`;
+  if (one.label !== one.predicted) one.note += ` (the trained network says ${classNames[one.predicted]})`;
+}
 
-// THE WORKER computes one image at a time: the newest one of the reader first, then those that wait.
+// THE WORKER computes one image at a time: the newest one of the reader first, then those that wait. With each go the
+// weights of the first convolution, the only ones that change.
 
 function work(port) {
   let network;
   port.onmessage = ({ data }) => {
-    if (data.network) network = data.network;
+    if (data.network) return (network = data.network);
     if (data.kernel) network.layers[data.layer].kernel = data.kernel;
-    if (!data.pixels) return;
     const outputs = forward(network, data.pixels);
-    port.postMessage({ outputs: data.all ? outputs : null, probabilities: probabilities(network, outputs) });
+    port.postMessage({ outputs, probabilities: probabilities(network, outputs) });
   };
 }
 
+const firstLayer = layers.find(({ kind }) => kind === "convolution"), trained = firstLayer?.kernel.slice();
 const jobs = { newest: null, waiting: [], running: null };
 let port;
 try {
@@ -144,50 +153,49 @@ port.postMessage({ network });
 function nextJob() {
   if (jobs.running || !(jobs.newest || jobs.waiting.length)) return;
   jobs.running = jobs.newest ?? jobs.waiting.shift();
-  if (jobs.running === jobs.newest) jobs.newest = null;
-  port.postMessage({ pixels: jobs.running.pixels, all: jobs.running.all });
+  jobs.newest = null;
+  const { pixels, kernel } = jobs.running;
+  port.postMessage({ pixels, kernel, layer: layers.indexOf(firstLayer) });
 }
 
-function compute(pixels, all = false) { // a promise of the probabilities, and of all numbers
+function compute(pixels, kernel = firstLayer?.kernel) { // a promise of what the worker posts
   return new Promise((done) => {
-    jobs.waiting.push({ pixels, all, done });
+    jobs.waiting.push({ pixels, kernel, done });
     nextJob();
   });
 }
 
-// THE IMAGE. cover: the place of the black patch, or null; field: the pixels that the explained number depends on.
+// THE IMAGE. last: what was done last; field: the pixels that the explained number depends on.
 
-const image = { pixels: null, original: null, label: null, undo: [], cover: null, field: null };
-const brush = { tool: 255, size: 2, place: [13, 13] }; // tool: a gray, or "cover"
-let current = null, before = null; // what the network makes of the image now (all numbers), and of the original
+const image = { pixels: null, original: null, label: null, undo: [], last: null, field: null };
+const brush = { tool: "255", size: "2x2", place: [13, 13] }; // tool: a gray, or "cover"
+let current = null, before = null; // what the network computes for the image, and the trained one for the original
 
-function open(pixels, { label = null, note, question = null }) {
-  Object.assign(image, { pixels: pixels.slice(), original: pixels, label, undo: [] });
-  choose(brush.tool === "cover" ? 255 : brush.tool);
+function open({ pixels, label, note }) { // label: null if it is unknown
+  Object.assign(image, { original: pixels, label });
   byId("image-note").textContent = note;
-  byId("question").replaceChildren(question ?? "");
-  byId("question").hidden = !question;
+  byId("file-note").textContent = "";
+  for (const one of document.querySelectorAll(".experiment")) one.hidden = true;
   for (const one of byId("gallery").children) one.ariaPressed = one.pixels === pixels;
   before = null;
-  compute(pixels).then(({ probabilities }) => {
+  compute(pixels, trained).then(({ probabilities }) => {
     if (image.original === pixels) before = probabilities; // if no other image was opened meanwhile
     if (current) showPrediction();
   });
-  changed();
+  reset();
 }
 
 function changed() {
   drawImage();
-  byId("Undo").disabled = !image.undo.length;
-  byId("Reset").disabled = !image.undo.length && !image.cover;
-  jobs.newest = { pixels: shown(), all: true, done: show };
+  byId("undo").disabled = byId("reset").disabled = !image.undo.length;
+  jobs.newest = { pixels: image.pixels, kernel: firstLayer?.kernel, done: show };
   nextJob();
 }
 
-function shown() { // the pixels that the network sees
-  const pixels = image.pixels.slice();
-  if (image.cover) square(image.cover, PATCH, (i) => (pixels[i] = 0));
-  return pixels;
+function remember(what) { // before the pixels change; a cover that is moved is one change
+  if (what !== "cover" || image.last !== "cover") image.undo.push(image.pixels);
+  image.last = what;
+  image.pixels = image.pixels.slice();
 }
 
 function square([row, column], size, visit) { // call visit with the number of each pixel of a square around a place
@@ -202,7 +210,7 @@ function drawImage() {
   const context = canvas.getContext("2d");
   context.fillStyle = "#3a3a3a"; // the lines between the cells
   context.fillRect(0, 0, canvas.width, canvas.height);
-  shown().forEach((pixel, i) => {
+  image.pixels.forEach((pixel, i) => {
     context.fillStyle = COLORS.gray[pixel];
     context.fillRect((i % SIDE) * CELL, Math.floor(i / SIDE) * CELL, CELL - 1, CELL - 1);
   });
@@ -211,13 +219,14 @@ function drawImage() {
     context.strokeRect(left * CELL, top * CELL, (right - left + 1) * CELL - 1, (bottom - top + 1) * CELL - 1);
   };
   if (image.field) frame(FRAME, ...image.field);
-  if (image.cover) frame(CURSOR, ...image.cover.map((place) => place - 3), ...image.cover.map((place) => place + 3));
-  else if (canvas.matches(":focus-visible")) frame(CURSOR, ...brush.place, ...brush.place);
+  const size = brush.tool === "cover" ? PATCH : parseInt(brush.size);
+  const [top, left] = brush.place.map((place) => place - ((size - 1) >> 1));
+  if (canvas.matches(":hover, :focus-visible")) frame(CURSOR, top, left, top + size - 1, left + size - 1);
 }
 
 // Change all pixels: from(row, column) is the place whose pixel comes here, or outside of the image, which is black.
 function change(from, transform = (pixel) => pixel) {
-  image.undo.push(image.pixels);
+  remember("change");
   image.pixels = image.pixels.map((_, i, pixels) => {
     const [row, column] = from(Math.floor(i / SIDE), i % SIDE);
     return transform(row === clamp(row, 0, 27) && column === clamp(column, 0, 27) ? pixels[row * SIDE + column] : 0, i);
@@ -226,28 +235,39 @@ function change(from, transform = (pixel) => pixel) {
 }
 const recolor = (transform) => change((row, column) => [row, column], transform);
 const move = (down, right) => change((row, column) => [row - down, column - right]);
+const rotate = () => change((row, column) => [SIDE - 1 - column, row]);
 const mirror = () => change((row, column) => [row, SIDE - 1 - column]);
 
 function undo() {
-  image.pixels = image.undo.pop();
+  image.pixels = image.undo.pop() ?? image.pixels;
+  image.last = null;
   changed();
 }
 function reset() {
-  Object.assign(image, { pixels: image.original.slice(), undo: [], cover: null });
+  Object.assign(image, { pixels: image.original, undo: [], last: null });
   changed();
 }
+document.addEventListener("keydown", (event) => {
+  if (event.key === "z" && (event.ctrlKey || event.metaKey) && event.target.tagName !== "INPUT") undo();
+});
 
-function strokeBegins() {
-  if (brush.tool === "cover") return;
-  image.undo.push(image.pixels);
-  image.pixels = image.pixels.slice();
-}
-
+// Draw, or put the cover, from where the brush was to a place: a fast stroke leaves no gaps.
 function paint(place) {
+  const from = brush.place, steps = Math.max(1, ...place.map((cell, axis) => Math.abs(cell - from[axis])));
+  if (brush.tool === "cover") {
+    image.pixels = image.undo.at(-1).slice();
+    square(place, PATCH, (i) => (image.pixels[i] = 0));
+  } else for (let k = 1; k <= steps; k++) {
+    const step = from.map((cell, axis) => Math.round(cell + ((place[axis] - cell) * k) / steps));
+    square(step, parseInt(brush.size), (i) => (image.pixels[i] = brush.tool));
+  }
   brush.place = place;
-  if (brush.tool === "cover") image.cover = place;
-  else square(place, brush.size, (i) => (image.pixels[i] = brush.tool));
   changed();
+}
+function strokeAt(place) {
+  remember(brush.tool === "cover" ? "cover" : "stroke");
+  brush.place = place;
+  paint(place);
 }
 
 function cellAt({ clientX, clientY }, element, rows, columns) {
@@ -257,65 +277,39 @@ function cellAt({ clientX, clientY }, element, rows, columns) {
 
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
-  strokeBegins();
-  paint(cellAt(event, canvas, SIDE, SIDE));
+  strokeAt(cellAt(event, canvas, SIDE, SIDE));
 });
 canvas.addEventListener("pointermove", (event) => {
   const place = cellAt(event, canvas, SIDE, SIDE);
-  if (brush.tool === "cover") return paint(place.map((cell) => clamp(cell, 0, SIDE - 1)));
-  if (!event.buttons) return;
-  const from = brush.place, steps = Math.max(...place.map((cell, axis) => Math.abs(cell - from[axis])));
-  for (let k = 1; k <= steps; k++) { // a fast stroke leaves no gaps
-    paint(from.map((cell, axis) => Math.round(cell + ((place[axis] - cell) * k) / steps)));
-  }
+  if (canvas.hasPointerCapture(event.pointerId) && image.last) return paint(place); // not after Ctrl+Z in a stroke
+  brush.place = place;
+  drawImage();
 });
 onArrow(canvas, (down, right) => {
   brush.place = [brush.place[0] + down, brush.place[1] + right].map((cell) => clamp(cell, 0, SIDE - 1));
-  if (brush.tool === "cover") paint(brush.place);
-  else drawImage();
+  drawImage();
 });
 canvas.addEventListener("keydown", (event) => {
   if (event.key !== " ") return;
   event.preventDefault();
-  strokeBegins();
-  paint(brush.place);
+  strokeAt(brush.place);
 });
-for (const name of ["focus", "blur"]) canvas.addEventListener(name, drawImage);
+for (const name of ["focus", "blur", "pointerleave"]) canvas.addEventListener(name, drawImage);
 
 // THE TOOLS.
 
-function choose(tool, size = brush.size) {
-  Object.assign(brush, { tool, size });
-  image.cover = tool === "cover" ? image.cover ?? [13, 13] : null;
-  for (const one of byId("tools").querySelectorAll("[role=radio]")) {
-    one.ariaChecked = [String(tool), `size ${size}`].includes(one.value);
-  }
+const radios = [...byId("tools").querySelectorAll("[role=radio]")];
+function choose(value) {
+  brush[value.includes("x") ? "size" : "tool"] = value;
+  for (const one of radios) one.ariaChecked = [brush.tool, brush.size].includes(one.value);
 }
-
-function radio(group, value, name, text, style, act) {
-  const one = button(text, act, { role: "radio", value, title: name, ariaLabel: name });
-  one.className = text ? "" : "swatch";
-  for (const [property, setting] of Object.entries(style)) one.style.setProperty(property, setting);
-  byId(group).append(one);
-}
-for (const [gray, name] of [[0, "black"], [128, "gray"], [255, "white"]]) {
-  radio("tool", gray, `Draw in ${name}`, "", { "--ink": COLORS.gray[gray] }, () => (choose(gray), changed()));
-}
-radio("tool", "cover", "Cover 7x7 pixels", "Cover", {}, () => (choose("cover"), changed()));
-for (const size of [1, 2, 3]) {
-  const style = { "--dot": `${0.2 + 0.3 * size}rem`, "--ink": "currentColor" };
-  radio("size", `size ${size}`, `Brush of ${size}x${size} pixels`, "", style, () => choose(brush.tool, size));
-}
-const CHANGES = [
-  ["\u2190", "Move left", () => move(0, -1)], ["\u2191", "Move up", () => move(-1, 0)],
-  ["\u2193", "Move down", () => move(1, 0)], ["\u2192", "Move right", () => move(0, 1)],
-  ["Mirror", "Mirror", mirror], ["Turn", "Turn by a quarter", () => change((row, column) => [SIDE - 1 - column, row])],
-  ["Invert", "Invert: black becomes white", () => recolor((pixel) => 255 - pixel)],
-  ["Undo", "Undo", undo], ["Reset", "Reset", reset], ["Clear", "Clear: all black", () => recolor(() => 0)],
-];
-for (const [text, name, act] of CHANGES) {
-  byId("changes").append(button(text, act, { id: text, title: name, ariaLabel: name }));
-}
+for (const one of radios) Object.assign(one, { title: one.ariaLabel, onclick: () => choose(one.value) });
+choose("255");
+const ACTS = {
+  left: () => move(0, -1), up: () => move(-1, 0), down: () => move(1, 0), right: () => move(0, 1), mirror, rotate,
+  invert: () => recolor((pixel) => 255 - pixel), undo, reset, clear: () => recolor(() => 0),
+};
+for (const [id, act] of Object.entries(ACTS)) byId(id).onclick = act;
 
 // A picture of the reader's own: its longest edge becomes 28 pixels, and its background, seen in its corners, black.
 async function openFile(file) {
@@ -328,18 +322,15 @@ async function openFile(file) {
     context.fillRect(0, 0, width, height); // behind what is transparent
     context.drawImage(bitmap, 0, 0, width, height);
     const colors = context.getImageData(0, 0, width, height).data;
-    const gray = (row, column) => [0.299, 0.587, 0.114].reduce(
-      (sum, weight, k) => sum + weight * colors[4 * (row * width + column) + k], 0);
-    const corners = [gray(0, 0), gray(0, width - 1), gray(height - 1, 0), gray(height - 1, width - 1)];
+    const gray = (i) => 0.299 * colors[4 * i] + 0.587 * colors[4 * i + 1] + 0.114 * colors[4 * i + 2];
+    const corners = [0, width - 1, (height - 1) * width, height * width - 1].map(gray);
     const light = corners.reduce((a, b) => a + b) > 4 * 127, pixels = new Uint8Array(SIDE * SIDE);
-    for (let row = 0; row < height; row++) {
-      for (let column = 0; column < width; column++) {
-        pixels[(top + row) * SIDE + left + column] = light ? 255 - gray(row, column) : gray(row, column);
-      }
+    for (let i = 0; i < height * width; i++) {
+      pixels[(top + Math.floor(i / width)) * SIDE + left + (i % width)] = light ? 255 - gray(i) : gray(i);
     }
-    open(pixels, { note: `${file.name}, scaled to 28x28 pixels${light ? " and negated" : ""}` });
+    open({ pixels, label: null, note: `${file.name}, scaled to 28x28 pixels${light ? " and inverted" : ""}` });
   } catch {
-    byId("image-note").textContent = `This browser cannot open ${file.name} as a picture.`;
+    byId("file-note").textContent = `This browser cannot open ${file.name} as a picture. Try a PNG or JPEG file.`;
   }
 }
 byId("file").addEventListener("change", ({ target }) => target.files[0] && openFile(target.files[0]));
@@ -349,22 +340,15 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
 });
 
-// THE GALLERY.
-
-function describe({ number, label, predicted }) {
-  const mistake = label === predicted ? "" : ` (the network says ${classNames[predicted]})`;
-  return `Test image ${number}: ${classNames[label]}${mistake}`;
-}
 for (const one of data.gallery) {
-  const note = describe(one), className = one.label === one.predicted ? "" : "mistake";
-  const act = () => open(one.pixels, { label: one.label, note });
-  const properties = { ariaLabel: note, title: note, className, pixels: one.pixels };
-  byId("gallery").append(button(picture(one.pixels), act, properties));
+  const { pixels, note } = one, className = one.label === one.predicted ? "" : "mistake";
+  byId("gallery").append(button(picture(pixels), () => open(one), { ariaLabel: note, title: note, className, pixels }));
 }
 
 // THE PREDICTION.
 
 const best = (values) => values.indexOf(Math.max(...values));
+const naming = (values) => `${classNames[best(values)]} ${percent(Math.max(...values))}`;
 function scaled(values) { // temperature scaling: the logits are divided by the temperature
   if (!byId("scaled").checked) return values;
   const powers = values.map((value) => value ** (1 / data.temperature)), sum = powers.reduce((a, b) => a + b);
@@ -373,7 +357,6 @@ function scaled(values) { // temperature scaling: the logits are divided by the 
 
 const bars = classNames.slice(0, 10).map(() => {
   const [name, bar, tick, value] = ["name", "bar", "tick", "value"].map((className) => make("span", { className }));
-  tick.hidden = true;
   const row = make("li", {}, name, make("span", { className: "track" }, bar, tick), value);
   byId("bars").append(row);
   return { row, name, bar, tick, value };
@@ -383,34 +366,61 @@ function showPrediction() {
   const values = scaled(current.probabilities), old = scaled(before ?? current.probabilities), winner = best(values);
   const likeliest = range(values.length).sort((a, b) => values[b] - values[a]).slice(0, bars.length);
   likeliest.sort((a, b) => a - b);
-  const same = values.every((value, k) => Math.abs(value - old[k]) < 0.005);
+  const touched = image.pixels.some((pixel, i) => pixel !== image.original[i]) || editedFilters().length;
   bars.forEach(({ row, name, bar, tick, value }, place) => {
     const k = likeliest[place];
     name.textContent = name.title = classNames[k];
     bar.style.width = `${100 * values[k]}%`;
     tick.style.left = `calc(${100 * old[k]}% - 1px)`;
-    tick.hidden = same;
+    tick.hidden = !touched;
     value.textContent = percent(values[k]);
     row.className = k === winner ? "best" : "";
   });
   const verdict = image.label === null ? "" : winner === image.label ? ", right" : ", wrong";
-  byId("prediction").replaceChildren(make("strong", {}, classNames[winner]), ` ${percent(values[winner])}${verdict}`);
-  const past = `${classNames[best(old)]} ${percent(old[best(old)])}`;
-  byId("before").textContent = same ? "" : `Before the change (thin lines): ${past}`;
+  const after = touched ? ` (before the change: ${naming(old)})` : verdict;
+  byId("prediction").replaceChildren("Prediction: ", make("strong", {}, naming(values)), after);
 }
-byId("scaled").addEventListener("change", showPrediction);
+byId("scaled").addEventListener("change", () => show(current));
 byId("scaling").hidden = data.temperature === 1;
-byId("scaling").append(` temperature scaling (logits divided by ${data.temperature.toFixed(2)})`);
+fill("temperature", data.temperature.toFixed(2));
+
+// FROM MAPS TO PERCENTAGES, for the class with the highest probability; for networks that end in a dense layer.
+
+const { output, format } = network, outputLayer = layers[output].kind === "softmax" ? layers[output].inputs[0] : output;
+const hasLogits = layers[outputLayer].kind === "dense" && !format.classes.length && classNames.length > 1 &&
+  (outputLayer !== output || format.outputs === "logits");
+
+function fill(className, text) {
+  for (const one of document.querySelectorAll(`.${className}`)) one.textContent = text;
+}
+function showPercentages() {
+  const count = (number) => number.toLocaleString("en", { maximumSignificantDigits: 4 });
+  const divisor = byId("scaled").checked ? data.temperature : 1, winner = best(current.probabilities);
+  const powers = [...current.outputs[outputLayer]].map((logit) => Math.exp(logit / divisor));
+  const sum = powers.reduce((a, b) => a + b), inputs = current.outputs[layers[outputLayer].inputs[0]];
+  const last = stages.at(-1), dense = layers.slice(0, outputLayer + 1).filter(({ kind }) => kind === "dense");
+  fill("last-maps", last ? `the last ${last.maps} maps of ${last.height}x${last.width} numbers` : "the pixels");
+  fill("units", dense.map(({ shape }) => shape.at(-1)).join(" and "));
+  fill("inputs", count(inputs.length));
+  fill("positive", count(inputs.filter((number) => number > 0).length));
+  fill("logit", write(current.outputs[outputLayer][winner]));
+  fill("divided", divisor === 1 ? "" : ` / ${divisor.toFixed(2)}`);
+  fill("class", classNames[winner]);
+  fill("power", count(powers[winner]));
+  fill("sum-of-all", count(sum));
+  fill("probability", `${((100 * powers[winner]) / sum).toFixed(1)}%`);
+}
 
 function show(computed) {
   current = computed;
   showPrediction();
+  if (hasLogits) showPercentages();
   if (selected) showLayers();
 }
 
 // THE LAYERS. A stage is a convolution or a pooling, with the normalization and activation that follow it.
 
-const SIZE = 56, GAP = 4; // the width of a map on the page and the space between two, in pixels
+const GAP = 4; // between two maps on the page, in pixels
 const stages = layers.flatMap((layer, first) => {
   const [height, width, maps] = layer.shape;
   if (!["convolution", "pooling"].includes(layer.kind) || height * width === 1) return [];
@@ -420,113 +430,108 @@ const stages = layers.flatMap((layer, first) => {
     if (users.length !== 1 || !["scaling", "activation"].includes(layers[users[0]].kind)) break;
     steps.push(users[0]);
   }
-  const [canvas, small] = [make("canvas"), make("canvas")]; // small: one map below the other, a pixel for each number
-  return { layer, steps, last: steps.at(-1), height, width, maps, ends: null, canvas, small };
+  const name = `${layer.kind} ${layers.slice(0, first + 1).filter(({ kind }) => kind === layer.kind).length}`;
+  return { layer, name, steps, last: steps.at(-1), height, width, maps, ends: null, canvas: make("canvas") };
 });
-for (const kind of ["convolution", "pooling"]) {
-  stages.filter(({ layer }) => layer.kind === kind).forEach((stage, k) => (stage.name = `${kind} ${k + 1}`));
-}
 const stageOf = (number) => stages.find((stage) => stage.last === number);
-const wide = matchMedia("(min-width: 1250px)"); // the explanation has a place of its own; else below the chosen strip
-let selected = null; // { stage, map, row, column } of the number that is explained
+let selected = null, pinned = null; // { stage, map, row, column } of the number that is explained, and that was clicked
 
-// The maps of a stage, one after the other. (A layer puts the numbers of all maps at one place together.)
-function mapsOf({ last, height, width, maps }, { outputs } = current) {
-  const numbers = outputs[last], places = height * width, rows = new Float32Array(numbers.length);
-  for (let map = 0, i = 0; map < maps; map++) {
-    for (let place = 0; place < places; place++) rows[i++] = numbers[place * maps + map];
-  }
-  return rows;
+// One map of a stage. (A layer puts the numbers of all maps at one place together.)
+function mapOf({ last, height, width, maps }, map, { outputs } = current) {
+  return Float32Array.from({ length: height * width }, (_, place) => outputs[last][place * maps + map]);
 }
 
 // Fix the scale of colors of each stage: a tenth of its maps, for some images of the gallery, have numbers beyond it.
 async function fixScales() {
   const some = data.gallery.filter((_, k) => k % 5 === 0), computed = [];
-  for (const one of some) computed.push(await compute(one.pixels, true));
+  for (const one of some) computed.push(await compute(one.pixels, trained));
   for (const stage of stages) {
-    const size = stage.height * stage.width, extremes = computed.flatMap((one) => {
-      const maps = mapsOf(stage, one);
-      return range(stage.maps).map((map) => endsOf(maps.subarray(map * size, (map + 1) * size)));
-    });
+    const extremes = computed.flatMap((one) => range(stage.maps).map((map) => endsOf(mapOf(stage, map, one))));
     const [lowest, highest] = [0, 1].map((k) => extremes.map((ends) => ends[k]).sort((a, b) => a - b));
     const tenth = Math.floor(0.1 * lowest.length), low = Math.min(0, lowest[tenth]), high = highest.at(-1 - tenth);
     stage.ends = [low, high];
     const bar = draw(make("canvas"), 256, 1, range(256), "viridis", [0, 255]);
     stage.scale.replaceChildren(write(low, 1), bar, `${write(high, 1)} or more`);
   }
-  selected = brightest(stages[0]);
+  selected = pinned = brightest();
   byId("inside").hidden = false;
   byId("filters").hidden = !first;
-  placeExplanation();
   showLayers();
 }
 
-function brightest(stage) { // the largest number of a stage
-  const numbers = current.outputs[stage.last], most = numbers.indexOf(endsOf(numbers)[1]);
+function brightest() { // the largest number of the first stage
+  const [stage] = stages, numbers = current.outputs[stage.last], most = numbers.indexOf(endsOf(numbers)[1]);
   const place = Math.floor(most / stage.maps);
   return { stage, map: most % stage.maps, row: Math.floor(place / stage.width), column: place % stage.width };
 }
 
 function showLayers() {
+  if (!pinned.byReader) selected = pinned = brightest();
   stages.forEach(drawStage);
   explain();
 }
 
 function drawStage(stage) {
-  const { height, width, maps, canvas, small, ends } = stage, tall = Math.round((SIZE * height) / width);
-  const fitting = Math.floor((byId("stages").clientWidth + GAP) / (SIZE + GAP));
-  const columns = Math.min(maps, Math.max(fitting, Math.ceil(maps / 5))); // more than fit: the strip scrolls
-  Object.assign(stage, { columns, tall });
-  Object.assign(canvas, { width: columns * (SIZE + GAP), height: Math.ceil(maps / columns) * (tall + GAP) });
-  const context = canvas.getContext("2d");
-  draw(small, width, height * maps, mapsOf(stage), "viridis", ends);
-  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
+  const { height, width, maps, canvas, section } = stage;
+  if (!section.open) return;
+  const available = byId("stages").clientWidth + GAP, narrowest = Math.max(60, 3 * width); // pixels
+  const columns = clamp(Math.floor(available / (narrowest + GAP)), 1, maps);
+  const size = Math.min(Math.floor(available / columns) - GAP, 2 * narrowest);
+  const tall = Math.round((size * height) / width);
+  Object.assign(stage, { columns, size, tall });
+  Object.assign(canvas, { width: columns * (size + GAP), height: Math.ceil(maps / columns) * (tall + GAP) });
   for (let map = 0; map < maps; map++) {
-    const [x, y] = [(map % columns) * (SIZE + GAP) + 2, Math.floor(map / columns) * (tall + GAP) + 2];
-    context.drawImage(small, 0, map * height, width, height, x, y, SIZE, tall);
-    if (selected.stage === stage && selected.map === map) context.strokeRect(x - 0.5, y - 0.5, SIZE + 1, tall + 1);
+    const [x, y] = [(map % columns) * (size + GAP) + 2, Math.floor(map / columns) * (tall + GAP) + 2];
+    const context = drawMap(canvas, stage, map, x, y, size, tall);
+    if (selected.stage === stage && selected.map === map) context.strokeRect(x - 0.5, y - 0.5, size + 1, tall + 1);
   }
 }
+function drawMap(canvas, stage, map, ...place) { // place: left, top, width and height
+  const small = draw(make("canvas"), stage.width, stage.height, mapOf(stage, map), "viridis", stage.ends);
+  const context = canvas.getContext("2d");
+  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
+  context.drawImage(small, ...place);
+  return context;
+}
 
-function select(stage, map, row, column) {
+function select({ stage, map, row, column }) {
   const old = selected.stage, { maps, height, width } = stage, within = (k, length) => clamp(k, 0, length - 1);
-  selected = { stage, map: within(map, maps), row: within(row, height), column: within(column, width) };
+  selected = { stage, map: within(map, maps), row: within(row, height), column: within(column, width), byReader: true };
   for (const one of new Set([old, stage])) drawStage(one);
   explain();
 }
-
-function pointAt(stage, { clientX, clientY }) {
-  const { left, top } = stage.canvas.getBoundingClientRect();
-  const [x, y] = [(clientX - left) / (SIZE + GAP), (clientY - top) / (stage.tall + GAP)];
-  const map = Math.floor(y) * stage.columns + Math.floor(x);
-  if (map < stage.maps) select(stage, map, Math.floor((y % 1) * stage.height), Math.floor((x % 1) * stage.width));
+function pin(number) {
+  select(number);
+  pinned = selected;
+  if (pinned.stage === first) filters.chosen = pinned.map;
+  if (first) showFilters();
 }
 
-function placeExplanation() {
-  if (wide.matches) byId("stages").before(byId("explanation"));
-  else selected.stage.section.append(byId("explanation"));
+// On a canvas with maps, the mouse previews a number; a click or an arrow key chooses it. at(event): the number there.
+function pointing(element, at, onArrowKey) {
+  element.addEventListener("pointermove", (event) => event.pointerType === "mouse" && select(at(event)));
+  element.addEventListener("pointerleave", () => select(pinned));
+  element.addEventListener("click", (event) => {
+    pin(at(event));
+    byId("explanation").scrollIntoView({ block: "nearest" });
+  });
+  onArrow(element, (down, right) => pin(onArrowKey(down, right)));
 }
-wide.addEventListener("change", () => selected && placeExplanation());
 
 for (const stage of stages) {
   const { canvas, name, height, width, maps } = stage;
   const ariaLabel = `The ${maps} feature maps of ${name}. Arrow keys choose a map.`;
   Object.assign(canvas, { tabIndex: 0, role: "application", ariaLabel });
-  canvas.addEventListener("pointermove", (event) => {
-    if (event.pointerType === "mouse" && (wide.matches || selected.stage === stage)) pointAt(stage, event);
-  });
-  canvas.addEventListener("click", (event) => {
-    pointAt(stage, event);
-    placeExplanation();
-  });
-  onArrow(canvas, (down, right) => {
-    const { map, row, column } = selected.stage === stage ? selected : { ...selected, map: -1 };
-    select(stage, map + down * stage.columns + right, row, column);
-    placeExplanation();
-  });
+  pointing(canvas, ({ clientX, clientY }) => {
+    const { left, top } = canvas.getBoundingClientRect();
+    const [x, y] = [(clientX - left) / (stage.size + GAP), (clientY - top) / (stage.tall + GAP)];
+    const map = Math.floor(y) * stage.columns + Math.floor(x);
+    return { stage, map, row: Math.floor((y % 1) * height), column: Math.floor((x % 1) * width) };
+  }, (down, right) => ({ ...pinned, stage, map: pinned.map + down * stage.columns + right }));
   stage.scale = make("span", { className: "scale" });
-  const title = make("header", {}, make("h3", {}, `${name}: ${height} x ${width} x ${maps}`), stage.scale);
-  stage.section = make("section", { className: "stage" }, title, make("div", { className: "strip" }, canvas));
+  const summary = make("summary", {}, make("h3", {}, `${name}: ${maps} maps of ${height}x${width}`), stage.scale);
+  stage.section = make("details", { className: "stage", open: stage === stages[0] }, summary, canvas);
+  stage.section.addEventListener("toggle", () => selected && drawStage(stage));
   byId("stages").append(stage.section);
 }
 new ResizeObserver(() => selected && stages.forEach(drawStage)).observe(byId("stages"));
@@ -534,21 +539,16 @@ new ResizeObserver(() => selected && stages.forEach(drawStage)).observe(byId("st
 // THE EXPLANATION of one number of a feature map.
 
 const large = byId("large");
-for (const name of ["pointermove", "click"]) {
-  large.addEventListener(name, (event) => {
-    const { stage, map } = selected;
-    select(stage, map, ...cellAt(event, large, stage.height, stage.width));
-  });
-}
-onArrow(large, (down, right) => select(selected.stage, selected.map, selected.row + down, selected.column + right));
+pointing(large, (event) => {
+  const [row, column] = cellAt(event, large, pinned.stage.height, pinned.stage.width);
+  return { ...pinned, row, column };
+}, (down, right) => ({ ...pinned, row: pinned.row + down, column: pinned.column + right }));
 
 function explain() {
   const { stage, map, row, column } = selected, { layer, steps, height, width, maps } = stage;
   const cell = large.width / width;
   large.height = cell * height;
-  const context = large.getContext("2d");
-  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
-  context.drawImage(stage.small, 0, map * height, width, height, 0, 0, large.width, large.height);
+  const context = drawMap(large, stage, map, 0, 0, large.width, large.height);
   context.strokeRect(column * cell, row * cell, cell, cell);
 
   const valueAfter = (number) => current.outputs[number][(row * width + column) * maps + map];
@@ -556,16 +556,20 @@ function explain() {
   steps.slice(1).forEach((number, k) => {
     items.push(explainStep(layers[number], valueAfter(steps[k]), valueAfter(number), map));
   });
+  const place = `Row ${row + 1}, column ${column + 1} of map ${map + 1} of ${stage.name}: `;
+  byId("number").replaceChildren(place, result(write(valueAfter(stage.last))));
+  byId("steps").replaceChildren(...items.map((parts) => make("li", {}, ...parts)));
+  byId("next").replaceChildren();
   const pool = stages.find((one) => one.layer.kind === "pooling" && one.layer.inputs[0] === stage.last);
   if (pool) {
     const { padding, strides } = pool.layer;
     const [down, right] = [row, column].map((place, axis) => Math.floor((place + padding[axis]) / strides[axis]));
-    if (down < pool.height && right < pool.width) items.push(explainPooling(pool, map, down, right));
+    const inside = down < pool.height && right < pool.width;
+    if (inside) byId("next").append(...explainPooling(pool, map, down, right, "Next, pooling"));
   }
-  const place = `Row ${row}, column ${column} of map ${map + 1} of ${stage.name}: `;
-  byId("number").replaceChildren(place, result(write(valueAfter(stage.last))));
-  byId("steps").replaceChildren(...items.map((parts) => make("li", {}, ...parts)));
-  image.field = network.format.fit === "unchanged" ? fieldOf(steps[0], [row, column, row, column]) : null;
+  const known = selected.byReader && format.fit === "unchanged";
+  image.field = known ? fieldOf(steps[0], [row, column, row, column]) : null;
+  byId("field").hidden = !known;
   drawImage();
 }
 
@@ -599,18 +603,18 @@ function explainSum({ stage: { layer, maps }, map, row, column }) {
   });
   const shown = [...parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 3);
   const all = add(parts.map(({ sum }) => sum)), others = all - add(shown.map(({ sum }) => sum));
-  const ends = (name) => evenly(shown.flatMap((part) => part[name]));
-  const { zero, unit } = network.format, pixels = zero === 0 && unit === 255 ? "pixels / 255" : "pixels, scaled";
+  const own = parts.flatMap((part) => part.weights), inputEnds = source?.ends ?? endsOf(current.outputs[input]);
+  const ends = evenly(own), most = evenly(inputEnds)[1] * ends[1]; // the same scale at each place of a map
+  const pixels = format.zero === 0 && format.unit === 255 ? "pixels, 0 to 1" : "pixels, scaled";
   const rows = shown.flatMap(({ channel, numbers, inside, weights, products, sum }, k) => {
     const captioned = (caption, cells) => make("figure", {}, make("figcaption", {}, k ? "" : caption), cells);
     const outside = (i) => (inside[i] ? "" : "outside");
-    const under = source ? table(numbers, size[1], "viridis", source.ends, outside)
-      : table(numbers, size[1], "gray", endsOf(current.outputs[input]), outside);
+    const under = table(numbers, size[1], source ? "viridis" : "gray", inputEnds, outside);
     const name = channels === 1 ? "They add up to" : `${source ? "Map" : "Channel"} ${channel + 1} adds`;
     return [make("div", { className: "sum" },
       captioned(source ? "numbers" : pixels, under), "\u00d7",
-      captioned("weights", table(weights, size[1], "PuOr_r", ends("weights"))), "=",
-      captioned("products", table(products, size[1], "PuOr_r", ends("products")))),
+      captioned("weights", table(weights, size[1], "PuOr_r", ends)), "=",
+      captioned("products", table(products, size[1], "PuOr_r", [-most, most]))),
     make("p", {}, `${name} `, result(write(sum)))];
   });
   const rest = channels > 3 ? `The other ${channels - 3} add ${write(others)}. ` : "";
@@ -619,193 +623,200 @@ function explainSum({ stage: { layer, maps }, map, row, column }) {
   if (bias) rows.push(make("p", {}, `The bias adds ${write(bias[map])}: `, result(write(all + bias[map]))));
   const many = channels === 1 ? "" : ` The filter has ${size.join("x")} weights for each of the ${channels} ` +
     `${source ? `maps of ${source.name}` : "channels"}. Those that count most here:`;
-  return [`Multiply each number under the filter by the filter\u2019s weight, and add the products.${many}`, ...rows];
+  const border = parts[0].inside.every(Boolean) ? "" : " Dashed cells lie outside of the image and count as 0.";
+  return ["Multiply each number under the filter by the weight at its place, and add the products." + border + many,
+    ...rows];
 }
 
 function explainStep({ name, scale, shift, slope, threshold, largest }, number, next, map) {
   if (scale) {
-    const title = name[0].toUpperCase() + name.slice(1), sign = shift[map] < 0 ? "\u2212" : "+";
+    const sign = shift[map] < 0 ? "\u2212" : "+";
     const sum = `${write(number)} \u00d7 ${write(scale[map])} ${sign} ${write(Math.abs(shift[map]))}`;
-    return [`${title} multiplies by a scale and adds a shift: ${sum} = `, result(write(next))];
+    const origin = name === "rescaling" ? "" : ", both found in training for this map";
+    return [`Then ${name} multiplies by a scale and adds a shift${origin}: ${sum} = `, result(write(next))];
   }
   const text = name !== "relu" || slope || threshold || largest ? `The activation (${name}) turns it into `
     : `ReLU sets negative numbers to 0. This one ${number < 0 ? "becomes" : "stays"} `;
   return [text, result(write(next))];
 }
 
-function explainPooling({ layer, ends }, map, row, column) {
+function explainPooling({ layer, ends }, map, row, column, subject = "Pooling") {
   const { numbers, inside } = windowOf(layer, row, column, map), source = stageOf(layer.inputs[0]);
   const within = numbers.map((number, i) => (inside[i] ? number : -Infinity)), maximum = layer.name === "maximum";
   const mark = (i) => (!inside[i] ? "outside" : maximum && i === best(within) ? "kept" : "");
   const block = `${layer.size.join("x")} numbers of map ${map + 1}${source ? ` of ${source.name}` : ""}`;
-  return [`Pooling takes these ${block}, and keeps ${maximum ? "the largest" : "their mean"}.`,
+  const value = current.outputs[layers.indexOf(layer)][(row * layer.shape[1] + column) * layer.shape[2] + map];
+  return [`${subject} ${maximum ? "keeps the largest" : "takes the mean"} of these ${block}: ${write(value)}.`,
     table(numbers, layer.size[1], "viridis", ends, mark)];
 }
 
-// THE FILTERS of the first convolution. Where it has several channels, all see the same gray image: their sum is shown.
+// THE FILTERS of the first convolution, if it takes a gray image.
 
-const first = stages.find(({ layer }) => layer.kind === "convolution"), firstLayer = first?.layer;
-const filters = { trained: firstLayer?.kernel.slice(), chosen: 0, measurement: null };
+const first = stages.find(({ layer }) => layer === firstLayer && layers[layer.inputs[0]].shape[2] === 1);
+const filters = { chosen: 0, measurement: null }, LARGEST = 100; // a weight that a reader may enter
 
 const cells = () => range(firstLayer.size[0] * firstLayer.size[1]);
-function placesOf(cell, filter) { // in the kernel: those of the weights of a cell, one for each channel
-  const { kernel, shape: [, , count] } = firstLayer, channels = kernel.length / count / cells().length;
-  return range(channels).map((channel) => (cell * channels + channel) * count + filter);
+const weightsOf = (filter, kernel = firstLayer.kernel) => cells().map((cell) => kernel[cell * first.maps + filter]);
+function editedFilters() {
+  return range(first?.maps ?? 0).filter((filter) => {
+    const old = weightsOf(filter, trained);
+    return weightsOf(filter).some((weight, i) => weight !== old[i]);
+  });
 }
-function weightsOf(filter, kernel = firstLayer.kernel) {
-  return cells().map((cell) => placesOf(cell, filter).reduce((sum, k) => sum + kernel[k], 0));
-}
-
 function edit(chosen, change) { // change: (weights, filter) => new weights
   for (const filter of chosen) {
-    const old = weightsOf(filter), weights = change(old, filter);
-    for (const cell of cells()) {
-      const places = placesOf(cell, filter);
-      for (const k of places) firstLayer.kernel[k] += (weights[cell] - old[cell]) / places.length;
-    }
+    change(weightsOf(filter), filter).forEach((weight, i) => (firstLayer.kernel[i * first.maps + filter] = weight));
   }
   edited();
 }
-function bringBack(chosen) {
-  for (const k of chosen.flatMap((filter) => cells().flatMap((cell) => placesOf(cell, filter)))) {
-    firstLayer.kernel[k] = filters.trained[k];
-  }
+function bringBack() {
+  firstLayer?.kernel.set(trained);
   edited();
 }
 function edited() {
-  port.postMessage({ layer: layers.indexOf(firstLayer), kernel: firstLayer.kernel });
+  if (!first) return;
   changed();
   showFilters();
   measure();
 }
-function turned(weights) { // by a quarter, clockwise
+function rotated(weights) { // by 90 degrees, clockwise
   const side = firstLayer.size[0];
   return weights.map((_, i) => weights[(side - 1 - (i % side)) * side + Math.floor(i / side)]);
 }
 function edge(weights, filter) { // made by hand: dark on the left, light on the right; as long as the trained filter
   const columns = firstLayer.size[1], signs = weights.map((_, i) => Math.sign((i % columns) - (columns - 1) / 2));
-  return signs.map((sign) => (sign * Math.hypot(...weightsOf(filter, filters.trained))) / Math.hypot(...signs));
+  return signs.map((sign) => (sign * Math.hypot(...weightsOf(filter, trained))) / Math.hypot(...signs));
 }
 
 function showFilters() {
-  const [rows, columns] = firstLayer.size, chosen = weightsOf(filters.chosen);
+  const [rows, columns] = firstLayer.size, chosen = weightsOf(filters.chosen), changedOnes = editedFilters();
   [...byId("kernels").children].forEach((one, filter) => {
-    const weights = weightsOf(filter), trained = weightsOf(filter, filters.trained);
+    const weights = weightsOf(filter);
     draw(one.firstChild, columns, rows, weights, "PuOr_r", evenly(weights));
     one.ariaPressed = filter === filters.chosen;
-    one.className = weights.some((weight, i) => Math.abs(weight - trained[i]) > 1e-6) ? "edited" : "";
+    one.className = changedOnes.includes(filter) ? "edited" : "";
   });
-  const name = filters.chosen + 1;
-  byId("filter-name").textContent = `Filter ${name}, which makes map ${name} of convolution 1`;
+  fill("chosen", filters.chosen + 1);
   [...byId("weights").children].forEach((input, i) => {
     if (document.activeElement !== input) input.value = chosen[i].toFixed(2);
     tint(input, chosen[i], "PuOr_r", evenly(chosen));
   });
+  byId("banner").hidden = !changedOnes.length;
+  fill("changed", `${changedOnes.length} of the ${first.maps}`);
 }
 
 async function measure() { // the accuracy on the gallery; a later measurement ends an earlier one
   const own = (filters.measurement = {}), { length } = data.gallery;
   const before = data.gallery.filter((one) => one.label === one.predicted).length;
-  const text = `Of the ${length} images above, the network classifies ${before} correctly with the trained filters`;
+  const text = `The trained network classifies ${before} of the ${length} test images above correctly`;
   let right = 0;
-  byId("accuracy").textContent = `${text} ...`;
+  byId("accuracy").textContent = `${text}.`;
+  if (!editedFilters().length) return;
   for (const one of data.gallery) {
     right += best((await compute(one.pixels)).probabilities) === one.label;
     if (filters.measurement !== own) return;
   }
-  byId("accuracy").textContent = `${text}, and ${right} with these.`;
+  byId("accuracy").textContent = `${text}, and ${right} with your filters.`;
 }
 
 if (first) {
   const [rows, columns] = firstLayer.size, all = range(firstLayer.shape[2]), one = () => [filters.chosen];
   for (const filter of all) {
-    byId("kernels").append(button(make("canvas"), () => {
-      filters.chosen = filter;
-      select(first, filter, selected.row, selected.column);
-      showFilters();
-    }, { ariaLabel: `Filter ${filter + 1}` }));
+    const act = () => pin({ ...pinned, stage: first, map: filter });
+    byId("kernels").append(button(make("canvas"), act, { ariaLabel: `Filter ${filter + 1}` }));
   }
   byId("weights").style.gridTemplateColumns = `repeat(${columns}, auto)`;
   for (const cell of cells()) {
-    const ariaLabel = `Weight in row ${Math.floor(cell / columns)}, column ${cell % columns}`;
-    byId("weights").append(make("input", { type: "number", step: 0.1, ariaLabel, oninput: ({ target }) => {
-      const weight = target.valueAsNumber;
-      if (Number.isFinite(weight)) edit(one(), (weights) => weights.with(cell, weight));
-    } }));
+    const ariaLabel = `Weight in row ${Math.floor(cell / columns) + 1}, column ${(cell % columns) + 1}`;
+    const oninput = ({ target: { valueAsNumber: weight } }) => {
+      if (Number.isFinite(weight)) edit(one(), (weights) => weights.with(cell, clamp(weight, -LARGEST, LARGEST)));
+    };
+    const properties = { type: "number", step: 0.1, min: -LARGEST, max: LARGEST, ariaLabel, oninput };
+    byId("weights").append(make("input", { ...properties, onblur: showFilters })); // which shows the weight in force
   }
-  const add = (group, text, act) => byId(group).append(button(text, act));
-  add("edits", "Edge, made by hand", () => edit(one(), edge));
-  if (rows === columns) add("edits", "Turn by a quarter", () => edit(one(), turned));
-  add("edits", "Set to 0", () => edit(one(), (weights) => weights.map(() => 0)));
-  add("edits", "Trained weights", () => bringBack(one()));
-  if (rows === columns) add("all-edits", "Turn all by a quarter", () => edit(all, turned));
-  add("all-edits", "Bring all trained weights back", () => bringBack(all));
+  byId("edge").onclick = () => edit(one(), edge);
+  byId("zero").onclick = () => edit(one(), (weights) => weights.map(() => 0));
+  byId("rotate-filter").onclick = () => edit(one(), rotated);
+  byId("rotate-all").onclick = () => edit(all, rotated);
+  for (const back of document.querySelectorAll(".back")) back.onclick = bringBack;
+  for (const square of document.querySelectorAll(".square")) square.hidden = rows !== columns;
   showFilters();
+  measure();
 }
 
-// THE QUIZ.
+// THE QUIZ. The trained network answers, whatever the reader has changed.
 
 const score = { round: 0, you: 0, network: 0 };
-byId("quiz-text").textContent =
-  `Name the class of ${data.quiz.length} other test images. The network answers after you.` +
-  (data.genuine ? " People whom the authors of the data set asked named 83.5% of such images correctly." : "");
 byId("quiz").hidden = !data.quiz.length;
+byId("rounds").textContent = data.quiz.length;
+for (const one of document.querySelectorAll(".people")) one.hidden = !data.genuine;
 
 function ask() {
   const one = data.quiz[score.round], text = make("p", { ariaLive: "polite" });
   const choices = make("div", { role: "group", ariaLabel: "Your answer" });
   const verdict = (right) => make("span", { className: right ? "right" : "wrong" }, right ? "right" : "wrong");
   const answer = async (yours) => {
-    const { probabilities: values } = await compute(one.pixels), its = best(values);
+    const { probabilities: values } = await compute(one.pixels, trained), its = best(values);
     Object.assign(score, {
       round: score.round + 1, you: score.you + (yours === one.label), network: score.network + (its === one.label) });
+    const { round, you, network } = score, last = round === data.quiz.length;
+    const rates = ` That is ${percent(you / round)} and ${percent(network / round)}.`;
     text.replaceChildren(
       `The label is ${classNames[one.label]}. You: ${classNames[yours]}, `, verdict(yours === one.label),
-      `. The network: ${classNames[its]} (${percent(values[its])}), `, verdict(its === one.label),
-      `. Correct after ${score.round} of ${data.quiz.length}: you ${score.you}, the network ${score.network}.`);
-    const last = score.round === data.quiz.length;
-    const next = button(last ? "Start again" : "Next image", () => {
-      if (last) Object.assign(score, { round: 0, you: 0, network: 0 });
-      ask();
-      byId("round").querySelector("button").focus();
-    });
-    choices.replaceChildren(next);
-    next.focus();
+      `. The network: ${naming(values)}, `, verdict(its === one.label),
+      `. Correct after ${round} of ${data.quiz.length}: you ${you}, the network ${network}.${last ? rates : ""}`);
+    choices.replaceChildren();
+    if (last) return;
+    choices.append(button("Next image", () => (ask(), byId("round").querySelector("button").focus())));
+    choices.firstChild.focus();
   };
   choices.append(...classNames.map((name, k) => button(name, () => answer(k))));
   byId("round").replaceChildren(picture(one.pixels), make("div", {}, text, choices));
 }
 if (data.quiz.length) ask();
 
-// THE EXPERIMENTS: a title, a question, and what "Show me" does. The images are certain ones of the genuine test set.
+// THE EXPERIMENTS: the tool for each, and what "Show me" does. The words are in page.html, with one conclusion for a
+// new predicted class and one for the same. The images are certain ones of the genuine test set.
 
 const inBag = (row, column) => (row > 11 && row < 26 && column > 3 && column < 24) ||
   (row > 3 && row < 12 && (column === 8 || column === 19)) || (row === 4 && column > 8 && column < 19);
 const EXPERIMENTS = {
-  collar: ["Cover the collar", "Is it still a shirt without its collar? Move the black square over it.",
-    () => (choose("cover"), paint([3, 14]))],
-  boot: ["Move a boot", "In training, images were moved by one pixel at most. What happens if this boot moves up by " +
-    "four?", () => move(-4, 0)],
-  mirror: ["Mirror a shoe", "Shoes of this data set point to the left. Does the network know this one if it points " +
-    "to the right? (The recipes fast and best mirror half of the training images; classic does not.)", mirror],
-  sleeves: ["Shorten the sleeves", "Draw over the lower sleeves in black. What is a pullover with short sleeves?",
-    () => recolor((pixel, i) => (i > 12 * SIDE && (i % SIDE < 8 || i % SIDE > 19) ? 0 : pixel))],
-  filters: ["Turn all filters", "The later layers have learned from the maps of these filters. What happens if each " +
-    "filter is turned by a quarter?", () => edit(range(firstLayer.shape[2]), turned)],
-  bag: ["Draw a bag", "Draw a bag in white. Which stroke makes it a bag for the network?",
-    () => recolor((pixel, i) => (inBag(Math.floor(i / SIDE), i % SIDE) ? 220 : 0))],
+  collar: ["cover", () => strokeAt([3, 14])],
+  boot: ["255", () => move(-4, 0)],
+  mirror: ["255", mirror],
+  sleeves: ["0", () => recolor((pixel, i) => (i > 12 * SIDE && (i % SIDE < 8 || i % SIDE > 19) ? 0 : pixel))],
+  filters: ["255", () => edit(range(first.maps), rotated)],
+  bag: ["255", () => recolor((_, i) => (inBag(Math.floor(i / SIDE), i % SIDE) ? 220 : 0))],
 };
-const empty = { pixels: new Uint8Array(SIDE * SIDE), label: null };
-for (const [name, [title, question, act]] of Object.entries(EXPERIMENTS)) {
+const empty = { pixels: new Uint8Array(SIDE * SIDE), label: null, note: "An empty image" };
+for (const [name, [tool, act]] of Object.entries(EXPERIMENTS)) {
   const one = name === "bag" && data.genuine ? empty : data.experiments[name];
   if (!one || (name === "filters" && !first)) continue;
-  const start = () => {
-    const text = make("span", {}, make("strong", {}, `${title}. `), `${question} `, button("Show me", act));
-    open(one.pixels, { label: one.label, note: one === empty ? "An empty image" : describe(one), question: text });
-    byId("question").scrollIntoView({ block: "nearest" });
+  const box = document.querySelector(`.experiment.${name}`), [question, conclusion] = box.querySelectorAll("p");
+  const show = box.querySelector("button");
+  const start = () => { // from the original image and the trained filters
+    bringBack();
+    open(one);
+    box.hidden = false;
+    conclusion.hidden = true;
+    choose(tool);
   };
-  const card = button(picture(one.pixels), start);
-  card.append(title);
+  show.onclick = async () => {
+    start();
+    act();
+    const computed = await Promise.all([compute(one.pixels, trained), compute(image.pixels)]);
+    const [old, now] = computed.map(({ probabilities }) => scaled(probabilities));
+    const [comparison, different, same] = conclusion.children;
+    comparison.textContent = `Before: ${naming(old)}. After: ${naming(now)}.`;
+    same.hidden = !(different.hidden = best(old) === best(now));
+    conclusion.hidden = false;
+  };
+  const card = button(picture(one.pixels), () => {
+    start();
+    show.focus({ preventScroll: true });
+    box.scrollIntoView({ block: innerWidth < 900 ? "start" : "nearest" }); // with the image below it, on a phone
+  });
+  card.append(question.querySelector("strong").textContent.replace(".", ""));
   byId("cards").append(card);
 }
 byId("experiments").hidden = !byId("cards").children.length;
@@ -813,7 +824,7 @@ byId("experiments").hidden = !byId("cards").children.length;
 // THE START: the first image that the network gets right.
 
 byId("about").textContent = data.about;
-for (const id of ["tool", "size", "gallery", "kernels"]) if (byId(id).children.length) oneStop(byId(id));
-const start = data.gallery.find((one) => one.label === one.predicted) ?? data.gallery[0];
-open(start.pixels, { label: start.label, note: describe(start) });
+for (const group of document.querySelectorAll("[role=radiogroup], #gallery, #kernels")) oneStop(group);
+open(data.gallery.find((one) => one.label === one.predicted) ?? data.gallery[0]);
 if (stages.length) fixScales();
+byId("percentages").hidden = !hasLogits;

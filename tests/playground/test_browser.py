@@ -8,6 +8,7 @@ import shutil
 import zlib
 
 import keras
+import matplotlib.image
 import numpy as np
 import pytest
 from keras import layers
@@ -195,9 +196,9 @@ def find(browser, selector):
 
 
 def press(browser, name):
-    """Press the button with this name."""
+    """Press the visible button with this name."""
     script = "const [name] = arguments, buttons = [...document.querySelectorAll('button')];"
-    script += "return buttons.find((one) => (one.ariaLabel ?? one.textContent) === name);"
+    script += "return buttons.find((one) => (one.ariaLabel ?? one.textContent) === name && one.checkVisibility());"
     browser.execute_script(script, name).click()
     settle(browser)
 
@@ -209,7 +210,7 @@ def keys(browser, *typed):
 
 def pixels(browser):
     """Return the image that the network sees, uint8 (28, 28)."""
-    return np.array(browser.execute_script("return [...shown()]"), np.uint8).reshape(28, 28)
+    return np.array(browser.execute_script("return [...image.pixels]"), np.uint8).reshape(28, 28)
 
 
 def assert_prediction(browser, model):
@@ -222,45 +223,64 @@ def assert_prediction(browser, model):
 
 
 def test_every_change_of_the_image_changes_the_prediction(opened, model):
-    start = pixels(opened)
-    predictions = [assert_prediction(opened, model)]
-    canvas = find(opened, "#image")
-    steps = {
-        "a stroke": lambda: (
-            ActionChains(opened).move_to_element(canvas).click_and_hold().move_by_offset(60, 30).release()
-        ),
-        "Cover 7x7 pixels": lambda: ActionChains(opened).move_to_element_with_offset(canvas, -50, -40),
-        "Move right": None,
-        "Mirror": None,
-        "Turn by a quarter": None,
-        "Invert: black becomes white": None,
-    }
-    for name, act in steps.items():
-        if name != "a stroke":
-            press(opened, name)
-        if act:
-            act().perform()
+    canvas, mouse = find(opened, "#image"), ActionChains(opened)
+    images, predictions = [pixels(opened)], [assert_prediction(opened, model)]
+
+    def changed():
+        images.append(pixels(opened))
         predictions.append(assert_prediction(opened, model))
-        after = pixels(opened)
-        if name == "a stroke":
-            assert (after[14:20, 14:20] == 255).sum() > 8 and (after[:13] == start[:13]).all()
-            drawn = after
-        elif name.startswith("Cover"):
-            row, column = opened.execute_script("return image.cover")
-            drawn[row - 3 : row + 4, column - 3 : column + 4] = 0
-            np.testing.assert_array_equal(after, drawn)
-            press(opened, "Draw in white")  # takes the cover away
-            drawn = pixels(opened)
-        else:
-            moved = np.pad(drawn, ((0, 0), (1, 0)))[:, :28]
-            turns = {"Move right": moved, "Mirror": drawn[:, ::-1], "Turn by a quarter": np.rot90(drawn, -1)}
-            drawn = turns.get(name, 255 - drawn)
-            np.testing.assert_array_equal(after, drawn)
+        return images[-2:]
+
+    mouse.move_to_element(canvas).click_and_hold().move_by_offset(60, 30).release().perform()
+    before, after = changed()
+    assert (after[14:20, 14:20] == 255).sum() > 8 and (after[:13] == before[:13]).all()
+    for name, change in {
+        "Move right": lambda image: np.pad(image, ((0, 0), (1, 0)))[:, :28],
+        "Mirror": lambda image: image[:, ::-1],
+        "Rotate": lambda image: np.rot90(image, -1),
+        "Invert": lambda image: 255 - image,
+    }.items():
+        press(opened, name)
+        before, after = changed()
+        np.testing.assert_array_equal(after, change(before))
     assert all(abs(one - other).max() > 0.001 for one, other in zip(predictions, predictions[1:], strict=False))
     press(opened, "Undo")
-    np.testing.assert_array_equal(pixels(opened), 255 - drawn)
+    np.testing.assert_array_equal(pixels(opened), before)
     press(opened, "Reset")
+    np.testing.assert_array_equal(pixels(opened), images[0])
+
+
+def test_the_cover_stays_where_it_was_put_until_it_is_put_elsewhere(opened):
+    start, canvas, mouse = pixels(opened), find(opened, "#image"), ActionChains(opened)
+    press(opened, "Cover 7x7 pixels")
+    mouse.move_to_element_with_offset(canvas, -50, -40).click().perform()  # 10 pixels of the page are one of the image
+    mouse.move_to_element_with_offset(canvas, 25, 25).click().move_by_offset(-60, 0).perform()
+    expected = start.copy()
+    expected[13:20, 13:20] = 0
+    np.testing.assert_array_equal(pixels(opened), expected)
+    assert "before the change" in find(opened, "#prediction").text
+    press(opened, "Undo")
     np.testing.assert_array_equal(pixels(opened), start)
+    assert re.search(", (right|wrong)$", find(opened, "#prediction").text)
+
+
+def test_a_picture_of_the_readers_own(opened, tmp_path):
+    start, (text, picture) = pixels(opened), [tmp_path / name for name in ("a.txt", "a.png")]
+    text.write_text("no picture")
+    find(opened, "#file").send_keys(str(text))
+    wait = "const wait = () => (byId('file-note').textContent ? arguments[0]() : setTimeout(wait, 10)); wait();"
+    opened.execute_async_script(wait)
+    assert "a.txt" in find(opened, "#file-note").text
+    np.testing.assert_array_equal(pixels(opened), start)
+    garment = np.full((28, 56), 1.0)
+    garment[:, 14:42] = 0.2
+    matplotlib.image.imsave(picture, garment, cmap="gray", vmin=0, vmax=1)
+    find(opened, "#file").send_keys(str(picture))
+    opened.execute_async_script(wait.replace("'file-note').textContent", "'image-note').textContent.includes('png')"))
+    expected = np.zeros((28, 28), np.uint8)
+    expected[7:21, 7:21] = 204
+    np.testing.assert_allclose(pixels(opened), expected, atol=1)
+    assert not find(opened, "#file-note").text
 
 
 def test_the_newest_image_comes_first(opened):
@@ -277,32 +297,50 @@ def test_the_newest_image_comes_first(opened):
     assert order == ["of the gallery", "newest 2", *["of the gallery"] * 4]
 
 
-def test_temperature(opened, model):
-    expected = apply_temperature(assert_prediction(opened, model), 0.5)
-    find(opened, "#scaled").click()
-    bars = [one.text for one in opened.find_elements("css selector", "#bars .value")]
-    assert [int(bar.rstrip("%")) for bar in bars] == pytest.approx(100 * expected, abs=1)
+def test_percentages(opened, model):
+    """The bars, and the passage that computes the highest of them from its logit, without and with temperature."""
+    for temperature in (1, 0.5):
+        probabilities = apply_temperature(predict(model, pixels(opened)[None, ..., None])[0], temperature)
+        bars = [one.text for one in opened.find_elements("css selector", "#bars .value")]
+        assert [int(bar.rstrip("%")) for bar in bars] == pytest.approx(100 * probabilities, abs=1)
+        text = find(opened, "#percentages p + p").text.replace("−", "-").replace(",", "")
+        power, total = map(float, re.search(r"and (\S+) / (\S+) = ", text).groups())
+        logit = float(re.search(r"exp\(([-.\d]+)", text)[1])
+        assert np.exp(logit / temperature) == pytest.approx(power, rel=0.01)
+        assert 100 * power / total == pytest.approx(100 * probabilities.max(), abs=0.2)
+        assert f"= {100 * power / total:.1f}%" in text
+        find(opened, "#scaled").click()
 
 
-@pytest.mark.parametrize("stage, steps", [(0, 3), (1, 4), (2, 1), (3, 3)])
-def test_a_number_is_explained(opened, model, stage, steps):
-    """Convolution 1, 2 (followed by pooling), pooling 1, convolution 3."""
-    strip = opened.find_elements("css selector", ".strip canvas")[stage]
-    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", strip)
-    ActionChains(opened).move_to_element_with_offset(strip, 9, 5).perform()
-    place = [int(number) for number in re.findall(r"\d+", find(opened, "#number").text)][:3]
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_a_number_is_explained(opened, model, stage):
+    """Convolution 1, 2 (before a pooling), pooling 1, convolution 3. The mouse previews a number, a click keeps it."""
+    details, maps = [opened.find_elements("css selector", f".stage{part}")[stage] for part in ("", " > canvas")]
+    opened.execute_script("arguments[0].open = true; arguments[1].scrollIntoView()", details, maps)
+    mouse = ActionChains(opened)
+    mouse.move_to_element_with_offset(maps, 9, 5).perform()
+    previewed = find(opened, "#number").text
+    mouse.move_to_element_with_offset(maps, 40, 5).click().perform()
+    clicked = find(opened, "#number").text
+    mouse.move_to_element_with_offset(maps, 9, 5).perform()
+    assert find(opened, "#number").text == previewed != clicked
+    mouse.move_to_element(find(opened, "#steps")).perform()
+    assert find(opened, "#number").text == clicked
+    row, column, map_ = [int(number) - 1 for number in re.findall(r"\d+", clicked)[:3]]
     computed = keras.Model(model.inputs[0], [model.layers[k].output for k in (2, 5, 6, 10)])(
         pixels(opened)[None, ..., None] / 255
     )
-    expected = np.asarray(computed[stage])[0, place[0], place[1], place[2] - 1]
+    expected = np.asarray(computed[stage])[0, row, column, map_]
     results = [number(one.text) for one in opened.find_elements("css selector", "#number .result, #steps .result")]
     assert results[0] == pytest.approx(expected, abs=0.01)
     items = opened.find_elements("css selector", "#steps > li")
-    assert len(items) == steps
+    if stage == 1:
+        pooled = np.asarray(computed[2])[0, row // 2, column // 2, map_]
+        assert number(find(opened, "#next .kept").text) == pytest.approx(pooled, abs=0.01)
     if stage == 2:
         assert number(find(opened, "#steps .kept").text) == pytest.approx(expected, abs=0.01)
         return
-    assert results[-1] == results[0]
+    assert len(items) == 3 and results[-1] == results[0]
     tables = [
         [number(cell.text) for cell in one.find_elements("css selector", "td")]
         for one in items[0].find_elements("css selector", "table")
@@ -324,42 +362,54 @@ def number(text):
 
 def test_edited_filters_change_the_maps_and_come_back(opened, model):
     first = assert_prediction(opened, model)
-    press(opened, "Filter 2")
+    assert not find(opened, "#banner").is_displayed()
+    opened.execute_script("pin({ ...pinned, map: 1 })")  # a map that is chosen shows its filter
     weight = find(opened, "#weights input")
-    weight.clear()
-    weight.send_keys("3.5")
-    settle(opened)
     edited = keras.models.clone_model(model)
     edited.set_weights(model.get_weights())
     kernel = edited.layers[0].get_weights()[0]
-    kernel[0, 0, 0, 1] = 3.5
-    edited.layers[0].set_weights([kernel])
-    changed = assert_prediction(opened, edited)
-    assert abs(changed - first).max() > 0.001
+    for typed, value in (("3.5", 3.5), ("1e99", 100), ("", 100)):  # as far as a number can be computed; not emptied
+        weight.send_keys(Keys.CONTROL, "a", Keys.NULL, typed or Keys.DELETE, Keys.TAB)
+        settle(opened)
+        assert float(weight.get_property("value")) == value
+        kernel[0, 0, 0, 1] = value
+        edited.layers[0].set_weights([kernel])
+        assert abs(assert_prediction(opened, edited) - first).max() > 0.001
+        assert "1 of the 4 filters" in find(opened, "#banner").text
     predicted = predict(edited, IMAGES).argmax(axis=1)
     shown = opened.execute_script("return data.gallery.map((one) => one.number)")
-    text = find(opened, "#accuracy").text
-    assert f", and {(predicted == LABELS)[shown].sum()} with these" in text
+    assert f"and {(predicted == LABELS)[shown].sum()} with your filters" in find(opened, "#accuracy").text
 
-    press(opened, "Turn all by a quarter")
+    press(opened, "Rotate all by 90 degrees")
     kernel[...] = np.rot90(kernel, -1)
     edited.layers[0].set_weights([kernel])
     assert_prediction(opened, edited)
-    press(opened, "Bring all trained weights back")
+    press(opened, "Bring the trained filters back")
     np.testing.assert_array_equal(assert_prediction(opened, model), first)
     assert not opened.find_elements("css selector", "#kernels .edited")
+
+
+def test_zero_is_white(opened):
+    press(opened, "Filter 2")  # whose map is then explained
+    press(opened, "Set to 0")
+    script = "return [...document.querySelectorAll(arguments[0])].map((one) => getComputedStyle(one).backgroundColor)"
+    for cells in ("#weights input", "#steps .sum figure + figure td"):
+        colors = set(opened.execute_script(script, cells))
+        assert all(min(map(int, re.findall(r"\d+", color))) > 240 for color in colors), (cells, colors)
 
 
 def test_a_round_of_the_quiz(opened, model):
     rounds = opened.execute_script("return data.quiz.map(({ number, label }) => [number, label])")
     its = predict(model, IMAGES).argmax(axis=1)
+    press(opened, "Rotate all by 90 degrees")  # but the trained network answers
     for number, label in rounds:
         press(opened, NAMES[label])
-        assert NAMES[its[number]] in find(opened, "#round p").text
-        last = find(opened, "#round p").text
-        press(opened, "Start again" if number == rounds[-1][0] else "Next image")
+        text = find(opened, "#round p").text
+        assert f"The network: {NAMES[its[number]]} " in text
+        if number != rounds[-1][0]:
+            press(opened, "Next image")
     right = sum(its[number] == label for number, label in rounds)
-    assert f"after 20 of 20: you 20, the network {right}" in last
+    assert f"after 20 of 20: you 20, the network {right}. That is 100% and {5 * right}%" in text
 
 
 def test_experiments_show_their_answer(opened, model):
@@ -367,10 +417,18 @@ def test_experiments_show_their_answer(opened, model):
     assert len(cards) == 6
     for card in cards:
         press(opened, card)
-        start = assert_prediction(opened, model)
-        press(opened, "Show me")
-        assert abs(np.subtract(opened.execute_script("return current.probabilities"), start)).max() > 0.001
-        press(opened, "Bring all trained weights back")
+        start = assert_prediction(opened, model)  # with the trained filters, whatever was before
+        images = []
+        for _ in range(2):  # which does the same again, not more of it
+            press(opened, "Show me")
+            now = np.array(opened.execute_script("return current.probabilities"))
+            images.append(pixels(opened))
+        np.testing.assert_array_equal(*images)
+        assert abs(now - start).max() > 0.001
+        before, after = [NAMES[one.argmax()] for one in (start, now)]
+        text, *conclusions = opened.find_elements("css selector", ".experiment:not([hidden]) p + button + p span")
+        assert re.match(rf"Before: {re.escape(before)} \d+%. After: {re.escape(after)} \d+%.", text.text)
+        assert [one.is_displayed() for one in conclusions] == [before != after, before == after]
 
 
 def test_the_keyboard_alone(opened):
@@ -381,21 +439,37 @@ def test_the_keyboard_alone(opened):
             keys(opened, Keys.TAB)
         raise AssertionError(f"Tab does not reach {selector}")
 
+    def focused():
+        return opened.execute_script("return document.activeElement.ariaLabel ?? document.activeElement.textContent")
+
+    tab_to("#cards button")
+    keys(opened, Keys.ENTER)
+    assert focused() == "Show me"
     start = pixels(opened)
     tab_to("#image")
-    keys(opened, Keys.ARROW_RIGHT, Keys.ARROW_DOWN, " ")
-    assert (pixels(opened) != start).any() and (pixels(opened)[14, 14] == 255)
-    tab_to("#gallery button")
-    keys(opened, Keys.ARROW_RIGHT, Keys.ENTER)
-    assert (pixels(opened) == IMAGES[opened.execute_script("return data.gallery[1].number"), ..., 0]).all()
-    tab_to(".strip canvas")
+    keys(opened, Keys.ARROW_RIGHT, Keys.ARROW_DOWN, " ")  # the cover of this experiment
+    assert (pixels(opened) != start).any() and not pixels(opened)[11:18, 11:18].any()
+    ActionChains(opened).key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
+    np.testing.assert_array_equal(pixels(opened), start)
+    tab_to("#tools [role=radio]")
     keys(opened, Keys.ARROW_RIGHT)
+    assert opened.execute_script("return [brush.tool, document.activeElement.ariaChecked]") == ["128", "true"]
+    tab_to("#gallery button")
+    keys(opened, Keys.ARROW_DOWN, Keys.ENTER)
+    columns = opened.execute_script(
+        "const all = [...byId('gallery').children]; return all.findIndex((one) => one.offsetTop > all[0].offsetTop)"
+    )
+    number = opened.execute_script("return data.gallery[arguments[0]].number", columns)
+    np.testing.assert_array_equal(pixels(opened), IMAGES[number, ..., 0])
+    keys(opened, Keys.END)
+    assert opened.execute_script("return document.activeElement === byId('gallery').lastChild")
+    tab_to(".stage > canvas")
     before = opened.execute_script("return selected.map")
-    keys(opened, Keys.ARROW_LEFT)
-    assert opened.execute_script("return selected.map") == before - 1
+    keys(opened, Keys.ARROW_LEFT if before else Keys.ARROW_RIGHT)
+    assert opened.execute_script("return selected.map") == (before - 1 if before else 1)
     tab_to("#round button")
     keys(opened, Keys.ENTER)
-    assert opened.execute_script("return document.activeElement.textContent") == "Next image"
+    assert focused() == "Next image"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
