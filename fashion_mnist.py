@@ -59,8 +59,9 @@ def train_and_save(args, folder):
     from pyimagesearch.data import loading, preparation
 
     # Load the data: 60,000 gray images of 28x28 pixels, and the number of the class of each.
-    images, labels = loading.load_part("train", args.data_dir, args.any_data)
-    class_names = loading.class_names(args.class_names, labels, any_data=args.any_data)
+    data = loading.Data(args.data_dir, args.any_data, args.resize)
+    images, labels = data.part("train")
+    class_names = data.class_names(args.class_names, labels)
     if args.limit:
         chosen = preparation.sample(labels, args.limit)
         images, labels = images[chosen], labels[chosen]
@@ -136,7 +137,8 @@ def train_and_save(args, folder):
         "changed": settings.changes(args.recipe, used),
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
-        "genuine_data": not args.any_data,
+        "genuine_data": data.genuine,
+        "pictures": data.conversion,
         "validation_accuracy": accuracy,
         "training_seconds": round(sum(history["seconds"]), 1),
         "temperature": calibration.fit_temperature(probabilities, validation[1]),

@@ -55,34 +55,36 @@ def main(arguments=()):
     """Evaluate a network; `arguments` is a list such as ["--model", "other.h5"]. Returns what --json would write."""
     args = parse(arguments)
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
-    from pyimagesearch.model_files import reading
+    from pyimagesearch.data import loading
+    from pyimagesearch.model_files import reading, saving
 
-    training = command("fashion_mnist.py", args, "model", "data_dir", "any_data", "class_names", "images")
+    training = command("fashion_mnist.py", args, "model", "data_dir", "any_data", "resize", "class_names", "images")
     contents = reading.read(args.model, args.architecture, training)  # with h5py alone: nothing in the file is trusted
-    result = predict_photos(args, contents) if args.image else evaluate(args, contents)
+    data = loading.Data(args.data_dir, args.any_data, args.resize, **saving.training_data(contents.record))
+    result = predict_photos(args, contents, data) if args.image else evaluate(args, contents, data)
     if args.json:
         files.write_json(args.json, result)
     return result
 
 
-def is_genuine(args, contents):
+def is_genuine(data, contents):
     """Return whether the network was trained on Fashion-MNIST: what its record says, or else what data is given."""
-    return contents.record.get("genuine_data", not args.any_data) is True
+    return contents.record["genuine_data"] is True if "genuine_data" in contents.record else data.genuine
 
 
-def evaluate(args, contents):
+def evaluate(args, contents, data):
     """Evaluate the network on the test images. Returns a dict of figures."""
-    from pyimagesearch.data import loading, preparation
+    from pyimagesearch.data import preparation
 
     # Load the test images, and the number of the class of each.
-    images, labels = loading.load_part("test", args.data_dir, args.any_data)
+    images, labels = data.part("test")
     images = preparation.reshape(images)
     print(preparation.describe("test images", images))
     if args.explain and (last := max(args.explain)) >= len(labels):
         raise UserError(f"there is no test image {last}: they are numbered 0 to {len(labels) - 1:,}; change --explain")
-    if not args.any_data and not is_genuine(args, contents):
+    if data.genuine and not is_genuine(data, contents):
         warn(f"{args.model} was trained on other data than this; give its own with --data-dir DIR --any-data")
-    model, input_format, class_names, temperature = load(args, contents, labels)
+    model, input_format, class_names, temperature = load(args, contents, data, labels)
 
     from pyimagesearch.evaluation import metrics, occlusion, predict
     from pyimagesearch.figures import evaluation as figures
@@ -120,7 +122,7 @@ def evaluate(args, contents):
     print(f"no interactive page: {problem}" if problem else f"interactive page: {path} (open it in a browser)")
 
     if args.explain is None:
-        flags = "model", "architecture", "input_range", "data_dir", "any_data", "class_names", "images"
+        flags = "model", "architecture", "input_range", "data_dir", "any_data", "resize", "class_names", "images"
         print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
         return result
     chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()
@@ -129,44 +131,47 @@ def evaluate(args, contents):
     return result
 
 
-def predict_photos(args, contents):
+def predict_photos(args, contents, data):
     """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
+    from pyimagesearch.data import folders
     from pyimagesearch.photos import conversion
     from pyimagesearch.photos import files as photo_files
 
     paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
-    model, input_format, class_names, temperature = load(args, contents)
+    model, input_format, class_names, temperature = load(args, contents, data)
 
-    from pyimagesearch.evaluation import calibration, familiarity, predict
+    from pyimagesearch.evaluation import calibration, familiarity, photo_prediction, predict
     from pyimagesearch.figures import photos as figures
     from pyimagesearch.figures import style
-    from pyimagesearch.photos import prediction
 
-    # Of a photo that is unlike the data, temperature scaling would make the network too sure.
+    # Of a photo that is unlike the training data, temperature scaling would make the network too sure.
     def network(images, plain):
         probabilities = predict.predict(model, images, input_format)
-        return calibration.apply_temperature(probabilities, temperature) if plain else probabilities
+        return calibration.apply_temperature(probabilities, temperature) if plain or data.converted else probabilities
 
-    genuine, unlike = is_genuine(args, contents) and len(class_names) > max(prediction.SHOES), None
+    genuine, unlike = is_genuine(data, contents) and len(class_names) > max(photo_prediction.SHOES), None
     if genuine and input_format is predict.OURS:
-        unlike = familiarity.comparison(model, args.data_dir, args.any_data)
+        unlike = familiarity.comparison(model, data)
     result, shown = [], []
     for path in paths:
         try:
             image, notes = photo_files.read(path)
-            photo = conversion.convert(image, path, notes, shoes=genuine)
+            if data.converted:
+                photo = folders.convert(image, notes, path, data.converted)
+            else:
+                photo = conversion.convert(image, path, notes, shoes=genuine)
         except UserError as error:
             warn(str(error))
             unusable += 1
             continue
-        one = prediction.predict_photo(photo, network, class_names, unlike)
+        one = photo_prediction.predict_photo(photo, network, class_names, unlike)
         for line in one.lines(path, class_names):
             say(printable(line))
         result.append(one.as_dict(path, class_names))
         if len(shown) < MOST:
             shown.append((path, one))
     if any(one["doubts"] for one in result):
-        say(f"to be surer, {prediction.ADVICE}")
+        say(f"to be surer, {photo_prediction.ADVICE}")
     if shown:
         drawn = style.save(args.images, photos=figures.photos(shown, class_names))
         print(f"figure: {drawn[0]}")
@@ -201,7 +206,7 @@ def show(args, class_names, explained):
     return [one.as_dict(class_names) for one in explained]
 
 
-def load(args, contents, labels=None):
+def load(args, contents, data, labels=None):
     """Build the network. Returns (model, input format, class names, temperature), and prints what they are.
 
     labels: those of the test images, if these are evaluated.
@@ -215,11 +220,11 @@ def load(args, contents, labels=None):
     ours, class_names = saving.is_ours(record) and not args.input_range, saving.class_names(record)
     # The input format of other networks is found on training images: chosen on test images, it would inflate the
     # accuracy.
-    training = None if ours else loading.load_part("train", args.data_dir, args.any_data)
+    training = None if ours else data.part("train")
     if labels is None:
         labels = training[1] if training else np.arange(len(class_names or loading.CLASS_NAMES))
     if args.class_names or not class_names:
-        class_names = loading.class_names(args.class_names, labels, any_data=not is_genuine(args, contents))
+        class_names = data.class_names(args.class_names, labels, genuine=is_genuine(data, contents))
     if labels.max() >= len(class_names):
         raise UserError(
             f"{args.model} knows {len(class_names)} classes, but the labels of this data go up to {labels.max()}; "
@@ -236,7 +241,7 @@ def load(args, contents, labels=None):
     try:
         if ours and input_search.is_ours(model, len(class_names)):
             return model, predict.OURS, class_names, saving.temperature(record)
-        images, labels = training or loading.load_part("train", args.data_dir, args.any_data)
+        images, labels = training or data.part("train")
         images = preparation.reshape(images)
         model, trial = input_search.find_input_format(model, images, labels, class_names, args.input_range)
     except UserError as error:

@@ -33,7 +33,7 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.model_files import reading, saving
 
-    flags = "model", "data_dir", "any_data", "class_names", "images"
+    flags = "model", "data_dir", "any_data", "resize", "class_names", "images"
     contents = reading.read(args.model, training=command("fashion_mnist.py", args, *flags)) if args.model else None
     if contents and not saving.is_ours(contents.record):
         raise UserError(f"{args.model} was not made by fashion_mnist.py; --model needs a file that was")
@@ -43,8 +43,10 @@ def main(arguments=()):
     from pyimagesearch.figures import data as figures
     from pyimagesearch.figures import style
 
-    train, test = loading.load(args.data_dir, args.any_data)
-    names = loading.class_names(args.class_names, train[1], test[1], any_data=args.any_data)
+    made_for = saving.training_data(contents.record) if contents else {}
+    data = loading.Data(args.data_dir, args.any_data, args.resize, **made_for)
+    train, test = data.part("train"), data.part("test")
+    names = data.class_names(args.class_names, train[1], test[1])
     if len(train[1]) <= neighbors.NEIGHBORS or (train[0] == train[0][0]).all():
         raise UserError(f"the {len(train[1])} training images are too few or all alike; use more than ten that differ")
     if contents:

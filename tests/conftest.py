@@ -29,7 +29,7 @@ SETPRIV = shutil.which("setpriv")  # here: some tests empty the PATH
 sys.path.insert(0, str(ROOT))
 
 from pyimagesearch.cli import libraries  # noqa: E402
-from pyimagesearch.data import download  # noqa: E402
+from pyimagesearch.data import download, loading  # noqa: E402
 from pyimagesearch.data.idx import FILES, SHA256  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -130,6 +130,12 @@ def empty_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "URL", "http://127.0.0.1:9/")  # nobody listens there
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # no apt-get
     return source
+
+
+def load(*arguments, **settings):
+    """Return (training images, labels), (test images, labels) of loading.Data with these arguments."""
+    data = loading.Data(*arguments, **settings)
+    return data.part("train"), data.part("test")
 
 
 def assert_small_data(loaded):

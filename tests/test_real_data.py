@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, load
 from pyimagesearch.data import loading
 from pyimagesearch.evaluation import label_errors, neighbors
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.real_data
 
 
 def test_counts_mean_and_standard_deviation(genuine):
-    (images, labels), (test_images, test_labels) = loading.load(genuine)  # checks the SHA-256 sums
+    (images, labels), (test_images, test_labels) = load(genuine)  # checks the SHA-256 sums
     assert images.shape == (60_000, 28, 28)
     assert test_images.shape == (10_000, 28, 28)
     assert images.dtype == labels.dtype == np.uint8
@@ -37,7 +37,7 @@ def test_csv_of_the_test_images_in_another_order_is_genuine(genuine, tmp_path, c
 
 
 def test_planted_wrong_labels_come_first(genuine):
-    (images, labels), (test_images, test_labels) = loading.load(genuine)
+    (images, labels), (test_images, test_labels) = load(genuine)
     images, labels, rng = images[:15_000], labels[:15_000].copy(), np.random.default_rng(0)
     planted = rng.choice(len(labels), 150, replace=False)
     labels[planted] = (labels[planted] + rng.integers(1, 10, 150)) % 10

@@ -44,11 +44,12 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
     def add_data_flags(self):
-        """Add --data-dir, --any-data and --class-names."""
+        """Add --data-dir, --any-data, --resize and --class-names."""
         self.add_argument(
             "--data-dir", type=as_path, metavar="DIR", help="folder with the data files (default: found or downloaded)"
         )
         self.add_argument("--any-data", action="store_true", help="accept data in DIR that is not Fashion-MNIST")
+        self.add_argument("--resize", action="store_true", help="scale pictures in DIR as a whole (see data/README.md)")
         self.add_argument(
             "--class-names", type=as_path, metavar="FILE", help="text file with the names of the classes, one a line"
         )

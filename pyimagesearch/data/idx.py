@@ -34,6 +34,7 @@ DIGITS = {  # MNIST, the handwritten digits: its files have the same names and s
 SIZE = (28, 28)
 MAX_IMAGES = 1_000_000  # a header that promises more is taken for damage; EMNIST's largest part has 697,932
 MAX_CLASSES = 100  # labels are 0 to 99; Fashion-MNIST's are 0 to 9
+MAX_NAME = 50  # characters in the name of a class
 
 
 class BadFile(Exception):

@@ -1,9 +1,11 @@
-"""Read the CSV files in which Kaggle offers Fashion-MNIST, and verify that their images are the genuine ones.
+"""Read images from CSV files, and verify that those in which Kaggle offers Fashion-MNIST are the genuine ones.
 
-A line holds the label and the 784 pixels of an image, row by row, after the header "label,pixel1,...,pixel784".
+A line holds the label and the 784 pixels of an image, row by row. Kaggle's files begin with the header
+"label,pixel1,...,pixel784"; other people's have none, another order, or a column that counts the lines.
 """
 
 import hashlib
+import itertools
 import warnings
 
 import numpy as np
@@ -12,7 +14,8 @@ from pyimagesearch.data import idx
 from pyimagesearch.data.idx import BadFile
 
 FILES = {"train": "fashion-mnist_train.csv", "test": "fashion-mnist_test.csv"}
-COLUMNS = 1 + idx.SIZE[0] * idx.SIZE[1]
+PIXELS = idx.SIZE[0] * idx.SIZE[1]
+LABELS, COUNTERS = ("label", "class", "target"), ("", "index", "id", "unnamed: 0")  # names of columns
 
 # SHA-256 of the genuine images as records of 785 bytes (label, pixels), sorted: Kaggle's order is not that of the IDX
 # files.
@@ -23,29 +26,68 @@ SHA256_SORTED = {
 
 
 def read(file):
-    """Read an open CSV file (bytes). Returns images, uint8 (N, 28, 28), and labels, uint8 (N,).
+    """Read an open CSV file (bytes). Returns images, uint8 (N, 28, 28), labels, uint8 (N,), and a note on the columns.
 
-    Raises BadFile if the file is damaged.
+    Raises BadFile if the file is damaged, or if it is not clear which column has the labels.
     """
-    header = file.readline(16_384).decode("utf-8-sig", "replace").replace('"', "").lower().split(",")
-    if len(header) != COLUMNS or header[0].strip() != "label":
-        raise BadFile("its first line is not 'label,pixel1,...,pixel784', the header for 28x28 gray images")
+    first = file.readline(16_384)
+    names = first.decode("utf-8-sig", "replace").replace('"', "").lower().strip().split(",")
+    names = [name.strip() for name in names]
+    header = not names[-1].isdecimal() or int(names[-1]) > 255
+    if not PIXELS < len(names) <= PIXELS + 2:
+        raise BadFile(
+            f"its first line has {len(names)} columns, not 785: a label and the {PIXELS} pixels of a 28x28 gray image "
+            "(or 786: one that counts the lines)"
+        )
     number = 1  # of the line that was read last
 
     def lines():
         nonlocal number
-        for number, line in enumerate(file, start=2):  # noqa: B007
+        for number, line in enumerate(file if header else itertools.chain([first], file), start=1 + header):  # noqa: B007
             yield line
+
+    def bad():
+        return BadFile(f"line {max(number, 1 + header)} is not a label and 784 pixels, whole numbers from 0 to 255")
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # no lines; and older versions of NumPy read 2.5 as 2, with a warning
-            table = np.loadtxt(lines(), np.uint8, delimiter=",", comments=None, ndmin=2, encoding="latin-1")
-        if table.shape[1] != COLUMNS:
+            table = np.loadtxt(lines(), np.int32, delimiter=",", comments=None, ndmin=2, encoding="utf-8-sig")
+        if table.shape[1] != len(names):
             raise ValueError
     except (ValueError, Warning) as error:
-        raise BadFile(f"line {max(number, 2)} is not a label and 784 pixels, whole numbers from 0 to 255") from error
-    return table[:, 1:].reshape(-1, *idx.SIZE), table[:, 0].copy()
+        raise bad() from error
+    place, pixels, note = _columns(table, names if header else [None] * len(names))
+    table = table[:, [place, *pixels]]
+    if (wrong := ((table < 0) | (table > 255)).any(axis=1)).any():
+        number = int(wrong.argmax()) + 1 + header
+        raise bad()
+    table = table.astype(np.uint8, order="C")
+    return table[:, 1:].reshape(-1, *idx.SIZE), table[:, 0].copy(), note
+
+
+def _columns(table, names):
+    """Return the column of the labels, a list of those of the pixels, and a note: "" if they are as in Kaggle's files.
+
+    names: of the columns, or None for each. Without a name, labels are the first or last column, if its values are some
+    whole numbers in a row, such as 0 to 9. Raises BadFile if both are, or none.
+    """
+    columns, labels = list(range(len(names))), [k for k, name in enumerate(names) if name in LABELS]
+    left_out = [k for k in columns if names[k] in COUNTERS] if len(names) > 1 + PIXELS else []
+    if len(names) > 1 + PIXELS and not left_out:
+        left_out = [k for k in (0, len(names) - 1) if k not in labels and (np.diff(table[:, k]) == 1).all()]
+    columns = [k for k in columns if k not in left_out]
+    if not labels:
+        values = {k: np.unique(table[:, k]) for k in (columns[0], columns[-1])}
+        labels = [k for k, found in values.items() if 1 < len(found) == np.ptp(found) + 1 < len(table)]
+    if len(labels) != 1 or len(columns) != 1 + PIXELS:
+        raise BadFile("it is not clear which column has the labels; name it 'label' in a header, the first line")
+    (label,) = labels
+    if label == 0 and names[0] and not left_out:
+        return label, columns[1:], ""
+    note = f"the labels are in column {label + 1}" + (f" ({names[label]!r})" if names[label] else ", and no header")
+    note += f"; column {left_out[0] + 1} counts the lines and is left out" if left_out else ""
+    return label, [k for k in columns if k != label], note
 
 
 def verify(images, labels, part):
@@ -54,7 +96,7 @@ def verify(images, labels, part):
     Returns whether the order is that of the IDX files.
     """
     records = np.column_stack([labels, images.reshape(len(images), -1)])
-    records.view(f"V{COLUMNS}").sort(axis=0)
+    records.view(f"V{1 + PIXELS}").sort(axis=0)
     if hashlib.sha256(records).hexdigest() != SHA256_SORTED[part]:
         raise BadFile(f"its content is not the genuine {part} images (SHA-256 differs): damaged, or another data set")
     return [idx.digest(images), idx.digest(labels)] == [idx.SHA256[name] for name in idx.FILES[part]]

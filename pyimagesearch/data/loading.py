@@ -4,70 +4,112 @@ Where to look, in which order; what the classes are called.
 """
 
 import contextlib
+import functools
 import os
 import stat
 from pathlib import Path
 
-from pyimagesearch.data import download, idx, kaggle
+from pyimagesearch.data import download, folders, idx, kaggle
 from pyimagesearch.data.idx import BadFile
 from pyimagesearch.errors import UserError, printable, reason, warn
 
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-MAX_NAME = 50  # characters in the name of a class
+DATA_FILES = ("train-images", "t10k-images", "fashion-mnist_")  # where there is one, folders hold other things
 
 
-def load(data_dir=None, any_data=False):
-    """Return (train images, train labels), (test images, test labels); the arguments are those of load_part."""
-    return load_part("train", data_dir, any_data), load_part("test", data_dir, any_data)
+def load_part(part, data_dir=None, any_data=False):
+    """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of "train" or "test"; the rest as for Data."""
+    return Data(data_dir, any_data).part(part)
 
 
-def load_part(part, data_dir=None, any_data=False, fetch=True):
-    """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
+class Data:
+    """Images and labels, wherever they are: Fashion-MNIST or others. Nothing is read before it is asked for.
 
-    data_dir    folder with the IDX files or Kaggle's CSV files; no other place is tried. Default: the environment
-                variable FASHION_MNIST_DIR, or else Keras's cache, Debian's folder, a download into Keras's cache.
-    any_data    accept files in data_dir that are not the genuine data set (by their SHA-256): other images of 28x28
-                pixels, with labels from 0 to 99.
-    fetch       download data that is not on this machine.
-
-    Prints where the data comes from. Raises UserError if no data is found, or if a file in data_dir is bad.
+    data_dir      folder with IDX files, CSV files, or pictures in a folder for each class; no other place is tried.
+                  Default: the environment variable FASHION_MNIST_DIR, or else Keras's cache, Debian's folder, a
+                  download into Keras's cache.
+    any_data      accept IDX and CSV files in data_dir that are not the genuine data set (by their SHA-256): other
+                  images of 28x28 pixels, with labels from 0 to 99. Pictures are accepted without it.
+    resize        scale pictures as a whole, instead of cutting what they show out of its background
+    converted     how a model's training pictures were converted, which decides instead of resize; None: no model
+    known         names of a model's classes, by which the labels of pictures are numbered
     """
-    source = data_dir or os.environ.get("FASHION_MNIST_DIR")
-    if source:
-        pair = _read_given(Path(source), part, any_data)
-    elif any_data:
-        raise UserError("--any-data needs --data-dir (or FASHION_MNIST_DIR), the folder of the data to accept")
-    else:
-        pair, source = _find(part, fetch)
-    what = "training data" if part == "train" else "test data"
-    print(f"{what}: {source} ({'not verified' if any_data else 'verified by SHA-256'})")
-    return pair
 
+    def __init__(self, data_dir=None, any_data=False, resize=False, converted=None, known=()):
+        source = data_dir or os.environ.get("FASHION_MNIST_DIR")
+        self.folder, self.any_data, self.known = Path(source) if source else None, any_data, known
+        self.resize, self.converted = resize, converted
 
-def class_names(file, *labels, any_data=False):
-    """Return the names of the classes, a tuple of str: name k belongs to label k.
+    @functools.cached_property
+    def pictures(self):
+        """The folders.Pictures in data_dir, or None. Raises UserError if it cannot be read."""
+        if not self.folder:
+            return None
+        with _readable(self.folder):
+            files = any(path.name.startswith(DATA_FILES) for path in self.folder.iterdir())
+            return None if files else folders.find(self.folder)
 
-    file        text file with a name on each line (--class-names), at least as many as the labels need. None: the names
-                of Fashion-MNIST, or those of any other data: "class 0", "class 1", ...
-    labels      arrays of all labels that the names are for
-    any_data    whether the data is not known to be Fashion-MNIST
+    @property
+    def genuine(self):
+        """Whether this is Fashion-MNIST: other data is refused."""
+        return not self.any_data and not self.pictures
 
-    Raises UserError if the file cannot be read, or if its names do not fit the labels.
-    """
-    classes = 1 + max(int(array.max()) for array in labels)
-    if file is None:
-        return CLASS_NAMES if not any_data else tuple(f"class {k}" for k in range(classes))
-    try:
-        names = _read_names(Path(file))
-        if len(names) < classes:
-            raise BadFile(f"it has {len(names)} names, but the labels go up to {classes - 1}")
-    except (OSError, BadFile) as error:
-        why = reason(error) if isinstance(error, OSError) else error
-        raise UserError(f"cannot use {file} for class names: {why}; give a text file, one name a line") from error
-    print(f"class names: {file} ({len(names)} classes; the labels go up to {classes - 1})")
-    return names
+    @property
+    def conversion(self):
+        """How pictures become 28x28, as in a model's record; None if there are none."""
+        chosen = self.converted or (folders.RESIZED if self.resize else folders.SEGMENTED)
+        return chosen if self.pictures else None
+
+    def part(self, part, fetch=True):
+        """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
+
+        fetch: download data that is not on this machine. Prints where the data comes from. Raises UserError if no data
+        is found, or if a file of the given folder is bad.
+        """
+        if self.pictures:
+            return self.pictures.load(part, self.conversion, self.known)
+        if self.resize:
+            raise UserError("--resize is for pictures in a folder for each class; name one with --data-dir")
+        source = self.folder
+        if source:
+            pair = _read_given(source, part, self.any_data)
+        elif self.any_data:
+            raise UserError("--any-data needs --data-dir (or FASHION_MNIST_DIR), the folder of the data to accept")
+        else:
+            pair, source = _find(part, fetch)
+        what = "training data" if part == "train" else "test data"
+        print(f"{what}: {source} ({'not verified' if self.any_data else 'verified by SHA-256'})")
+        return pair
+
+    def class_names(self, file, *labels, genuine=None):
+        """Return the names of the classes, a tuple of str: name k belongs to label k.
+
+        file      text file with a name on each line (--class-names), at least as many as the labels need. None: the
+                  names of Fashion-MNIST, of a folder's pictures, or for any other data: "class 0", "class 1", ...
+        labels    arrays of all labels that the names are for
+        genuine   whether the labels are those of Fashion-MNIST; default: whether this data is
+
+        Raises UserError if the file cannot be read, or if its names do not fit the labels.
+        """
+        if self.pictures:
+            if file:
+                raise UserError("--class-names is for data without names, and the folders of pictures have some")
+            return self.known or self.pictures.names
+        classes = 1 + max(int(array.max()) for array in labels)
+        if file is None:
+            genuine = self.genuine if genuine is None else genuine
+            return CLASS_NAMES if genuine else tuple(f"class {k}" for k in range(classes))
+        try:
+            names = _read_names(Path(file))
+            if len(names) < classes:
+                raise BadFile(f"it has {len(names)} names, but the labels go up to {classes - 1}")
+        except (OSError, BadFile) as error:
+            why = reason(error) if isinstance(error, OSError) else error
+            raise UserError(f"cannot use {file} for class names: {why}; give a text file, one name a line") from error
+        print(f"class names: {file} ({len(names)} classes; the labels go up to {classes - 1})")
+        return names
 
 
 def _read_names(path):
@@ -78,8 +120,8 @@ def _read_names(path):
     except UnicodeDecodeError as error:
         raise BadFile("it is not text in UTF-8") from error
     for number, name in enumerate(names, start=1):
-        if not 0 < len(name) <= MAX_NAME:
-            raise BadFile(f"line {number} is empty or has over {MAX_NAME} characters")
+        if not 0 < len(name) <= idx.MAX_NAME:
+            raise BadFile(f"line {number} is empty or has over {idx.MAX_NAME} characters")
         if names.index(name) != number - 1:
             raise BadFile(f"lines {names.index(name) + 1} and {number} are the same name, {name!r}")
     if not 2 <= len(names) <= idx.MAX_CLASSES:
@@ -123,21 +165,29 @@ def _find(part, fetch):
     )
 
 
-def _read_given(folder, part, any_data):
-    """Return (images, labels) from the user's folder. Raises UserError if they are not there or are bad."""
+@contextlib.contextmanager
+def _readable(folder):
+    """Turn an OSError inside this block, about a folder that the user gave, into a UserError."""
     try:
-        pair = _read(folder, part, any_data)
+        yield
     except OSError as error:
         hint = "give yourself permission to read it" if isinstance(error, PermissionError) else "check the path"
         raise UserError(f"cannot read {error.filename or folder}: {reason(error)}; {hint}") from error
+
+
+def _read_given(folder, part, any_data):
+    """Return (images, labels) from the user's folder. Raises UserError if they are not there or are bad."""
+    try:
+        with _readable(folder):
+            pair = _read(folder, part, any_data)
     except BadFile as bad:
         hint = "a sound file there" if any_data else "the genuine file there, or add --any-data to use other data"
         raise UserError(f"{bad.path}: {bad}; put {hint}") from bad
     if not pair:
-        name, table = idx.FILES[part][0], kaggle.FILES[part]
         raise UserError(
-            f"no data in {folder}: it has no files {name} or {name}.gz and so on, and no {table}; put the four IDX "
-            "files of Fashion-MNIST there, or the two CSV files of Kaggle"
+            f"no data in {folder}: it has no files {idx.FILES[part][0]} or {idx.FILES[part][0]}.gz and so on, no "
+            f"{kaggle.FILES[part]}, and no folders with pictures; put the four IDX files, two CSV files, or a folder "
+            "of pictures for each class there"
         )
     images, labels = pair
     if len(images) != len(labels):
@@ -159,7 +209,8 @@ def _read(folder, part, any_data=False):
         return next((path for path in paths if stat.S_ISREG(path.stat().st_mode)), None)
 
     paths = [find(name, name.replace("-idx", ".idx")) for name in idx.FILES[part]]
-    table = find(kaggle.FILES[part])
+    tables = [name for name in entries if part in name.lower() and name.lower().removesuffix(".gz").endswith(".csv")]
+    table = find(kaggle.FILES[part]) or (find(*tables) if len(tables) == 1 else None)
     if None in paths and not table:
         return None
     try:
@@ -174,7 +225,9 @@ def _read(folder, part, any_data=False):
         else:
             path = table
             with open(path, "rb") as packed, idx.decompressed(packed) as file:
-                images, labels = kaggle.read(file)
+                images, labels, note = kaggle.read(file)
+            if note:
+                print(f"{path}: {note}")
             if not any_data and not kaggle.verify(images, labels, part):
                 print(f"{path}: in another order than the IDX files, so results of the same seed differ")
         if labels.max() >= idx.MAX_CLASSES:

@@ -27,16 +27,19 @@ def split(images, labels, seed, validation=VALIDATION_FRACTION):
     """Hold out a part of the training images for validation, stratified by class.
 
     images: (N, ...); labels: (N,); validation: a fraction, or a number of images. Returns (images, labels) to train on
-    and (images, labels) to validate on; the same seed gives the same split. Raises UserError if there are too few.
+    and (images, labels) to validate on; the same seed gives the same split. At least one image of each class validates.
+    Raises UserError if there are too few.
     """
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 
     classes, counts = np.unique(labels, return_counts=True)
-    if counts.min() < 2 or len(labels) * VALIDATION_FRACTION <= len(classes) - 1:
+    if counts.min() < 2:
         raise UserError(
             f"too few images for training and validation: {len(labels):,} of {len(classes)} classes; "
-            "use at least 12 per class on average, and two of each class"
+            "use at least two of each class"
         )
+    if validation == VALIDATION_FRACTION and len(labels) * validation <= len(classes) - 1:
+        validation = len(classes)
     train, held_out = train_test_split(
         np.arange(len(labels)),
         test_size=validation,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pyimagesearch.data import loading, preparation
+from pyimagesearch.data import preparation
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import predict
 
@@ -10,20 +10,17 @@ TRAINING, TEST = 5000, 1000  # images to compare with; more bring little
 FRACTION = 0.9  # of the test images look familiar
 
 
-def comparison(model, data_dir=None, any_data=False):
+def comparison(model, data):
     """Return a function that says whether images, uint8 (N, 28, 28, 1), all look unlike the data: bool.
 
     An image looks unlike it if its distance to the nearest of 5,000 training images, in the last hidden layer, is
     greater than that of 90% of 1,000 test images (after Sun et al., "Out-of-Distribution Detection with Deep Nearest
-    Neighbors", arXiv:2204.06507). model: one trained here. The arguments for the data are those of loading.load_part.
+    Neighbors", arXiv:2204.06507). model: one trained here. data: loading.Data.
 
     Returns None where the data is not on this machine: it is not downloaded for this.
     """
     try:
-        training, test = (
-            preparation.reshape(loading.load_part(part, data_dir, any_data, fetch=False)[0])
-            for part in ("train", "test")
-        )
+        training, test = (preparation.reshape(data.part(part, fetch=False)[0]) for part in ("train", "test"))
     except UserError:
         return None
     from pyimagesearch.evaluation import neighbors

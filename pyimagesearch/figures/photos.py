@@ -11,7 +11,7 @@ TITLES = "the photo", "background\nremoved", "gray,\nnegated", "what the\nnetwor
 def photos(rows, class_names):
     """Draw a row for each photo: the photo, the garment, its grays, the 28 x 28 image, the probabilities as bars.
 
-    rows: (path, prediction.Prediction), at least one.
+    rows: (path, photo_prediction.Prediction), at least one.
     """
     figure = Figure(0.9 + 1.6 * len(rows), "From a photo to the image that the network sees")
     panels = figure.subplots(len(rows), 5, squeeze=False)

@@ -22,9 +22,9 @@ sys.path.insert(0, str(ROOT))
 from pyimagesearch.cli import libraries
 from pyimagesearch.data import loading
 from pyimagesearch.evaluation import predict
+from pyimagesearch.evaluation.photo_prediction import predict_photo
 from pyimagesearch.model_files import reading
 from pyimagesearch.photos import conversion, files
-from pyimagesearch.photos.prediction import predict_photo
 
 CLASSES = {name.replace("/", "-").lower(): {number} for number, name in enumerate(loading.CLASS_NAMES)}
 CLASSES |= {"t-shirt": {0}, "shoes": {5, 7, 9}}

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from conftest import ROOT, assert_small_data, pictures
-from pyimagesearch.data import download, idx, loading
+from conftest import ROOT, assert_small_data, load, pictures
+from pyimagesearch.data import download, idx
 from pyimagesearch.data.idx import FILES
 from pyimagesearch.errors import UserError
 
@@ -48,14 +48,14 @@ def test_download_into_the_cache_once_with_sizes_and_a_bar(server, empty_machine
     bars = []
     monkeypatch.setattr(download, "CHUNK", 10_000)
     monkeypatch.setattr(download.progress, "track", lambda parts, name, total: bars.append((name, total)) or parts)
-    assert_small_data(loading.load())
+    assert_small_data(load())
     printed = capsys.readouterr().out
     for name in idx.SHA256:
         size = (empty_machine / f"{name}.gz").stat().st_size
         assert f"downloading {name}.gz ({size / 1e6:.1f} MB)" in printed
         assert (f"{name}.gz", max(1, size // 10_000)) in bars
     assert sorted(path.name for path in download.keras_cache().iterdir()) == sorted(f"{n}.gz" for n in idx.SHA256)
-    assert_small_data(loading.load())
+    assert_small_data(load())
     assert len(server.served) == 4
 
 
@@ -64,7 +64,7 @@ def test_bad_file_in_the_cache_is_set_aside_and_fetched_again(empty_machine, ser
     shutil.copytree(empty_machine, cache)
     bad = (cache / f"{IMAGES}.gz").read_bytes()[:1000]
     (cache / f"{IMAGES}.gz").write_bytes(bad)
-    assert_small_data(loading.load())
+    assert_small_data(load())
     assert (cache / f"{IMAGES}.gz.corrupt").read_bytes() == bad
     assert (cache / f"{IMAGES}.gz").read_bytes() == (empty_machine / f"{IMAGES}.gz").read_bytes()
     assert re.search(f"{IMAGES}.gz: truncated.*renamed to {IMAGES}.gz.corrupt", capsys.readouterr().err)
@@ -74,7 +74,7 @@ def test_bad_file_in_the_cache_is_set_aside_and_fetched_again(empty_machine, ser
 def test_interrupted_download_leaves_nothing_and_names_what_to_do(server, cut):
     server.cut = cut
     with pytest.raises(UserError) as caught:
-        loading.load()
+        load()
     assert not list(download.keras_cache().glob("*"))
     message = str(caught.value)
     for place in (str(download.keras_cache()), str(download.PACKAGE_FOLDER), download.URL, "Connect to the internet",
@@ -85,13 +85,13 @@ def test_interrupted_download_leaves_nothing_and_names_what_to_do(server, cut):
 def test_wrong_answer_to_the_download_is_not_stored(empty_machine, server):
     (empty_machine / f"{IMAGES}.gz").write_bytes(b"<html>sign in to this network</html>")
     with pytest.raises(UserError, match=re.escape(download.URL)):
-        loading.load()
+        load()
     assert not list(download.keras_cache().glob("*"))
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_a_run(server, tmp_path, capsys):
     (tmp_path / "keras").write_text("a file where the folder should be")
-    assert_small_data(loading.load())
+    assert_small_data(load())
     assert "cannot be stored" in capsys.readouterr().err
 
 
@@ -109,9 +109,9 @@ def test_debian_package_without_download(empty_machine, tmp_path, monkeypatch):
     binaries.mkdir()
     (binaries / "apt-get").write_text(f'#!/bin/sh\ncase "$*" in *download*) cp {tmp_path}/p.deb d.deb;; esac\n')
     (binaries / "apt-get").chmod(0o755)
-    assert_small_data(loading.load())
+    assert_small_data(load())
     shutil.rmtree(binaries)
-    assert_small_data(loading.load())  # from the cache
+    assert_small_data(load())  # from the cache
 
 
 @pytest.mark.parametrize("proxy", ["http:/proxy:8080", "http://127.0.0.1:99999", "http://127.0.0.1:abc"])
@@ -121,7 +121,7 @@ def test_a_malformed_proxy_is_told_and_the_next_source_is_tried(server, monkeypa
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setattr(download, "from_package", lambda cache: {"the next": "source"})
     with pytest.raises(KeyError):  # it has other files
-        loading.load()
+        load()
     assert "cannot fetch the data from http" in capsys.readouterr().err
 
 
@@ -133,7 +133,7 @@ def test_two_processes_at_the_same_time(server, tmp_path):
         "from pathlib import Path\nfrom pyimagesearch.data import download, idx, loading\n"
         f"download.URL = {download.URL!r}; idx.SHA256.update({idx.SHA256!r})\n"
         f"download.PACKAGE_FOLDER = Path({str(download.PACKAGE_FOLDER)!r})\n"
-        "print(loading.load()[0][0].sum())"
+        "print(loading.load_part('train')[0].sum())"
     )
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for process in both:
@@ -147,5 +147,5 @@ def test_a_download_of_other_data_is_refused_and_not_stored(empty_machine, serve
     other = {name: digest for name, digest in idx.SHA256.items() if "train-images" not in name}
     monkeypatch.setattr(idx, "SHA256", {IMAGES: "0" * 64} | other)
     with pytest.raises(UserError, match=f"not the genuine {IMAGES}"):
-        loading.load()
+        load()
     assert not list(download.keras_cache().glob("*"))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from conftest import idx as idx_file
-from conftest import pictures, write_data
-from pyimagesearch.data import idx, loading
+from conftest import load, pictures, write_data
+from pyimagesearch.data import idx
 from pyimagesearch.data.idx import FILES
 from pyimagesearch.errors import UserError
 
@@ -21,10 +21,10 @@ def test_digits_and_swapped_files_are_recognized(empty_machine, monkeypatch):
     monkeypatch.setattr(idx, "DIGITS", {hashlib.sha256(other).hexdigest()})
     (empty_machine / f"{IMAGES}.gz").write_bytes(gzip.compress(other))
     with pytest.raises(UserError, match="this is MNIST, the handwritten digits"):
-        loading.load(empty_machine)
+        load(empty_machine)
     shutil.copy(empty_machine / "t10k-images-idx3-ubyte.gz", empty_machine / f"{IMAGES}.gz")
     with pytest.raises(UserError, match="another file of the data set: t10k-images-idx3-ubyte"):
-        loading.load(empty_machine)
+        load(empty_machine)
 
 
 GOOD = idx_file(pictures(600, 1)[0])
@@ -48,5 +48,5 @@ def test_damaged_files_are_named_with_the_reason(tmp_path, content, message):
     folder = write_data(tmp_path / "data")
     (folder / f"{IMAGES}.gz").write_bytes(content)
     with pytest.raises(UserError, match=f"{IMAGES}.gz: .*{message}") as caught:
-        loading.load(folder, any_data=True)
+        load(folder, any_data=True)
     assert "genuine" not in str(caught.value)  # other data was asked for

@@ -16,7 +16,26 @@ HEADER = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
 ROWS = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(*pictures(20), strict=True)]
 GOOD = "\n".join([HEADER, *ROWS]) + "\n"
 
+
+def write_table(labels=0, counter=None, header=None):
+    """Return a CSV file with the labels in this column, perhaps one that counts the lines, and this header or none."""
+    images, numbers = pictures(20)
+    table = np.insert(images.reshape(20, -1).astype(int), labels, numbers, axis=1)
+    if counter is not None:
+        table = np.insert(table, counter, np.arange(20) + 300, axis=1)
+    lines = [",".join(map(str, row)) for row in table.tolist()]
+    return "\n".join([*([",".join(header)] if header else []), *lines]) + "\n"
+
+
+PIXELS = [f"pixel{k}" for k in range(1, 785)]
 VARIANTS = {
+    "no header": write_table(),
+    "labels last, no header": write_table(labels=784),
+    "labels last, no header, lines counted": write_table(labels=784, counter=0),
+    "lines counted at the end": write_table(counter=785, header=["label", *PIXELS, "id"]),
+    "as pandas writes an array": write_table(labels=784, counter=0, header=["", *map(str, range(785))]),
+    "a column named class": write_table(counter=0, header=["Unnamed: 0", "Class", *PIXELS]),
+    "a column named target": write_table(labels=500, header=[*PIXELS[:500], "target", *PIXELS[500:]]),
     "Windows": "\ufeff" + GOOD.replace("\n", "\r\n"),
     "no newline at the end": GOOD.rstrip(),
     "quoted header, as R writes it": GOOD.replace(HEADER, '"' + HEADER.replace(",", '","') + '"'),
@@ -44,8 +63,11 @@ def line(number, text):
 
 
 DAMAGED = {
-    "no header": ("\n".join(ROWS), "its first line is not 'label,pixel1"),
-    "a column of row numbers": (GOOD.replace("label", ",label"), "its first line is not 'label,pixel1"),
+    "no labels": ("\n".join(row.split(",", 1)[1] for row in ROWS), "784 columns, not 785: a label and the 784 pixels"),
+    "32x32": ("\n".join(["1" + ",2" * 1024] * 3), "its first line has 1025 columns, not 785"),
+    "labels in the middle": (write_table(labels=400), "not clear which column has the labels; name it 'label'"),
+    "two columns of labels": (write_table(labels=0, header=["label", *PIXELS[:-1], "class"]), "not clear which column"),
+    "labels at both ends": ("\n".join(f"{row.rpartition(',')[0]},{row[0]}" for row in ROWS), "not clear which column"),
     "a header alone": (HEADER + "\n", "line 2"),
     "all lines too short": ("\n".join([HEADER, *["1,22,33"] * 3]), "line 4 is"),
     "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], "line 9 is not a label and 784 pixels"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT, assert_small_data, pictures, without_privileges, write_data
+from conftest import ROOT, assert_small_data, load, pictures, without_privileges, write_data
 from conftest import idx as idx_file
 from pyimagesearch.data import download, idx, kaggle, loading
 from pyimagesearch.data.idx import FILES
@@ -45,9 +45,9 @@ LAYOUTS = {
 @pytest.mark.parametrize("write", LAYOUTS.values(), ids=LAYOUTS)
 def test_data_is_read_in_every_form_that_people_have_it(tmp_path, monkeypatch, write):
     write(tmp_path / "data")
-    assert_small_data(loading.load(tmp_path / "data", any_data=True))
+    assert_small_data(load(tmp_path / "data", any_data=True))
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path / "data"))
-    assert_small_data(loading.load(any_data=True))
+    assert_small_data(load(any_data=True))
 
 
 @settings(deadline=None)
@@ -100,8 +100,8 @@ def test_any_bytes_given_as_a_data_file_are_read_or_end_in_a_sentence(data):
 def test_other_data_is_refused_unless_accepted_and_the_printed_line_says_which(small_data, empty_machine, capsys):
     with pytest.raises(UserError, match=f"{IMAGES}.gz: its content is not the genuine .*--any-data"):
         write_data(small_data, 601)
-        loading.load(small_data)
-    loading.load(small_data, any_data=True)
+        load(small_data)
+    load(small_data, any_data=True)
     assert capsys.readouterr().out.splitlines() == [
         f"{part} data: {small_data} (not verified)" for part in ("training", "test")
     ]
@@ -128,7 +128,7 @@ def test_given_folder_is_the_only_one_tried(empty_machine, tmp_path, write, mess
     shutil.copytree(empty_machine, download.keras_cache())
     write(tmp_path / "given")
     with pytest.raises(UserError, match=message):
-        loading.load(tmp_path / "given")
+        load(tmp_path / "given")
 
 
 def test_a_bad_file_of_the_system_or_the_user_stays_where_it_is(empty_machine, tmp_path, capsys):
@@ -163,18 +163,18 @@ def test_labels_are_0_to_99_of_two_classes_and_as_many_as_images(small_data, lab
     (small_data / f"{LABELS}.gz").write_bytes(gzip.compress(idx_file(np.uint8(labels))))
     if message:
         with pytest.raises(UserError, match=message):
-            loading.load(small_data, any_data=True)
+            load(small_data, any_data=True)
     else:
         np.testing.assert_array_equal(loading.load_part("train", small_data, any_data=True)[1], labels)
 
 
 def test_cache_then_system_folder(empty_machine):
     shutil.copytree(empty_machine, download.PACKAGE_FOLDER)
-    assert_small_data(loading.load())
+    assert_small_data(load())
     assert not download.keras_cache().exists()
     shutil.copytree(empty_machine, download.keras_cache())
     shutil.rmtree(download.PACKAGE_FOLDER)
-    assert_small_data(loading.load())
+    assert_small_data(load())
 
 
 def as_user(code):
@@ -225,7 +225,7 @@ def test_an_unreadable_cache_stays_as_it_is_and_the_next_source_is_tried(empty_m
 def test_unreadable_given_data_is_a_sentence_that_helps(tmp_path, chmod, closed):
     folder = write_data(tmp_path / "above/data")
     chmod((folder / closed).resolve(), 0)
-    last = as_user(f"loading.load({str(folder)!r}, any_data=True)").stderr.splitlines()[-1]
+    last = as_user(f"loading.load_part('train', {str(folder)!r}, any_data=True)").stderr.splitlines()[-1]
     assert f"UserError: cannot read {folder / closed if 'gz' in closed else folder}: Permission denied" in last
     assert last.endswith("give yourself permission to read it")
 
@@ -242,12 +242,13 @@ NAMES = {
 @pytest.mark.parametrize("content, labels, expected", NAMES.values(), ids=NAMES)
 def test_class_names(tmp_path, content, labels, expected):
     (tmp_path / "names.txt").write_bytes(content.encode())
-    assert loading.class_names(tmp_path / "names.txt", np.uint8([0]), np.uint8(labels)) == expected
+    assert loading.Data().class_names(tmp_path / "names.txt", np.uint8([0]), np.uint8(labels)) == expected
 
 
-def test_only_fashion_mnist_has_names_of_clothes():
-    assert loading.class_names(None, np.uint8([0, 1])) == loading.CLASS_NAMES
-    assert loading.class_names(None, np.uint8([0]), np.uint8([0, 1]), any_data=True) == ("class 0", "class 1")
+def test_only_fashion_mnist_has_names_of_clothes(tmp_path):
+    assert loading.Data().class_names(None, np.uint8([0, 1])) == loading.CLASS_NAMES
+    names = loading.Data(tmp_path, any_data=True).class_names(None, np.uint8([0]), np.uint8([0, 1]))
+    assert names == ("class 0", "class 1")
 
 
 BAD_NAMES = {
@@ -267,4 +268,4 @@ BAD_NAMES = {
 def test_bad_class_names_are_a_sentence(tmp_path, write, message):
     write(tmp_path / "names.txt")
     with pytest.raises(UserError, match=f"cannot use .*names.txt for class names: .*{message}.*; give a text file"):
-        loading.class_names(tmp_path / "names.txt", np.uint8([0, 4]))
+        loading.Data().class_names(tmp_path / "names.txt", np.uint8([0, 4]))

@@ -57,8 +57,9 @@ def test_describe_names_shape_dtype_and_range():
         (np.arange(240) % 9 + 1, True),  # class 0 is missing
         (np.arange(1200) % 100, True),
         (np.arange(13) % 2, True),
-        (np.arange(12) % 2, False),  # one image to validate on, two classes
-        (np.arange(1188) % 100, False),
+        (np.arange(16) % 3, True),  # a twelfth would be one image, for three classes
+        (np.arange(200) % 100, True),
+        (np.arange(199) % 100, False),
         (np.append(np.arange(240) % 9, 9), False),  # class 9 has a single image
     ],
 )

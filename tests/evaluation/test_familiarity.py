@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import data
-from pyimagesearch.data import download
+from pyimagesearch.data import download, loading
 from pyimagesearch.evaluation import familiarity
 from pyimagesearch.minivggnet import MiniVGGNet
 
@@ -17,7 +17,7 @@ def model():
 
 
 def test_images_unlike_the_data_are_recognized(model, small_data):
-    unlike = familiarity.comparison(model, small_data, any_data=True)
+    unlike = familiarity.comparison(model, loading.Data(small_data, any_data=True))
     images, _ = data(200, seed=5)
     strange = 255 - images
     alone = [unlike(images[k : k + 1]) for k in range(80)]
@@ -34,9 +34,9 @@ def test_data_is_not_downloaded_for_a_comparison(model, empty_machine, monkeypat
     for path in empty_machine.glob("train*"):
         path.rename(cache / path.name)  # the test images are missing
     monkeypatch.setattr(download, "from_url", lambda *arguments: pytest.fail("a download"))
-    assert familiarity.comparison(model) is None
+    assert familiarity.comparison(model, loading.Data()) is None
 
 
 def test_data_that_cannot_be_used_is_no_error(model, tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_text("no images")
-    assert familiarity.comparison(model, tmp_path) is None
+    assert familiarity.comparison(model, loading.Data(tmp_path)) is None

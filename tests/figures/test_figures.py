@@ -15,9 +15,9 @@ from pyimagesearch.data.preparation import reshape
 from pyimagesearch.evaluation.convolution import EDGES, convolve, max_pool
 from pyimagesearch.evaluation.label_errors import Suspect
 from pyimagesearch.evaluation.occlusion import Explanation
+from pyimagesearch.evaluation.photo_prediction import Prediction
 from pyimagesearch.figures import data, evaluation, network, photos, style, training
 from pyimagesearch.photos.conversion import Photo
-from pyimagesearch.photos.prediction import Prediction
 from pyimagesearch.recipes import RECIPES
 
 IMAGES, LABELS = pictures(200)

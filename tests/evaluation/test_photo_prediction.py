@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pyimagesearch.data.loading import CLASS_NAMES
-from pyimagesearch.photos import prediction
+from pyimagesearch.evaluation import photo_prediction
 from pyimagesearch.photos.conversion import Photo
 
 BLANK = np.zeros((4, 4), np.uint8)
@@ -23,7 +23,7 @@ def predict(one, *probabilities, unlike=None):
         for name, value in values.items():
             row[CLASS_NAMES.index(name)] = value
     table /= table.sum(axis=1, keepdims=True)
-    return prediction.predict_photo(one, lambda images, plain: table[images[:, 0, 0, 0]], CLASS_NAMES, unlike)
+    return photo_prediction.predict_photo(one, lambda images, plain: table[images[:, 0, 0, 0]], CLASS_NAMES, unlike)
 
 
 def test_the_view_that_speaks_most_for_the_predicted_class_is_named():

@@ -1,0 +1,177 @@
+"""Read pictures of any size from a folder for each class, and make a 28x28 gray image of each.
+
+The pictures are in DIR/CLASS/, or in DIR/train/CLASS/ and DIR/test/CLASS/.
+"""
+
+import dataclasses
+import hashlib
+import os
+import unicodedata
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pyimagesearch import progress
+from pyimagesearch.data import idx
+from pyimagesearch.data.download import keras_cache
+from pyimagesearch.errors import UserError, printable, reason, warn
+from pyimagesearch.files import replacing
+
+TRAIN, TEST = ("train", "training"), ("test", "testing", "validation", "valid", "val")  # names of folders
+HELD_OUT = 1 / 5  # of each class, for the test, where no folder holds test pictures
+SEGMENTED, RESIZED = "segmented", "resized"  # the conversions; a model's record names that of its training pictures
+WORDS = {SEGMENTED: "cut out of their background, as for --image", RESIZED: "scaled as a whole"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """The picture files of a folder; train and test map the name of each class to its paths."""
+
+    folder: Path
+    train: dict
+    test: dict
+    held_out: bool  # whether the test pictures are a fifth of each class
+
+    @property
+    def names(self):
+        """The names of the classes, a tuple of str, in the order of keras.utils.image_dataset_from_directory."""
+        return tuple(self.train or self.test)
+
+    def load(self, part, conversion, known=()):
+        """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
+
+        conversion: SEGMENTED or RESIZED, see convert(). known: the names of a model's classes, by which labels are
+        numbered; default: those of this folder.
+
+        Prints what is read, and names each file that is left out. Raises UserError if no picture can be used, or if the
+        folder has a class that is not known.
+        """
+        if not 2 <= len(self.names) <= idx.MAX_CLASSES or max(map(len, self.names)) > idx.MAX_NAME:
+            raise UserError(
+                f"{self.folder} has {len(self.names)} folders with pictures; make one for each class: 2 to "
+                f"{idx.MAX_CLASSES}, with names of at most {idx.MAX_NAME} characters"
+            )
+        classes, names = getattr(self, part), [name.replace("/", "-") for name in known or self.names]
+        if unknown := [name for name in classes if name not in names]:
+            raise UserError(
+                f"{self.folder} has a class {unknown[0]!r}, but the {'model' if known else 'training data'} has only "
+                f"{', '.join(names)}; rename that folder, or take it away"
+            )
+        print(f"{'training' if part == 'train' else 'test'} data: {self.folder}")
+        numbers = {path: names.index(name) for name, paths in classes.items() for path in paths}
+        converted = self._converted(numbers, conversion)
+        labels = np.array([numbers[path] for path in converted], np.uint8)
+        progress.say(f"  {len(labels):,} pictures of {len(set(labels))} classes: {', '.join(classes)}")
+        if len(set(labels)) < (2 if part == "train" else 1):
+            raise UserError(f"{self.folder} has too few {part} pictures that can be used; see above")
+        progress.say(f"  28x28 gray pictures stay as they are; others are {WORDS[conversion]}")
+        if self.held_out:
+            progress.say("  a fifth of each class is for the test, by the files' names; the others are for training")
+        if missing := [name for name in names if name not in classes]:
+            progress.say(f"  no pictures of {', '.join(missing)}")
+        return np.stack(list(converted.values())), labels
+
+    def _converted(self, paths, conversion):
+        """Return {path: image, uint8 (28, 28)} of those pictures that can be used; name the others.
+
+        What was converted before is taken from Keras's cache, unless the file or the code has changed since.
+        """
+        from pyimagesearch.photos import files  # late: most data needs no OpenCV
+
+        code = hashlib.sha256(conversion.encode())
+        for source in (Path(__file__), *sorted(Path(files.__file__).parent.glob("*.py"))):
+            code.update(source.read_bytes())
+        place = hashlib.sha256(os.fsencode(self.folder.resolve()) + conversion.encode()).hexdigest()[:16]
+        cache = keras_cache().parent / "fashion-mnist-pictures" / f"{place}.npz"
+        known, converted = _cached(cache, code.hexdigest()), {}
+        before = len(known)
+        try:
+            for path in progress.track(paths, f"reading {len(paths):,} pictures"):
+                try:
+                    status = path.stat()
+                    key = f"{path.relative_to(self.folder)} {status.st_size} {status.st_mtime_ns}"
+                    if key not in known:
+                        known[key] = convert(*files.read(path), path, conversion).images[0, ..., 0]
+                    converted[path] = known[key]
+                except (OSError, UserError) as error:
+                    words = error if isinstance(error, UserError) else f"cannot read {path}: {reason(error)}"
+                    warn(f"{words}; it is left out")
+        finally:  # also what was done before Ctrl-C
+            if len(known) > before:
+                _store(cache, code.hexdigest(), known)
+        return converted
+
+
+def find(folder):
+    """Return the Pictures of a folder, or None if it does not have two folders with pictures, or train/ or test/.
+
+    Reads names alone. A folder without files that are named as pictures is no class. Raises OSError.
+    """
+    inside = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    train, test = (
+        next(filter(None, (_classes(inside[name]) for name in names if name in inside)), {}) for names in (TRAIN, TEST)
+    )
+    if not train and not test and len(classes := _classes(folder)) > 1:
+        train = classes
+    if test or not train:
+        return Pictures(folder, train, test, held_out=False) if test else None
+    rest = {}
+    for name, paths in train.items():
+        order = sorted(paths, key=lambda path: hashlib.sha256(os.fsencode(path.name)).digest())
+        count = max(1, round(len(paths) * HELD_OUT))
+        test[name], rest[name] = sorted(order[:count]), sorted(order[count:])
+    return Pictures(folder, rest, test, held_out=True)
+
+
+def convert(image, notes, name, conversion):
+    """Convert a PIL image into a Photo of one view, in the way that its network's training pictures were.
+
+    28x28 gray pixels stay as they are. Of other pictures, what they show is separated from the background (SEGMENTED),
+    or the whole is scaled (RESIZED). Raises UserError if there is nothing but background.
+    """
+    from pyimagesearch.photos import conversion as photos
+
+    opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    pixels = np.asarray(opaque)[..., :3]
+    if conversion == SEGMENTED and (image.size != idx.SIZE or np.ptp(pixels, axis=2).any()):
+        photo = photos.convert(image, name, notes, shoes=False)
+        return dataclasses.replace(photo, images=photo.images[:1])
+    gray = opaque.convert("L")
+    small = np.asarray(gray if image.size == idx.SIZE else gray.resize(idx.SIZE, Image.Resampling.BOX))
+    everywhere = np.ones(pixels.shape[:2], bool)
+    return photos.Photo(pixels, everywhere, np.asarray(gray), small[None, ..., None], True, tuple(notes))
+
+
+def _classes(folder):
+    """Return {name of a class: its picture files} from the folders in `folder`, in Keras's order."""
+    from pyimagesearch.photos.files import SUFFIXES
+
+    classes = {}
+    for name in sorted(os.listdir(folder)):
+        if not name.startswith(".") and (folder / name).is_dir():
+            files = [file for file in sorted(os.listdir(folder / name)) if not file.startswith(".")]
+            if paths := [folder / name / file for file in files if Path(file).suffix.lower() in SUFFIXES]:
+                classes[printable(unicodedata.normalize("NFC", name))] = paths
+    return classes
+
+
+def _cached(cache, code):
+    """Return {key: image} as _store() wrote it; {} if there is nothing that this code converted."""
+    try:
+        with np.load(cache) as stored:
+            return dict(zip(stored["keys"].tolist(), stored["images"], strict=True)) if stored["code"] == code else {}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):  # none yet, or damaged
+        return {}
+
+
+def _store(cache, code, done):
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(cache) as temporary, open(temporary, "wb") as file:
+            np.savez(file, code=code, keys=list(done), images=list(done.values()))
+    except (OSError, UserError) as error:
+        why = reason(error) if isinstance(error, OSError) else error
+        warn(f"the converted pictures cannot be stored, and the next script converts them again: {why}")

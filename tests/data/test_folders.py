@@ -1,0 +1,215 @@
+"""folders.py: pictures in a folder for each class, as people have them, and the way from photos to a prediction."""
+
+import json
+import os
+import unicodedata
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from conftest import load, pictures
+from pyimagesearch.data import folders, loading
+from pyimagesearch.errors import UserError
+from pyimagesearch.photos import conversion
+from pyimagesearch.photos import files as photo_files
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Keras's folder, where converted pictures are stored."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+
+
+def draw(shape, seed):
+    """Return a photo, RGB, of a dark shape, "bar", "block" or "ring", on a light, uneven background."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(190, 240, (90, 120, 3), np.uint8))
+    left, top = (rng.integers(-3, 4, 2) + (40, 20)).tolist()
+    pen, color = ImageDraw.Draw(image), tuple(rng.integers(0, 60, 3).tolist())
+    if shape == "bar":
+        pen.rectangle((left, top, left + 12, top + 50), color)
+    elif shape == "block":
+        pen.rectangle((left - 15, top, left + 45, top + 45), color)
+    else:
+        pen.ellipse((left - 5, top, left + 45, top + 50), None, color, 10)
+    return image
+
+
+def write(folder, count=10, names=("bar", "block", "ring")):
+    """Write `count` photos of each shape to folder/NAME/. Returns the folder."""
+    for number, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for k in range(count):
+            draw(name, 100 * number + k).save(folder / name / f"{k}.png")
+    return folder
+
+
+def write_gray(folder, names=("a", "b"), count=10, seed=0):
+    """Write images of 28x28 gray pixels. Returns them, uint8 (N, 28, 28), in the order of classes and files."""
+    images, _ = pictures(len(names) * count, seed)
+    for k, image in enumerate(images):
+        (folder / names[k // count]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / names[k // count] / f"{k % count}.png")
+    return images
+
+
+def as_rows(images):
+    return sorted(image.tobytes() for image in images)
+
+
+@pytest.mark.parametrize("train, test", [("train", "test"), ("Train", "validation"), ("train", "val"), ("train", None)])
+def test_layouts(tmp_path, train, test, capsys):
+    images = write_gray(tmp_path / "data" / train)
+    expected = write_gray(tmp_path / "data" / test, count=5, seed=1) if test else None
+    (train_images, labels), (test_images, test_labels) = load(tmp_path / "data")
+    if test:
+        np.testing.assert_array_equal(train_images, images)  # 28x28 gray: as they are
+        np.testing.assert_array_equal(test_images, expected)
+        assert (labels.tolist(), test_labels.tolist()) == ([0] * 10 + [1] * 10, [0] * 5 + [1] * 5)
+        assert "a fifth" not in capsys.readouterr().out
+    else:
+        assert as_rows([*train_images, *test_images]) == as_rows(images)
+        assert (np.bincount(labels).tolist(), np.bincount(test_labels).tolist()) == ([8, 8], [2, 2])
+        assert "a fifth of each class is for the test" in capsys.readouterr().out
+
+
+def test_what_is_held_out_depends_on_the_names_of_files_alone(tmp_path):
+    one, other = write(tmp_path / "one", 15), tmp_path / "elsewhere/other"
+    write_gray(other, ("bar", "block", "zebra"), 15)
+    chosen = [[path.name for path in folders.find(folder).test["bar"]] for folder in (one, other)]
+    assert chosen[0] == chosen[1] and len(chosen[0]) == 3
+    found = folders.find(one)
+    for name in found.names:
+        both = {path.name for part in (found.train, found.test) for path in part[name]}
+        assert both == {f"{k}.png" for k in range(15)}
+        assert [path.name for path in found.test[name]] == chosen[0]
+
+
+def test_classes_have_the_names_and_order_that_keras_gives_them(tmp_path):
+    names = ["b", "B", "10", "9", "a b", "Ä", ".hidden", "_x", unicodedata.normalize("NFD", "Höschen")]
+    for name in names:
+        write_gray(tmp_path / "data", (name,), 2)
+    theirs = keras.utils.image_dataset_from_directory(tmp_path / "data", verbose=False).class_names
+    (tmp_path / "data/notes").mkdir()
+    (tmp_path / "data/notes/read me.txt").write_text("no picture")
+    data = loading.Data(tmp_path / "data")
+    assert list(data.class_names(None)) == [unicodedata.normalize("NFC", name) for name in theirs]
+    assert data.part("train")[1].tolist() == list(range(len(theirs)))
+
+
+def test_a_picture_becomes_28x28_as_for_image_or_as_a_whole(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be seen upright, turn it right by 90 degrees
+    write(tmp_path / "data", 5)
+    draw("bar", 9).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "data/bar/1.png", exif=turned)
+    paths = folders.find(tmp_path / "data").train["bar"]
+    assert tmp_path / "data/bar/1.png" in paths
+    segmented, whole = loading.Data(tmp_path / "data"), loading.Data(tmp_path / "data", resize=True)
+    assert (segmented.conversion, whole.conversion) == ("segmented", "resized")
+    for path, image, scaled in zip(paths, segmented.part("train")[0], whole.part("train")[0], strict=False):
+        photo, _ = photo_files.read(path)
+        np.testing.assert_array_equal(image, conversion.convert(photo, shoes=False).images[0, ..., 0])
+        assert (image == 0).mean() > 0.3 and scaled.min() < 80 and np.median(scaled) > 180
+        assert scaled.argmin() // 28 in range(5, 24) and scaled.argmin() % 28 in range(8, 14)  # upright
+    # A model's record decides, not the flag.
+    assert loading.Data(tmp_path / "data", resize=True, converted="segmented").conversion == "segmented"
+
+
+def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path, capsys):
+    folder = write(tmp_path / "data/train", 3)
+    write(tmp_path / "data/test", 1)
+    (folder / "bar/bad.jpg").write_text("no picture")
+    Image.new("RGB", (50, 50), "white").save(folder / "ring/empty.png")
+    os.mkfifo(folder / "block/pipe.png")
+    (folder / "bar/notes.txt").write_text("not named as a picture")
+    assert loading.load_part("train", tmp_path / "data")[1].tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("data/train/")[2].split()[0].strip(":") for line in lines] == [
+        *("bar/bad.jpg", "block/pipe.png", "ring/empty.png"),
+    ]
+    assert all(line.endswith("it is left out") for line in lines)
+
+
+def test_pictures_are_converted_once_and_anew_when_they_change(tmp_path, monkeypatch):
+    folder, converted, convert = write(tmp_path / "data", 5), [], folders.convert
+    monkeypatch.setattr(folders, "convert", lambda *given: converted.append(given[2].name) or convert(*given))
+    first = load(folder)
+    assert len(converted) == 15
+    second = load(folder)
+    assert len(converted) == 15
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+    draw("ring", 7).save(folder / "bar/2.png")
+    draw("ring", 8).save(folder / "bar/new.png")
+    load(folder)
+    assert sorted(converted[15:]) == ["2.png", "new.png"]
+    (stored,) = (tmp_path / "keras/datasets/fashion-mnist-pictures").iterdir()
+    stored.write_bytes(stored.read_bytes()[:-3000])
+    load(folder)
+    assert len(converted) == 17 + 16
+    load(folder, resize=True)
+    assert len(converted) == 17 + 32
+
+
+def test_a_cache_that_cannot_be_written_does_not_stop_a_run(tmp_path, capsys):
+    (tmp_path / "keras").write_text("a file where the folder should be")
+    assert len(loading.load_part("train", write(tmp_path / "data", 5))[0]) == 12
+    assert "cannot be stored" in capsys.readouterr().err
+
+
+def test_labels_are_numbered_by_the_names_of_the_model(tmp_path, capsys):
+    write_gray(tmp_path / "data/train", ("a", "b"))
+    write_gray(tmp_path / "data/test", ("b",))
+    data = loading.Data(tmp_path / "data", known=("b", "c", "a"))
+    assert set(data.part("test")[1]) == {0} and data.class_names(None) == ("b", "c", "a")
+    assert "no pictures of c, a" in capsys.readouterr().out
+    with pytest.raises(UserError, match="has a class 'b', but the model has only a, c; rename"):
+        loading.Data(tmp_path / "data", known=("a", "c")).part("test")
+    write_gray(tmp_path / "data/test", ("new",))
+    with pytest.raises(UserError, match="has a class 'new', but the training data has only a, b; rename"):
+        loading.load_part("test", tmp_path / "data")
+
+
+def test_folders_that_are_no_classes(tmp_path):
+    write_gray(tmp_path / "one", ("a",))
+    with pytest.raises(UserError, match="no folders with pictures; put the four IDX files, two CSV files, or a folder"):
+        loading.load_part("train", tmp_path / "one")
+    write_gray(tmp_path / "many", [f"{k}" for k in range(101)], 1)
+    with pytest.raises(UserError, match="has 101 folders with pictures; make one for each class: 2 to 100"):
+        loading.load_part("train", tmp_path / "many")
+    with pytest.raises(UserError, match="--resize is for pictures in a folder for each class"):
+        loading.Data(tmp_path, resize=True).part("train")
+    write_gray(tmp_path / "named")
+    with pytest.raises(UserError, match="--class-names is for data without names"):
+        loading.Data(tmp_path / "named").class_names("names.txt")
+
+
+def test_figures_beside_idx_files_are_no_classes(small_data):
+    write_gray(small_data, ("images", "trial"))
+    assert len(load(small_data, any_data=True)[0][0]) == 600
+
+
+def test_from_own_photos_to_a_prediction(run, tmp_path):
+    """The learner's path in data/README.md: look at the data, train, evaluate, predict a new photo."""
+    write(tmp_path / "photos", 12)
+    (tmp_path / "photos/ring/broken.jpg").write_text("no picture")
+    done = run("initial_data_analysis.py", "--data-dir", "photos", check=0)
+    assert done.stderr.count("\n") == 1 and "broken.jpg is not a photo" in done.stderr
+    flags = "--batch-size", 8, "--epochs", 10, "--learning-rate", 0.02
+    done = run("fashion_mnist.py", "--data-dir", "photos", *flags, check=0)
+    assert "fashion_mnist_loaded.py --model fashion_model.h5 --data-dir photos\n" in done.stdout
+    done = run("fashion_mnist_loaded.py", "--data-dir", "photos", "--json", "result.json", check=0)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert {"bar", "block", "ring"} <= set(result["report"]) and result["accuracy"] > 0.7
+
+    found = folders.find(tmp_path / "photos")
+    paths = [path for paths in found.test.values() for path in paths]
+    draw("bar", 999).resize((240, 180)).save(tmp_path / "new.png")
+    done = run("fashion_mnist_loaded.py", "--image", *paths, "new.png", "--json", "photos.json", check=0)
+    photos = json.loads((tmp_path / "photos.json").read_text())
+    names = [max(photo["probabilities"], key=photo["probabilities"].get) for photo in photos]
+    right = [name == path.parent.name for name, path in zip(names, paths, strict=False)]
+    assert np.mean(right) == result["accuracy"]  # the same network sees the same pixels
+    assert "new.png: bar " in done.stdout
