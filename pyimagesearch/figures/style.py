@@ -119,10 +119,7 @@ def draw_bars(axes, probabilities, class_names, color=GRAY, most=3):
 
 
 def sheet(title, images, captions, columns=5, below=None):
-    """Return a Figure of images (N, height, width), each with a caption above and perhaps a text below, red and bold.
-
-    captions: strings of which the longest has as many lines as all others have room for.
-    """
+    """Return a Figure of images (N, height, width), each with its caption above; `below`: texts in red below them."""
     rows = -(-len(images) // columns)
     lines = max(caption.count("\n") + 1 for caption in captions) + bool(below)
     figure = Figure(0.7 + rows * (WIDTH / columns + 0.2 * lines), title)

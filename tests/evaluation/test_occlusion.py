@@ -1,13 +1,10 @@
 """occlusion.py: the map of a network that looks at known places shows these places."""
 
-import functools
-
 import numpy as np
 import pytest
 
 from pyimagesearch.data.loading import CLASS_NAMES
-from pyimagesearch.evaluation import occlusion, predict
-from pyimagesearch.model_files.input_format import InputFormat
+from pyimagesearch.evaluation import occlusion
 
 WHITE = np.full((28, 28, 1), 255, np.uint8)
 
@@ -39,35 +36,6 @@ def test_the_map_of_a_network_that_looks_at_one_pixel(place, rows, columns):
     assert (image == 255).all()
     # Of the other class, the probability rises.
     np.testing.assert_array_equal(occlusion.explain(looks_at(*place), "", image, predicted=1).falls, -expected)
-
-
-@pytest.mark.parametrize(
-    "input_format",
-    [
-        InputFormat(),
-        InputFormat((784,), "0..255-inverted", outputs="logits"),
-        InputFormat((3, 28, 28), "minus1..1", outputs="scores"),
-    ],
-)
-def test_any_network_and_any_number_of_classes(input_format):
-    """Networks of three classes, class 2 of which is a light lower left corner."""
-    import keras
-
-    model = keras.Sequential([keras.Input(input_format.shape), keras.layers.Flatten(), keras.layers.Dense(3)])
-    white, black = (input_format.inputs(WHITE[np.newaxis] * light).reshape(-1) for light in (1, 0))
-    place = input_format.inputs(np.where(np.arange(784) == 27 * 28, 255, 0).astype(np.uint8).reshape(1, 28, 28, 1))
-    lit = (place.reshape(-1) != black).astype(np.float32)  # the inputs in which that corner is seen
-    kernel = np.zeros((len(lit), 3), np.float32)
-    kernel[:, 2] = lit / (lit @ (white - black))
-    bias = np.array([0.4, 0, -kernel[:, 2] @ black], np.float32)
-    model.layers[-1].set_weights([kernel, bias])
-    if input_format.outputs == "probabilities":
-        model.add(keras.layers.Softmax())
-    probabilities = functools.partial(predict.predict, model, input_format=input_format)
-    one = occlusion.explain(probabilities, "corner", WHITE, truth=1)
-    assert one.predicted == 2 and one.truth == 1
-    changed = np.argwhere(one.falls > 1e-4)
-    assert changed.min(axis=0).tolist() == [24, 0] and changed.max(axis=0).tolist() == [27, 3] and len(changed) == 16
 
 
 def test_what_is_printed_and_what_json_gets():

@@ -52,11 +52,8 @@ UNUSUAL = (
 @pytest.mark.parametrize(
     "rc, place, variables",
     [
-        (None, ".", {"MPLBACKEND": "Qt4Agg"}),
         (None, ".", {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}),  # a notebook's, in another Python
-        (UNUSUAL, ".", {}),
-        (UNUSUAL, ".config/matplotlib", {}),
-        (UNUSUAL, "elsewhere", {"MATPLOTLIBRC": "elsewhere/matplotlibrc"}),
+        (UNUSUAL, ".config/matplotlib", {"MPLBACKEND": "Qt4Agg"}),
     ],
 )
 def test_the_figure_is_the_same_whatever_the_settings_are(tmp_path, plain, rc, place, variables):

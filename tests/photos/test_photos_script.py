@@ -85,21 +85,6 @@ def test_other_data_has_no_names_of_clothes_no_pairs_of_shoes_and_no_comparison(
     assert list(photo["probabilities"]) == [f"class {number}" for number in range(10)]
 
 
-def test_temperature_is_for_images_like_the_data(images):
-    enlarged(images[0]).save("plain.png")
-    floor = np.random.default_rng(0).integers(100, 256, (420, 380, 3), dtype=np.uint8)
-    floor[80:340, 60:320] = np.kron(images[0] // 4, np.ones((10, 10), np.uint8))[10:270, 10:270, None]
-    Image.fromarray(floor).save("floor.png")
-    highest = []
-    for temperature in (1.0, 3.0):
-        save_network(temperature=temperature)
-        photos = predict("--image", "plain.png", "floor.png")
-        highest.append([max(photo["probabilities"].values()) for photo in photos])
-    (plain, floor), (cooler_plain, same_floor) = highest
-    assert cooler_plain < plain - 0.05
-    assert same_floor == pytest.approx(floor, abs=1e-6)
-
-
 def test_odd_names_are_shown_in_silence(images, tmp_path, capsys):
     names = [b"shirt $5_$10.png", "\u978b\U0001f45f.png".encode(), b"caf\xe9.png", b"\x1b[31mred.png"]
     (tmp_path / "wardrobe").mkdir()
