@@ -1,5 +1,6 @@
 """Errors that a person reads: a mistake of the user or the machine is one sentence, never a traceback."""
 
+import re
 import signal
 import sys
 
@@ -32,3 +33,10 @@ def printable(text):
 def reason(error):
     """Return the system's words for an OSError, such as "No space left on device" or "Permission denied"."""
     return error.strerror or str(error)
+
+
+def first_line(error):
+    """Return the first line of what an exception of a library says, without color codes; else its class."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()]  # Keras prints reasons bold
+    lines = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return (lines or [type(error).__name__])[0][:300]

@@ -1,8 +1,10 @@
 """Find out, on training images, which input format a network from elsewhere expects and what its outputs mean."""
 
 import dataclasses
+import itertools
 import time
 
+import keras
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -30,7 +32,7 @@ RARE = 1.25  # so much less cross-entropy must a format have whose range depends
 # Skill: how far a network is on the way from guessing (0) to no mistake (1).
 KNOWS = 0.25  # from here on, it knows the data; random networks stay below with any format
 ORDERED = 0.5  # from here on, it tells the classes apart in an order of its own
-SATURATED = {"sigmoid": "sigmoid logits", "hard_sigmoid": "sigmoid logits", "tanh": "logits", "softsign": "logits"}
+SATURATED = {"sigmoid": "sigmoid logits", "tanh": "logits"}  # activations, and what is left without them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +55,8 @@ class Trial:
 
     def describe(self):
         """Return the accuracy in words, and whether another format had a higher one."""
-        others = (
-            "the best of all formats tried" if self.accuracy >= self.best else f"{self.best:.1%} at most with others"
-        )
+        best = self.accuracy >= self.best
+        others = "the best of all formats tried" if best else f"{self.best:.1%} at most with others"
         return f"accuracy {self.accuracy:.1%} of {self.count:,} training images, {others}"
 
     def describe_order(self, class_names, outputs):
@@ -63,17 +64,6 @@ class Trial:
         names = dict(zip(self.order, class_names, strict=True))
         in_order = [names.get(output, "none") for output in range(outputs)]
         return ", ".join(in_order) + (" (alphabetical)" if in_order == sorted(class_names) else "")
-
-
-def is_ours(model, classes):
-    """Return whether a model takes images and predicts probabilities as networks that are trained here do.
-
-    The record in its file may claim so; this looks at what the network makes of noise.
-    """
-    if tuple(model.inputs[0].shape[1:]) != InputFormat().shape or model.outputs[0].shape[1:] != (classes,):
-        return False
-    noise = np.random.default_rng(0).integers(0, 256, (10, 28, 28, 1), dtype=np.uint8)
-    return output_kind(outputs(model, noise)) == "probabilities"
 
 
 def find_input_format(model, images, labels, class_names, chosen=None):
@@ -86,22 +76,21 @@ def find_input_format(model, images, labels, class_names, chosen=None):
     it does not know this data or has its classes in another order. The text completes "cannot evaluate FILE: ...".
     """
     classes, count = len(class_names), model.outputs[0].shape[-1]
-    if count < classes and (count, classes) != (1, 2):
-        raise UserError(
-            f"it has {count} output{'s' * (count > 1)}, and the data has {classes} classes; give data for which it was "
-            "made"
-        )
+    if count < classes:
+        has = f"it has {count} output{'s' * (count > 1)}, and the data has {classes} classes"
+        raise UserError(f"{has}; give data for which it was made")
     model, kind = without_saturation(model)
     possible = shapes(model.inputs[0].shape[1:])
-    large = max(layout(possible[0])[0]) > LARGE_SIDE
-    if large:
+    groups, deadline = [[chosen] if chosen else RANGES], np.inf
+    if max(layout(possible[0])[0]) > LARGE_SIDE:
         say("  its images are large, so its input format is looked for on few of them")
-    sample = _sample(labels)
-    trials, failure, deadline = [], None, time.monotonic() + TIME if large else np.inf
-    groups = [[chosen]] if chosen else [LIKELY, [name for name in RANGES if name not in LIKELY]] if large else [RANGES]
-    for shape, ranges in [(shape, ranges) for shape in possible for ranges in groups]:
-        found = formats(shape, images, ranges)
+        deadline = time.monotonic() + TIME
+        if not chosen:
+            groups = [LIKELY, [name for name in RANGES if name not in LIKELY]]
+    sample, trials, failure = _sample(labels), [], None
+    for shape, ranges in itertools.product(possible, groups):
         try:
+            found = formats(shape, images, ranges)
             trials += _search(model, found, kind, images[sample], labels[sample], classes, deadline)
         except UserError as error:  # a network for any size may not take every size
             failure = failure or error
@@ -109,8 +98,7 @@ def find_input_format(model, images, labels, class_names, chosen=None):
             break
     if not trials:
         raise failure or UserError(NOT_FINITE)
-    best = _best(trials)
-    reordered = max(trials, key=lambda one: (one.count, one.best_skill))
+    best, reordered = _best(trials), max(trials, key=lambda one: (one.count, one.best_skill))
     if not chosen and reordered.best_skill >= ORDERED and best.skill < reordered.best_skill / 2:
         raise UserError(
             f"it tells the classes apart, but in another order than the data: its outputs are "
@@ -151,20 +139,15 @@ def _sample(labels):
 
 def _search(model, formats, kind, images, labels, classes, deadline):
     """Return the Trials of those formats that are near the best, on as many images as there is time for."""
-    computed, trials, done, seconds = {one: [] for one in formats}, [], 0, 0
+    trials, left, done, seconds = {}, formats, 0, 1
     for goal, near in ROUNDS.items():
-        affordable = done + (deadline - time.monotonic()) / (seconds * len(computed)) if done else goal
-        if affordable < 2 * done or done == len(labels):
-            break
+        affordable = (deadline - time.monotonic()) / seconds / max(1, len(left)) if done else goal
         goal = int(min(goal, affordable, len(labels)))
+        if goal < 2 * done:
+            break
         start = time.monotonic()
-        for one, parts in computed.items():
-            parts.append(outputs(model, images[done:goal], one))
-        seconds = (time.monotonic() - start) / (goal - done) / len(computed)  # for an image in one format
-        done = goal
-        trials = {
-            one: _trials(one, np.concatenate(parts), kind, labels[:done], classes) for one, parts in computed.items()
-        }
+        trials = {one: _trials(one, outputs(model, images[:goal], one), kind, labels[:goal], classes) for one in left}
+        done, seconds = goal, (time.monotonic() - start) / goal / len(left)  # for an image in one format
         if not trials.get(formats[0], True):  # 0..1, the smallest of the usual ranges
             raise UserError(NOT_FINITE)
         skills = {
@@ -172,8 +155,8 @@ def _search(model, formats, kind, images, labels, classes, deadline):
             for one, found in trials.items()
             if found
         }
-        computed = {one: computed[one] for one, skill in skills.items() if skill >= max(skills.values()) - near}
-    return [trial for one in computed for trial in trials[one]]
+        left = [one for one, skill in skills.items() if skill >= max(skills.values()) - near]
+    return [trial for one in left for trial in trials[one]]
 
 
 def without_saturation(model):
@@ -181,21 +164,14 @@ def without_saturation(model):
 
     Outputs of 1.0 are equal in float32 where the numbers before the activation are not.
     """
-    import keras
-
-    graph = keras.Model(model.inputs, model.outputs)
-    last = next(one for one in graph.operations if one.output is graph.outputs[0])
-    inner = last
-    while isinstance(inner, keras.Model):
-        inner = inner.layers[-1]
-    if kind := SATURATED.get(type(last).__name__.lower()):  # an operation, as keras.ops.sigmoid(x) makes it
-        return keras.Model(model.inputs, last.input), kind
-    activation = getattr(inner, "activation", None)
-    kind = SATURATED.get(getattr(activation, "__name__", ""))
+    last = model
+    while isinstance(last, keras.Model):
+        last = last.layers[-1]
+    kind = SATURATED.get(getattr(getattr(last, "activation", None), "__name__", None))
     if kind:
-        inner.activation = keras.activations.linear
-        graph = keras.Model(model.inputs, model.outputs)  # or it would go on with what it has compiled
-    return graph, kind
+        last.activation = keras.activations.linear
+        model = keras.Model(model.inputs, model.outputs)  # or it would go on with what it has compiled
+    return model, kind
 
 
 def _trials(input_format, computed, kind, labels, classes):
@@ -203,7 +179,11 @@ def _trials(input_format, computed, kind, labels, classes):
     if not np.isfinite(computed).all():
         return []
     count, present = computed.shape[1], np.unique(labels)
-    orders = [()] if count in (1, classes) else [tuple(range(classes)), tuple(range(1, classes + 1))]
+    table = np.zeros((classes, count))  # of each class, the fraction for which each output is highest
+    np.add.at(table, (labels, computed.argmax(axis=1)), 1)
+    table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+    places = linear_sum_assignment(table, maximize=True)
+    orders = [()] if count == classes else [tuple(range(classes)), tuple(range(1, classes + 1))]
     found = []
     for order in orders:
         one = dataclasses.replace(input_format, outputs=kind or output_kind(computed), classes=order)
@@ -211,15 +191,8 @@ def _trials(input_format, computed, kind, labels, classes):
         # Saturated sigmoids are all 1.0 and say nothing about the scale of the pixels; a softmax of their logits does.
         likeness = dataclasses.replace(one, outputs=one.outputs.replace("sigmoid ", ""))
         likelihoods = likeness.probabilities(computed)[np.arange(len(labels)), labels]
-        table = np.zeros((classes, max(count, classes)))  # of each class, the fraction for which each output is highest
-        np.add.at(table, (labels, computed.argmax(axis=1) if count > 1 else predicted), 1)
-        table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
-        places = linear_sum_assignment(table, maximize=True)
         recall = np.mean([(predicted[labels == k] == k).mean() for k in present])
-        skill, best_skill = (
-            (r - 1 / classes) / (1 - 1 / classes) for r in (recall, table[places].sum() / len(present))
-        )
+        skills = ((r - 1 / classes) / (1 - 1 / classes) for r in (recall, table[places].sum() / len(present)))
         accuracy, loss = (predicted == labels).mean(), -np.log(np.maximum(likelihoods, 1e-7)).mean()
-        numbers = map(float, (accuracy, loss, skill, best_skill))
-        found.append(Trial(one, len(labels), *numbers, tuple(places[1].tolist())))
+        found.append(Trial(one, len(labels), *map(float, (accuracy, loss, *skills)), tuple(places[1].tolist())))
     return found

@@ -1,4 +1,10 @@
-"""What a network consists of, layer by layer, and what its convolutions make of one image."""
+"""What a network consists of, layer by layer, and what its convolutions make of one image. Needs Keras."""
+
+import keras
+
+CONVOLUTIONS = keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D
+POINTWISE = keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU
+POINTWISE += keras.layers.PReLU, keras.layers.ELU
 
 
 def layer_table(model):
@@ -7,9 +13,9 @@ def layer_table(model):
     Returns [(layer, output shape, parameters, inputs)], for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288,
     [0]). inputs: the rows whose outputs the layer takes.
     """
-    calls, _ = _calls(model)
     rows, places = [("Input", _shape(model.input_shape), 0, [])], {}
-    for operation, tensors, output in calls:
+    found, _ = _calls(model)
+    for operation, tensors, output in found:
         parameters = operation.count_params() if hasattr(operation, "count_params") else 0  # none in keras.ops.add
         sources = [places.get(id(tensor), 0) for tensor in tensors]
         places[id(output)] = len(rows)
@@ -24,22 +30,18 @@ def activations(model, image):
     takes it, (28, 28, 1) for MiniVGGNet. Returns [(name, float32 (height, width, filters))], for example
     ("convolution 1: 28 x 28 x 32", array); [] for a network without convolutions.
     """
-    import keras
-
-    pointwise = keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU
-    pointwise += keras.layers.PReLU, keras.layers.ELU
-    calls, twin = _calls(model)
+    found, twin = _calls(model)
     maps = []
-    for operation, _, output in calls:
-        if not isinstance(operation, _convolutions()):
-            continue
-        while True:
-            following = [call for call in calls if any(tensor is output for tensor in call[1])]
-            if len(following) != 1 or not isinstance(following[0][0], pointwise):
-                break
-            output = following[0][2]
-        maps.append(output)
-    outputs = keras.tree.flatten(keras.Model(twin.inputs[0], maps)(image[None], training=False) if maps else [])
+    for operation, _, output in found:
+        if isinstance(operation, CONVOLUTIONS):
+            following = [call for call in found if any(tensor is output for tensor in call[1])]
+            while len(following) == 1 and isinstance(following[0][0], POINTWISE):
+                output = following[0][2]
+                following = [call for call in found if any(tensor is output for tensor in call[1])]
+            maps.append(output)
+    if not maps:
+        return []
+    outputs = keras.tree.flatten(keras.Model(twin.inputs[0], maps)(image[None], training=False))
     return [
         (f"convolution {number}: {_shape(output.shape)}", keras.ops.convert_to_numpy(output)[0])
         for number, output in enumerate(outputs, 1)
@@ -52,31 +54,21 @@ def _calls(model):
     The symbolic tensors are those of the twin, which shares the layers of the model: in the model itself, a layer that
     is used in several models has several inputs and outputs.
     """
-    import keras
-
-    calls = []
+    found = []
 
     def call(operation, *arguments, **options):
         outputs = operation(*arguments, **options)
         inputs = [x for x in keras.tree.flatten([arguments, options]) if isinstance(x, keras.KerasTensor)]
-        calls.append((operation, inputs, keras.tree.flatten(outputs)[0]))
+        found.append((operation, inputs, keras.tree.flatten(outputs)[0]))
         return outputs
 
     graph = keras.Model(model.inputs, model.outputs)
     twin = keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=call)
-    return [one for one in calls if not isinstance(one[0], keras.layers.InputLayer)], twin
-
-
-def _convolutions():
-    import keras
-
-    return keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D
+    return [one for one in found if not isinstance(one[0], keras.layers.InputLayer)], twin
 
 
 def _name(layer):
     """Return a layer's class and its main choices, such as "Conv2D 3x3, 32 filters"."""
-    import keras
-
     name, size = type(layer).__name__, getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
     if size:
         name += f" {'x'.join(map(str, size))}"
@@ -100,7 +92,5 @@ def first_filters(model):
 
     Other convolutions (DepthwiseConv2D, SeparableConv2D) have filters that do not belong to one feature map each.
     """
-    import keras
-
-    convolution = next((layer for layer in model.layers if isinstance(layer, _convolutions())), None)
+    convolution = next((layer for layer in model.layers if isinstance(layer, CONVOLUTIONS)), None)
     return convolution.get_weights()[0] if isinstance(convolution, keras.layers.Conv2D) else None

@@ -1,15 +1,17 @@
-"""From images to probabilities."""
+"""From images to probabilities. Needs Keras."""
 
 import math
 
+import keras
 import numpy as np
 
 from pyimagesearch import progress
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import checks
+from pyimagesearch.model_files import building, graphs
 from pyimagesearch.model_files.input_format import InputFormat
 
 OURS = InputFormat()
+UNKNOWN = 64  # pixels: a side of an image that a network does not fix
 NOT_FINITE = "the outputs of the network are not finite numbers, so it cannot predict anything"
 
 
@@ -30,27 +32,28 @@ def outputs(model, images, input_format=OURS):
 
     The images become floats batch by batch, so that memory stays flat. Raises UserError if the model cannot be run.
     """
-    largest = max(math.prod(input_format.shape), checks.largest_output(model))
-    batch_size = max(1, min(500, 25_000_000 // largest))
+    batch_size = max(1, min(500, 25_000_000 // largest_output(model, input_format.shape)))
     starts, parts = range(0, len(images), batch_size), []
     for start in progress.track(starts, "predicting") if len(starts) > 1 else starts:
         inputs = input_format.inputs(images[start : start + batch_size])
-        try:
+        with building.guarded("the network cannot be run"):
             part = np.asarray(model.predict_on_batch(inputs))
-        except MemoryError:
-            raise
-        except Exception as error:  # a network from elsewhere: TensorFlow raises any kind of exception
-            words = str(error).strip().splitlines() or [type(error).__name__]
-            raise UserError(f"the network cannot be run: {words[0]}") from error
         with np.errstate(over="ignore"):  # a float64 that is too large becomes infinite, and is reported
             parts.append(part.reshape(len(part), -1).astype(np.float32))
     return np.concatenate(parts)
 
 
+def largest_output(model, shape):
+    """Return how many numbers an image of this shape or the output of any layer for it has, whichever are more."""
+    sizes = [math.prod(shape)]
+    for layer in graphs.every_layer(model):
+        tensors = keras.tree.flatten(layer.output)
+        sizes.append(sum(math.prod(size or UNKNOWN for size in tensor.shape[1:]) for tensor in tensors))
+    return max(sizes)
+
+
 def hidden(model):
     """Return the model without its last layer. Its outputs are what that layer sees: for MiniVGGNet, 512 numbers."""
-    import keras
-
     return keras.Model(model.inputs[0], model.layers[-1].input)
 
 

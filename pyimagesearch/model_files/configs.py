@@ -1,14 +1,18 @@
 """The config of a model, the JSON that Keras writes into a file. Only what a prediction needs is taken from it.
 
+A file from elsewhere can contain code that runs on loading (a Lambda layer: CVE-2025-9905), so only Keras's own layers
+may be built, and none that runs code or reads files.
+
 Each place has its kind of value: a layer's place holds a layer, an activation's place the name of a function, any other
 place plain values. Optimizers, losses, metrics, initializers, regularizers and constraints are for training: they are
 neither read nor judged, wherever they stand.
 """
 
+import functools
+import inspect
 import json
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import checks
 
 MODELS = ("Sequential", "Functional", "Model")
 # Where a layer that wraps other layers has them.
@@ -16,35 +20,44 @@ LAYER_KEYS = ("layer", "forward_layer", "backward_layer", "cell", "layers", "cel
 # The weights come from the file and are not trained; predictions are in float32, whatever the training was in.
 TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint", "dtype", "dtype_policy", "seed")
 TRAINING_KEYS += ("_quantizer", "quantization_config")
-FUNCTIONS = ("function", "__lambda__")
 TENSORS = ("__keras_tensor__", "__slice__", "__ellipsis__")  # what a layer is called with, besides plain values
+
+CODE = "it can run any code"
+TEXT = "it is for text, and can read other files"
+APPLICATIONS = "only keras.applications (ConvNeXt) has it"
+TOOLKIT = "it is of the TensorFlow Model Optimization Toolkit, not of Keras"
+REFUSED = {
+    **dict.fromkeys(("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"), CODE),
+    "TFSMLayer": "it runs a TensorFlow SavedModel that lies elsewhere",
+    **dict.fromkeys(("Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), TEXT),
+    **dict.fromkeys(("LayerScale", "StochasticDepth"), APPLICATIONS),
+    **dict.fromkeys(("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2", "PruneLowMagnitude"), TOOLKIT),
+}
+# Arguments by which a layer is given code, a file, or a list of words.
+CODE_ARGUMENTS = {"call_fn", "filepath", "fn", "function", "init_fn", "module", "vocabulary"}
 
 
 def parse(text):
-    """Return the config of a model, given as JSON, with only what a prediction needs.
+    """Return the config of a model, given as JSON, str or bytes, with only what a prediction needs.
 
     The result has, for the model and for each layer in it, "class_name" and "config"; "operation", which is true for an
     operation such as x / 255; "name" and "inbound_nodes" where the file has them. Raises UserError if anything in it is
     not allowed.
     """
-    if len(text) > checks.MAX_CHARACTERS:
-        raise UserError(f"its config is longer than {checks.MAX_CHARACTERS:,} characters")
     config = loads(text)
-    _check_depth(config, checks.MAX_DEPTH)
-    if not is_model(config):
-        name = config.get("class_name") if isinstance(config, dict) else None
-        if name and isinstance(config.get("config"), dict):
-            raise UserError(
-                f"it is a model of a class of its author's, {name!r}, whose code is not in the file; with that code, "
-                "build the same layers as keras.Sequential or keras.Model, copy the weights, and save that"
-            )
+    if is_model(config):
+        return _layer(config)
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict) or not config.get("class_name"):
         raise UserError("its config is not that of a Sequential or Functional model")
-    return _layer(config)
+    raise UserError(
+        f"it is a model of a class of its author's, {config['class_name']!r}, whose code is not in the file; with that "
+        "code, build the same layers as keras.Sequential or keras.Model, copy the weights, and save that"
+    )
 
 
 def loads(text):
     """Return the value of a JSON text. One that is a text again, json.dump(model.to_json(), file), is read again."""
-    value = json.loads(text.removeprefix("\ufeff"))
+    value = json.loads(text)
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -53,33 +66,22 @@ def is_model(config):
     return isinstance(config, dict) and config.get("class_name") in MODELS and "config" in config
 
 
-def _check_depth(value, left):
-    if not left:
-        raise UserError("its config is nested too deep")
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check_depth(inner, left - 1)
-
-
 def _layer(entry):
     """Return the config of a layer, an operation or a model."""
-    if not isinstance(entry, dict) or "class_name" not in entry:
+    name, config = (entry.get("class_name"), entry.get("config")) if isinstance(entry, dict) else (None, None)
+    if name == "Sequential" and isinstance(config, list):  # as Keras before 2.2.3 wrote it
+        config = {"layers": config}
+    if not isinstance(name, str) or not isinstance(config, dict):
         raise UserError("its config has something else where a layer should be")
-    name, config = entry["class_name"], entry.get("config")
-    checks.check_class(name, entry.get("registered_name"), entry.get("module"))
-    if not isinstance(config, dict):
-        raise UserError(f"its layer of class {name} has no config")
+    _check_class(name, entry.get("registered_name"), entry.get("module"))
     operation = _is_operation(entry, config)
-    values = {}
-    for key, value in config.items():
-        if key.endswith("_initializer") and isinstance(value, dict) and value.get("class_name") in FUNCTIONS:
-            raise UserError(f"its layer of class {name} has a function where an initializer should be")
-        if operation or not key.endswith(TRAINING_KEYS):
-            values[key] = _value(name, key, value)
+    values = {
+        key: _value(name, key, value) for key, value in config.items() if operation or not key.endswith(TRAINING_KEYS)
+    }
     result = {"class_name": name, "config": values, "operation": operation}
-    if "name" in entry:
-        result["name"] = _plain(name, entry["name"])
-    if "inbound_nodes" in entry:
-        result["inbound_nodes"] = _plain(name, entry["inbound_nodes"], TENSORS)
+    for key, allowed in (("name", ()), ("inbound_nodes", TENSORS)):
+        if key in entry:
+            result[key] = _plain(name, entry[key], allowed)
     return result
 
 
@@ -131,3 +133,30 @@ def _plain(owner, value, allowed=()):
             f"its layer of class {owner} is given an object of class {name!r}; only plain values are loaded"
         )
     return {key: _plain(owner, item, allowed) for key, item in value.items()}
+
+
+def _check_class(name, registered_name, module):
+    """Check the class of a layer as far as that is possible without Keras. Raises UserError."""
+    if name in REFUSED:
+        raise UserError(
+            f"its layer of class {name} is not loaded, because {REFUSED[name]}; "
+            "build the same network without it in Keras, copy the weights, and save that"
+        )
+    if registered_name not in (None, name):
+        raise UserError(f"it needs custom code, {registered_name!r}, which is not in the file")
+    if str(module or "keras").split(".")[0] not in ("keras", "tf_keras", "tensorflow", "keras_core"):
+        raise UserError(f"it needs code outside Keras, from {module!r}")
+
+
+@functools.cache
+def layers():
+    """Return {name: class} of the layers in keras.layers that are given nothing but numbers and names."""
+    import keras
+
+    kept = {}
+    for name, kind in vars(keras.layers).items():
+        if inspect.isclass(kind) and issubclass(kind, keras.layers.Layer) and kind.__name__ not in REFUSED:
+            arguments = {*inspect.signature(kind.__init__).parameters, *inspect.signature(kind.call).parameters}
+            if kind not in (keras.layers.Layer, keras.layers.Wrapper) and not arguments & CODE_ARGUMENTS:
+                kept |= {name: kind, kind.__name__: kind}  # GroupQueryAttention is the class GroupedQueryAttention
+    return kept

@@ -1,6 +1,8 @@
 """What a file is that is not a model, by its content: a sentence that helps. Keras is not needed."""
 
+import io
 import re
+import shutil
 import zipfile
 
 from pyimagesearch.errors import UserError
@@ -10,48 +12,39 @@ ZIP = b"PK\x03\x04"
 SAVE = 'in Keras, save the model with model.save("model.keras")'
 ONLY = f"only Keras models can be loaded; {SAVE}"
 DOWNLOAD = "download it again"
+GIVE = "give a model file, .h5 or .keras"
 UNPACK = "unpack it, and give the model file in it"
-KERAS_PARTS = {"config.json", "model.weights.h5"}
+KERAS_PARTS = ("config.json", "model.weights.h5")
 JSON = rb"(\xef\xbb\xbf)?\s*[\[{\"]"
+PICKLE = rb"\x80[\x02-\x05]|\([dl]|[\]}]q\0|c(copy_reg|__builtin__)\n|cnumpy"
+CONVERT = "convert it with tensorflowjs_converter --input_format tfjs_layers_model --output_format keras"
 
 # A pattern of the first bytes of a file, what it is, and what to do about it. The first that fits counts.
 KINDS = (
     (rb"\Z", "empty", "download it or save it again"),
     (rb"\0+\Z", "nothing but zeros", DOWNLOAD),
-    (
-        rb"version https://git-lfs",
-        "a Git LFS pointer, not the model",
-        "run: git lfs pull, or download the model itself",
-    ),
+    (rb"version https://git-lfs", "a Git LFS pointer", "run: git lfs pull, or download the model itself"),
     (rb"(\xef\xbb\xbf)?\s*<", "a web page (HTML) or XML", "download the file itself (on GitHub: Download raw file)"),
     (rb"\x1f\x8b", "a gzip file", UNPACK),
     (rb".{257}ustar", "a tar archive", UNPACK),
     (rb"7z\xbc\xaf|Rar!", "an archive", UNPACK),
     (rb"\x93NUMPY", "a NumPy array", f"an array has no network; {SAVE}"),
     (rb"\x80\x02\x8a\nl\xfc\x9cF\xf9", "a PyTorch file", ONLY),
-    (
-        rb"\x80[\x02-\x05]|\([dl]|[\]}]q\0|c(copy_reg|__builtin__)\n|cnumpy",
-        "a pickle",
-        f"a pickle is never loaded, because it can run any code; {SAVE}",
-    ),
+    (PICKLE, "a pickle", f"a pickle is never loaded, because it can run any code; {SAVE}"),
     (rb".{4}TFL3", "a TensorFlow Lite model", ONLY),
     (rb".{4}\0{4}\{", "a safetensors file", f"it has weights without their network; {SAVE}"),
-    (
-        JSON + rb".*modelTopology",
-        "a TensorFlow.js model",
-        "convert it with tensorflowjs_converter --input_format tfjs_layers_model --output_format keras",
-    ),
+    (JSON + rb".*modelTopology", "a TensorFlow.js model", CONVERT),
     (
         JSON + rb".*class_name",
         "a network without weights (JSON)",
-        "give the file of its weights, and this one with --architecture",
+        "give its weights file, and this with --architecture",
     ),
-    (JSON, "a JSON file", "give a model file, .h5 or .keras"),
+    (JSON, "a JSON file", GIVE),
     (rb"\x08\x01\x12|\n[^\n]{0,63}\x12", "a TensorFlow graph", ONLY),
     (rb"\x08[\x02-\x1f]", "an ONNX model", ONLY),
-    (rb"\0\0\x08", "an IDX file, the format of the data", "give a model file"),
+    (rb"\0\0\x08", "an IDX file, the format of the data", GIVE),
     (rb"\x89PNG|\xff\xd8\xff", "an image", "give a model file, and the image with --image"),
-    (rb"[\t\n\r\f\x20-\xff]+\Z", "a text file", "give a model file, .h5 or .keras"),
+    (rb"[\t\n\r\f\x20-\xff]+\Z", "a text file", GIVE),
     (rb"", "neither an HDF5 file nor a .keras file", f"it is damaged or of another format; {DOWNLOAD}"),
 )
 
@@ -72,27 +65,36 @@ def check(path):
     raise UserError(f"it is {what} ({size:,} bytes); {advice}")
 
 
-def open_archive(path):
-    """Return the zipfile.ZipFile of a .keras file. Raises UserError, what it is instead, if it is another ZIP file."""
+def unpack(path):
+    """Return the config, bytes, and the weights, an io.BytesIO of HDF5, of a .keras file, which is a ZIP file.
+
+    Raises UserError for another ZIP file: what it is instead.
+    """
     try:
-        archive = zipfile.ZipFile(path)
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if not set(names) >= set(KERAS_PARTS):
+                raise UserError(f"it is {_explain_archive(names)}")
+            parts = [io.BytesIO() for _ in KERAS_PARTS]
+            for name, buffer in zip(KERAS_PARTS, parts, strict=True):
+                with archive.open(name) as part:  # zipfile unpacks no more than the declared size, compares checksums
+                    shutil.copyfileobj(part, buffer)
+            return parts[0].getvalue(), parts[1]
     except zipfile.BadZipFile as error:
-        size = path.stat().st_size
-        raise UserError(
-            f"it is cut off or damaged: {size:,} bytes that begin as a .keras file, and its end is missing; {DOWNLOAD}"
-        ) from error
-    names = archive.namelist()
-    if set(names) >= KERAS_PARTS:
-        return archive
-    archive.close()
-    models = [name for name in names if name.lower().endswith((".h5", ".hdf5", ".keras"))]
+        size = f"{path.stat().st_size:,} bytes"
+        raise UserError(f"it begins as a .keras file, and is cut off or damaged ({size}); {DOWNLOAD}") from error
+
+
+def _explain_archive(names):
     if any(name.endswith(("data.pkl", "constants.pkl")) for name in names):
-        raise UserError(f"it is a PyTorch file; {ONLY}")
+        return f"a PyTorch file; {ONLY}"
     if names and all(name.endswith(".npy") for name in names):
-        raise UserError(f"it holds NumPy arrays (.npz), without the network that they belong to; {SAVE}")
+        return f"a file of NumPy arrays (.npz), without the network that they belong to; {SAVE}"
+    models = [name for name in names if name.lower().endswith((".h5", ".hdf5", ".keras"))]
     if models and not any(name.endswith("config.json") for name in names):
-        raise UserError(f"it is a ZIP archive that contains {models[0]}; {UNPACK}")
-    raise UserError(f"it is a ZIP archive, but not a .keras file: {min(KERAS_PARTS - set(names))} is not in it; {SAVE}")
+        return f"a ZIP archive that contains {models[0]}; {UNPACK}"
+    missing = next(name for name in KERAS_PARTS if name not in names)
+    return f"a ZIP archive, but not a .keras file: {missing} is not in it; {SAVE}"
 
 
 def explain_folder(path):
@@ -100,17 +102,6 @@ def explain_folder(path):
     names = {item.name for item in path.iterdir()}
     if names & {"saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb"}:
         return f"it is a folder, a TensorFlow SavedModel; load it with the Keras that saved it, and then, {SAVE}"
-    if names >= KERAS_PARTS:
-        return "it is a folder, an unpacked .keras file; pack its files into a ZIP file named model.keras"
     if any(name.endswith(".index") for name in names):
         return f"it is a folder of TensorFlow checkpoints, which have no network; {SAVE}"
-    return "it is a folder; give a model file, .h5 or .keras"
-
-
-def explain_hdf5(arrays):
-    """Return what an HDF5 file is that is no model. arrays: {name: shape} of the arrays in it."""
-    if not arrays:
-        return "it is an HDF5 file, but there is nothing in it"
-    shown = [f"{name} ({'x'.join(map(str, shape)) or 'a number'})" for name, shape in list(arrays.items())[:8]]
-    more = f" and {len(arrays) - 8} more" if len(arrays) > 8 else ""
-    return f"it is an HDF5 file, but not a model: it holds the arrays {', '.join(shown)}{more}; give a model file"
+    return f"it is a folder; {GIVE}"

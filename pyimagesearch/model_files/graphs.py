@@ -1,6 +1,5 @@
 """Connect the layers of a Functional model as its config says, also operations such as x / 255. Needs Keras."""
 
-import functools
 import inspect
 import re
 
@@ -27,24 +26,20 @@ def operation(name, config):
         raise UserError(f"it calls the function {known!r}, which keras.ops does not have")
     parameters = inspect.signature(function).parameters
     given = {key: value for key, value in config.items() if key in parameters and key != "name"}
-    return functools.partial(_compute, function, given)
 
+    def compute(*tensors, **options):  # with the arguments of Keras 3 or of TensorFlow
+        tensors += tuple(options.pop(key) for key in ("y", "b", "slice_spec") if key in options)
+        if function is keras.ops.get_item and isinstance(tensors[1], list):
+            tensors = (tensors[0], tuple(tensors[1]))
+        options = {TF_NAMES.get(key, key): value for key, value in options.items()}
+        return function(*tensors, **given, **{key: value for key, value in options.items() if key in parameters})
 
-def _compute(function, given, *tensors, **options):
-    """Call a function of keras.ops with the arguments of Keras 3 or of TensorFlow."""
-    parameters = inspect.signature(function).parameters
-    tensors += tuple(options.pop(key) for key in ("y", "b", "slice_spec") if key in options)
-    if function is keras.ops.get_item:
-        tensors = (tensors[0], tuple(tensors[1]) if isinstance(tensors[1], list) else tensors[1])
-    options = {TF_NAMES.get(key, key): value for key, value in options.items()}
-    return function(*tensors, **given, **{key: value for key, value in options.items() if key in parameters})
+    return compute
 
 
 def connect(config, build):
     """Return the Functional model of a config. build: returns the layer or operation of an entry in it."""
-    entries = config.get("layers")
-    if not entries or not all(isinstance(one, dict) and "name" in one for one in entries):
-        raise UserError("its config has a model without layers, or layers without names")
+    entries = config["layers"]
     built = {entry["name"]: build(entry) for entry in entries}
     tensors = {(name, 0, 0): one.output for name, one in built.items() if isinstance(one, keras.layers.InputLayer)}
     calls = [(one["name"], number, node) for one in entries for number, node in enumerate(one.get("inbound_nodes", []))]
@@ -91,3 +86,12 @@ def _resolved(value, tensors):
     if kind == "__slice__" or value.keys() == {"start", "stop", "step"}:
         return slice(config["start"], config["stop"], config["step"])
     return ... if kind == "__ellipsis__" else {key: _resolved(one, tensors) for key, one in value.items()}
+
+
+def every_layer(model):
+    """Yield the layers and operations of a model, and those of the models inside it."""
+    for layer in getattr(model, "operations", None) or model.layers:
+        if isinstance(layer, keras.Model):
+            yield from every_layer(layer)
+        else:
+            yield layer

@@ -61,7 +61,7 @@ class InputFormat:
 
     shape     of one image, without None: (28, 28, 1), (784,), (1, 28, 28), (32, 32, 3), ...
     range     of the pixels: a key of RANGES
-    fit       how 28x28 pixels become another size: "padded" (black margins), "cropped" or "resized" (bilinear)
+    fit       how 28x28 pixels become another size: "padded" (black margins) or "resized" (bilinear)
     outputs   "probabilities"; "logits"; "scores" (each from 0 to 1, but with another sum than 1); or "sigmoid logits"
               (scores that have not been through their sigmoid)
     classes   for each class, the number of the output that belongs to it; () if outputs and classes are the same
@@ -79,14 +79,12 @@ class InputFormat:
     def describe(self, outputs):
         """Return the format in words; outputs: how many the network has."""
         (height, width), channels, _ = layout(self.shape)
-        size = f"28x28 images {self.fit} to {height}x{width}" if self.fit != "unchanged" else "28x28 images"
+        size = f" {self.fit} to {height}x{width}" if self.fit != "unchanged" else ""
+        shape = "x".join(map(str, self.shape)) + (" (gray in each color)" if channels == 3 else "")
         kind = self.outputs.replace("sigmoid logits", "sigmoids")
         if self.classes:
             kind += f", numbers {self.classes[0]} to {self.classes[-1]} of 0 to {outputs - 1} for the classes"
-        shape = "x".join(map(str, self.shape))
-        return (
-            f"{size} as {shape}{' (gray in each color)' if channels == 3 else ''}, pixels {self.range}; output: {kind}"
-        )
+        return f"28x28 images{size} as {shape}, pixels {self.range}; output: {kind}"
 
     def inputs(self, images):
         """Return uint8 images (N, 28, 28, 1) as the float32 array that the network expects, (N, *shape)."""
@@ -97,13 +95,8 @@ class InputFormat:
 
     def probabilities(self, outputs):
         """Return the network's outputs, float32 (N, outputs), as probabilities (N, classes)."""
-        import numpy as np  # late, and SciPy too: --help of a script imports this module
-        from scipy.special import expit, softmax
+        from scipy.special import expit, softmax  # late: --help of a script imports this module
 
-        if outputs.shape[1] == 1:  # two classes, one output: that of class 1
-            logits = self.outputs in ("logits", "sigmoid logits")
-            outputs = np.concatenate([0 * outputs if logits else 1 - outputs, outputs], axis=1)
-            return softmax(outputs, axis=1) if logits else outputs
         if self.classes:
             outputs = outputs[:, list(self.classes)]
         if self.outputs == "logits":
@@ -124,16 +117,10 @@ def shapes(shape):
     shape: that of one image, with None for sizes that are not fixed, such as (None, None, 1). Returns [] if no image
     fits.
     """
-    if None not in shape:
-        return [tuple(shape)] if layout(shape) else []
-    filled = []
-    for side in (SIDE, *OTHER_SIDES):
-        sizes = [side if size is None else size for size in shape]
-        if len(shape) == 3 and shape[-1] is None:
-            sizes[-1] = 1
-        if layout(sizes) and tuple(sizes) not in filled:
-            filled.append(tuple(sizes))
-    return filled
+    if len(shape) == 3:
+        shape = (*shape[:2], shape[2] or 1)
+    filled = [tuple(side if size is None else size for size in shape) for side in (SIDE, *OTHER_SIDES)]
+    return [sizes for sizes in dict.fromkeys(filled) if layout(sizes)]
 
 
 def formats(shape, images, ranges):
@@ -142,7 +129,7 @@ def formats(shape, images, ranges):
     images: training images, uint8 (N, 28, 28, 1), whose pixels are measured.
     """
     size, channels, _ = layout(shape)
-    fits = ["padded" if min(size) >= SIDE else "cropped", "resized"] if max(size) <= LARGE_SIDE else ["resized"]
+    fits = ["padded", "resized"] if min(size) >= SIDE and max(size) <= LARGE_SIDE else ["resized"]
     found = []
     for fit in ["unchanged"] if size == (SIDE, SIDE) else fits:
         pixels = images[:: len(images) // 5000 + 1, ..., 0].astype("float32")
@@ -159,8 +146,6 @@ def output_kind(outputs):
     """Return what a network's outputs (N, outputs) are by their values: "probabilities", "logits" or "scores"."""
     if outputs.min() < 0 or outputs.max() > 1 + 1e-3:
         return "logits"
-    if outputs.shape[1] == 1:
-        return "probabilities"
     return "probabilities" if (abs(outputs.sum(axis=1) - 1) < 1e-2).all() else "scores"
 
 
@@ -179,18 +164,15 @@ def layout(shape):
 
 
 def _fit(images, size, fit):
-    """Return images (N, 28, 28) as (N, height, width): with black margins, cut to their middle, or resized."""
+    """Return images (N, 28, 28) as (N, height, width): with black margins, or resized."""
     import numpy as np
 
     if fit == "unchanged":
         return images
-    if fit == "resized":
-        rows, columns = map(_interpolation, size)
-        return rows @ images.astype("float32") @ columns.T
-    margins = [(max(0, one - SIDE) // 2, (max(0, one - SIDE) + 1) // 2) for one in size]
-    starts = [max(0, SIDE - one) // 2 for one in size]
-    images = np.pad(images, [(0, 0), *margins])
-    return images[:, starts[0] : starts[0] + size[0], starts[1] : starts[1] + size[1]]
+    if fit == "padded":
+        return np.pad(images, [(0, 0), *(((one - SIDE) // 2, (one - SIDE + 1) // 2) for one in size)])
+    rows, columns = map(_interpolation, size)
+    return rows @ images.astype("float32") @ columns.T
 
 
 def _interpolation(size):

@@ -95,11 +95,10 @@ def resized(images, size=32):
         (resized, (32, 32), "resized"),
         (lambda images: resized(images, 56), (56, 56, 1), "resized"),
         (lambda images: resized(images, 20), (20, 20, 1), "resized"),
-        (lambda images: images[:, 2:-2, 2:-2], (24, 24, 1), "cropped"),
         (lambda images: images, (784, 1), "unchanged"),
     ],
 )
-def test_other_sizes_are_padded_cropped_or_resized(change, shape, fit):
+def test_other_sizes_are_padded_or_resized(change, shape, fit):
     inputs = change(IMAGES).reshape(-1, *shape) / 255
     model, trial = find(fitted(inputs))
     assert trial.format == InputFormat(shape, "0..1", fit)
@@ -154,29 +153,6 @@ def test_outputs_are_understood(options, outputs, classes):
     assert (probabilities.argmax(axis=1) == LABELS).all()
 
 
-def test_a_last_operation_that_saturates_is_taken_away():
-    network = fitted(IMAGES / 255, activation=None, scale=30)
-    network.layers[-1].bias.assign_add(np.full(10, 25, np.float32))
-    steep = keras.Model(network.inputs, keras.ops.sigmoid(network.outputs[0]))
-    assert find(steep)[1].accuracy == find(network)[1].accuracy == 7 / 8
-
-
-def test_one_output_is_enough_for_two_classes():
-    chosen = LABELS < 2
-    images, labels = IMAGES[chosen], LABELS[chosen]
-    flat = images.reshape(-1, 784) / 255
-    solution = np.linalg.lstsq(np.hstack([flat, np.ones((len(flat), 1))]), 8.0 * labels - 4, rcond=None)[0]
-    for activation in ("sigmoid", None):
-        last = layers.Dense(1, activation=activation)
-        network = keras.Sequential([keras.Input((784,)), last])
-        last.set_weights([solution[:-1, None], solution[-1:]])
-        model, trial = find(network, labels, ("down", "up"), images=images)
-        probabilities = predict.predict(model, images[..., None], trial.format)
-        assert trial.accuracy == 1
-        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-        assert (probabilities.argmax(axis=1) == labels).all()
-
-
 def test_data_that_is_sorted_by_class_and_lacks_one():
     order = np.argsort(NOISY, kind="stable")
     order = order[NOISY[order] != 4]
@@ -206,9 +182,7 @@ def overflowing(activation):
         (lambda: fitted(IMAGES / 255, labels=(LABELS + 3) % 10), "another order.*are Sneaker, Bag, Ankle boot, T-shi"),
         (lambda: fitted(IMAGES / 255, labels=ALPHABETICAL[LABELS]), r"another order.*are Ankle boot, .*\(alphabetical"),
         (lambda: overflowing(None), "outputs of the network are not finite"),
-        (lambda: overflowing("softmax"), "outputs of the network are not finite"),
         (lambda: overflowing("sigmoid"), "outputs of the network are not finite"),
-        (lambda: keras.Sequential([keras.Input((784,)), layers.Dense(9)]), "9 outputs, and the data has 10 classes"),
         (lambda: keras.Sequential([keras.Input((784,)), layers.Dense(1)]), "1 output, and the data has 10 classes"),
     ],
 )
@@ -245,7 +219,7 @@ def test_few_images_and_the_likely_formats_first_for_large_images(monkeypatch, c
     monkeypatch.setattr(input_search, "TIME", 0)
     scaled = by_hand(resized(IMAGES, side), "minus1..1")[..., None].repeat(3, axis=-1)
     _, trial = find(fitted(scaled))
-    assert (trial.count, {count for count, *_ in seen}) == ((10, {10}) if side == 72 else (400, {10, 90, 300}))
+    assert (trial.count, {count for count, *_ in seen}) == ((10, {10}) if side == 72 else (400, {10, 100, 400}))
     assert ("its images are large" in capsys.readouterr().out) == (side == 72)
     tried = {(name, fit) for _, name, fit in seen}
     assert tried == {(name, "resized") for name in LIKELY} if side == 72 else len(tried) == 2 * len(RANGES)
@@ -271,16 +245,7 @@ def test_two_classes_in_each_other_s_place_are_noticed():
     assert trial.describe_order(CLASS_NAMES, 10).startswith("T-shirt/top, Trouser, Coat, Dress, Pullover, Sandal")
 
 
-def test_a_record_alone_does_not_make_a_network_ours():
-    scaled = IMAGES[..., None] / 255
-    assert input_search.is_ours(fitted(scaled), 10)
-    assert not input_search.is_ours(fitted(scaled), 9)
-    assert not input_search.is_ours(fitted(scaled, activation=None), 10)
-    assert not input_search.is_ours(fitted(scaled, activation="sigmoid"), 10)
-    assert not input_search.is_ours(fitted(scaled[..., 0]), 10)
-
-
-def test_the_script_evaluates_a_network_from_elsewhere(run, small_data, tmp_path):
+def test_the_script_evaluates_a_network_from_elsewhere_only_if_it_knows_the_data(run, small_data, tmp_path):
     images, labels = pictures(600, seed=1)
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10)])
@@ -293,18 +258,12 @@ def test_the_script_evaluates_a_network_from_elsewhere(run, small_data, tmp_path
     assert "input format: 28x28 images as 28x28, pixels " in printed
     assert "-inverted; output: logits" in printed
     assert "accuracy 100.00% on 200 test images" in done.stdout
-    done = run("fashion_mnist_loaded.py", *flags, "--input-range", "minus1..1", check=0)
-    assert "pixels minus1..1;" in done.stdout
 
-
-def test_the_script_does_not_report_on_a_network_that_does_not_know_the_data(run, small_data, tmp_path):
     keras.utils.set_random_seed(0)
-    keras.Sequential([keras.Input((784,)), layers.Dense(10)]).save(tmp_path / "untrained.keras")
-    flags = ("--model", "untrained.keras", "--data-dir", small_data, "--any-data", "--json", "result.json")
-    done = run("fashion_mnist_loaded.py", *flags, check=1)
-    assert "cannot evaluate untrained.keras: it does not know this data" in done.stderr
+    keras.Sequential([keras.Input((784,)), layers.Dense(10)]).save(tmp_path / "theirs.h5")
+    done = run("fashion_mnist_loaded.py", *flags, "--json", "result.json", check=1)
+    assert "cannot evaluate theirs.h5: it does not know this data" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert "precision" not in done.stdout
-    assert not (tmp_path / "result.json").exists()
-    done = run("fashion_mnist_loaded.py", *flags, "--input-range", "0..1", check=0)
-    assert "precision" in done.stdout
+    assert "precision" not in done.stdout and not (tmp_path / "result.json").exists()
+    done = run("fashion_mnist_loaded.py", *flags, "--input-range", "minus1..1", check=0)
+    assert "pixels minus1..1;" in done.stdout and "precision" in done.stdout

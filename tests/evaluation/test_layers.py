@@ -72,15 +72,10 @@ NETWORKS = {
         ],
         [(28, 28, 8), (28, 28, 8), (13, 13, 16)],
     ),
-    "dense": (
-        lambda: chain((784,), layers.Dense(5, activation="relu"), layers.Dropout(0.1), layers.Dense(10)),
-        [("Dense 5, relu", "5", 3925), ("Dropout", "5", 0)],
+    "dense, of any size": (
+        lambda: chain((None, 4), layers.Dense(5, activation="relu"), layers.Dropout(0.1), layers.Dense(10)),
+        [("Dense 5, relu", "any x 5", 25), ("Dropout", "any x 5", 0)],
         [],
-    ),
-    "any size": (
-        lambda: chain((None, None, 1), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), layers.Dense(10)),
-        [("Conv2D 3x3, 4 filters", "any x any x 4", 40), ("Dense 10", "10", 50)],
-        [(26, 26, 4)],
     ),
     "a network in a network": (
         lambda: chain((28, 28, 1), chain((28, 28, 1), layers.Conv2D(4, 3)), layers.Reshape((26, 104)), layers.GRU(8)),
