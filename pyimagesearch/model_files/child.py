@@ -67,7 +67,7 @@ def main():
     from pyimagesearch.model_files import reading
 
     path, architecture = Path(sys.argv[1]), sys.argv[2] and Path(sys.argv[2])
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)  # what libraries print goes nowhere
     what = "it is damaged"
     try:
