@@ -12,7 +12,6 @@ from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import predict
 from pyimagesearch.model_files import building, reading
-from pyimagesearch.model_files.input_format import InputFormat
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1), dtype=np.uint8)
 
@@ -162,15 +161,6 @@ def test_functional_and_nested_models(reference, tmp_path):
     config = as_functional({"config": {"layers": entries[:1]}})["config"]
     config["layers"] = [entry | {"name": entry["config"]["name"]} for entry in entries]
     check(tmp_path / "both.h5", {"class_name": "Model", "config": config}, weights, reference)
-
-
-def test_a_fixed_batch_size_is_no_hindrance(tmp_path):
-    start = keras.Input((28, 28), batch_size=32)
-    keras.Model(start, layers.Dense(10)(layers.Flatten()(start))).save(tmp_path / "m.h5")
-    model = load(tmp_path / "m.h5")
-    outputs = predict(model, IMAGES, InputFormat((28, 28), outputs="logits"))
-    assert outputs.shape == (8, 10)
-    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -72,15 +72,6 @@ def test_names_of_classes_keep_their_order_and_are_fit_to_print(stored, used):
     assert saving.class_names({"class_names": stored}) == used
 
 
-def test_a_failed_save_keeps_the_old_file(model, tmp_path):
-    saving.save(model, tmp_path / "m.h5", RECORD)
-    before = (tmp_path / "m.h5").read_bytes()
-    with pytest.raises(TypeError):
-        saving.save(model, tmp_path / "m.h5", {"not JSON": object()})
-    assert (tmp_path / "m.h5").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["m.h5"]
-
-
 @pytest.mark.skipif(os.name != "posix", reason="limits of processes")
 def test_on_a_full_disk_the_old_file_stays_and_the_process_lives(model, tmp_path):
     """HDF5 ends the process when a write of its fails."""
