@@ -59,7 +59,8 @@ def main(arguments=()):
 
     describe_images(*train, *test)
     means = describe_classes(*train, test[1], names)
-    example = describe_convolution(train[0][0])
+    title("A convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
+    say("  convolution.png shows one in numbers. Its filter is made by hand; a network learns the weights of its own.")
     augmented = describe_augmentation(*train, names)
     with progress.bar("comparing each image with all training images"):
         near = neighbors.nearest_neighbors(*neighbors.project(train[0], test[0]))
@@ -72,7 +73,7 @@ def main(arguments=()):
         numbers=figures.numbers(train[0][0], names[train[1][0]]),
         samples=figures.samples(*train, names),
         class_means=figures.class_means(means, names),
-        convolution=figures.convolution(*example),
+        convolution=figures.convolution(train[0][0]),
         augmentation=figures.augmentation(augmented),
         suspicious_labels=figures.suspicious_labels(train[0], suspects, names, other),
     )
@@ -121,28 +122,6 @@ def describe_classes(images, labels, test_labels, names):
     spread = {name: part.std(axis=0).mean() for name, part in zip(names, own, strict=True) if len(part)}
     say(f"  The images of {max(spread, key=spread.get)} vary most, those of {min(spread, key=spread.get)} least.")
     return means
-
-
-def describe_convolution(image):
-    """Print a convolution at one place of an image; return the arguments of figures.convolution."""
-    import numpy as np
-
-    from pyimagesearch.evaluation import convolution
-
-    kernel = convolution.EDGES
-    feature_map = convolution.convolve(image, kernel)
-    row, column = convolution.example_place(image, feature_map)
-    pixels = np.pad(image.astype(int), 1)[row : row + 3, column : column + 3]
-    title("A convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
-    print(f"  {'pixels':<15}    {'filter':<9}    products")
-    for line in zip(pixels, kernel, pixels * kernel, strict=True):
-        print("  " + "    ".join("".join(f"{n:{w}d}" for n in part) for part, w in zip(line, (5, 3, 6), strict=True)))
-    say(f"  sum: {feature_map[row, column]}, the number of the feature map at row {row}, column {column}")
-    say(
-        "  It is the largest of its 2x2 numbers, so max pooling keeps it. This filter is made by hand and finds edges, "
-        "from dark to light; a network learns the weights of its own."
-    )
-    return image, kernel, (row, column), feature_map, convolution.max_pool(feature_map)
 
 
 def describe_augmentation(images, labels, names):

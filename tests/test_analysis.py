@@ -16,22 +16,6 @@ from pyimagesearch.evaluation import neighbors
 from pyimagesearch.model_files import reading, saving
 
 
-def test_the_printed_convolution_adds_up(capsys):
-    image = pictures(10)[0][3]
-    returned, kernel, (row, column), feature_map, pooled = script.describe_convolution(image)
-    printed = capsys.readouterr().out
-    lines = [list(map(int, line.split())) for line in re.findall(r"^[ \d-]+$", printed, re.M)]
-    assert len(lines) == 3
-    pixels, weights, products = np.split(np.array(lines), 3, axis=1)
-    np.testing.assert_array_equal(pixels, image[row - 1 : row + 2, column - 1 : column + 2])
-    np.testing.assert_array_equal(weights, kernel)
-    np.testing.assert_array_equal(products, pixels * kernel)
-    assert f"sum: {products.sum()}, the number of the feature map at row {row}, column {column}" in printed
-    assert feature_map[row, column] == products.sum() == pooled[row // 2, column // 2]
-    assert "It is the largest of its 2x2 numbers, so max pooling keeps it." in printed
-    assert pooled.shape == (14, 14) and returned is image
-
-
 def test_augmentation_says_what_is_done_and_cutmix_mixes_labels_by_area(capsys):
     images, labels = pictures(100)
     drawn = script.describe_augmentation(images, labels, CLASS_NAMES)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pyimagesearch.evaluation.convolution import EDGES, convolve, example_place, max_pool
 from pyimagesearch.figures import style
 from pyimagesearch.figures.style import SUMS, Figure, draw_frame, draw_image, draw_table, own_style, short
 
@@ -23,16 +24,14 @@ def numbers(image, name, corner=(14, 0), side=10):
 
 
 @own_style
-def convolution(image, kernel, place, feature_map, pooled):
-    """Draw a convolution: one place in numbers, the whole feature map, and the pooling.
-
-    image: uint8 (height, width); kernel: whole numbers (3, 3); place: (row, column); feature_map: (height, width) and
-    pooled (height / 2, width / 2), as of evaluation.convolution.
-    """
-    row, column = place
+def convolution(image):
+    """Draw a convolution and a max pooling of an image, uint8 (28, 28): one place in numbers, and the whole."""
+    feature_map = convolve(image, EDGES)
+    pooled = max_pool(feature_map)
+    row, column = example_place(image, feature_map)
     top, left = row - row % 2, column - column % 2
     pixels = np.pad(image.astype(int), 1)[row : row + 3, column : column + 3]
-    products, block = pixels * kernel, feature_map[top : top + 2, left : left + 2].astype(int)
+    products, block = pixels * EDGES, feature_map[top : top + 2, left : left + 2]
     title = "A convolution multiplies, adds and slides; max pooling keeps the largest.\n"
     figure = Figure(5.3, f"{title}Orange: edges from dark to light; purple: from light to dark")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.3))
@@ -40,7 +39,7 @@ def convolution(image, kernel, place, feature_map, pooled):
     scale = max(1.0, float(np.abs(feature_map).max()))
     sums = SUMS | {"vmin": -scale, "vmax": scale}
     draw_table(cells[0], pixels, pixels, "9 pixels")
-    draw_table(cells[1], kernel, kernel, "x 9 weights: the filter", **SUMS, vmin=-3, vmax=3)
+    draw_table(cells[1], EDGES, EDGES, "x 9 weights: the filter", **SUMS, vmin=-3, vmax=3)
     draw_table(cells[2], products, products, "= 9 products", **SUMS, vmin=-510, vmax=510)
     draw_table(cells[3], block, block, "2x2 sums", **sums)
     cells[2].set_xlabel(f"added: {products.sum()}", weight="bold")

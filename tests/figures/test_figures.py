@@ -12,7 +12,7 @@ from conftest import pictures
 from pyimagesearch import errors
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.data.preparation import reshape
-from pyimagesearch.evaluation.convolution import EDGES, convolve, max_pool
+from pyimagesearch.evaluation.convolution import EDGES, convolve, example_place
 from pyimagesearch.evaluation.label_errors import Suspect
 from pyimagesearch.evaluation.occlusion import Explanation
 from pyimagesearch.evaluation.photo_prediction import Prediction
@@ -82,8 +82,8 @@ FIGURES = {
 } | {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),
     "one epoch": lambda: training.curves({k: v[:1] for k, v in HISTORY.items()}, RECIPES["classic"]),
-    "convolution": lambda: data.convolution(IMAGES[0], EDGES, (12, 13), IMAGES[0].astype(int), IMAGES[0, ::2, ::2]),
-    "convolution of a black image": lambda: data.convolution(*[np.zeros((28, 28)), EDGES, (27, 0)], *IMAGES[:2] * 0),
+    "convolution": lambda: data.convolution(IMAGES[0]),
+    "convolution of a black image": lambda: data.convolution(IMAGES[0] * 0),
     "augmentation": lambda: data.augmentation([("stretched by 10%\n60% of pixels differ", IMAGES[0])] * 8),
     "predictions of few": lambda: evaluation.predictions(
         reshape(IMAGES[:3]), LABELS[:3], np.eye(10)[LABELS[:3]], CLASS_NAMES
@@ -181,16 +181,20 @@ def test_predictions_show_correct_ones_and_mistakes_with_their_largest_probabili
 
 
 def test_a_convolution_is_drawn_in_numbers_that_add_up():
-    sums = convolve(IMAGES[0], EDGES)
-    figure = data.convolution(IMAGES[0], EDGES, (5, 3), sums, max_pool(sums))
+    sums, image = convolve(IMAGES[0], EDGES), np.pad(IMAGES[0].astype(int), 1)
+    row, column = example_place(IMAGES[0], sums)
+    top, left = row - row % 2, column - column % 2
+    figure = data.convolution(IMAGES[0])
     pixels, weights, products, block = ([int(text.get_text()) for text in axes.texts] for axes in figure.axes[:4])
-    assert pixels == IMAGES[0, 4:7, 2:5].ravel().tolist() and weights == [-1, 0, 1] * 3
+    assert pixels == image[row : row + 3, column : column + 3].ravel().tolist() and weights == [-1, 0, 1] * 3
     assert products == [pixel * weight for pixel, weight in zip(pixels, weights, strict=True)]
-    assert figure.axes[2].get_xlabel() == f"added: {sum(products)}" and sum(products) == sums[5, 3]
-    assert block == sums[4:6, 2:4].ravel().tolist() and figure.axes[3].get_xlabel() == f"largest: {max(block)}"
+    assert figure.axes[2].get_xlabel() == f"added: {sum(products)}" and sum(products) == sums[row, column]
+    assert block == sums[top : top + 2, left : left + 2].ravel().tolist()
+    assert figure.axes[3].get_xlabel() == f"largest: {max(block)}" and max(block) == sums[row, column]
     # The frames: the sum among the 2x2, the nine pixels, the 2x2 sums, what pooling keeps of them.
     frames = [patch.get_bbox().bounds for axes in figure.axes for patch in axes.patches if not patch.get_fill()]
-    assert frames == [(0.5, 0.5, 1, 1), (1.5, 3.5, 3, 3), (1.5, 3.5, 2, 2), (0.5, 1.5, 1, 1)]
+    places = (column - left, row - top, 1), (column - 1, row - 1, 3), (left, top, 2), (column // 2, row // 2, 1)
+    assert frames == [(x - 0.5, y - 0.5, side, side) for x, y, side in places]
 
 
 def test_the_samples_of_a_class_are_in_its_row():
