@@ -11,7 +11,7 @@ from pyimagesearch.errors import UserError
 TF_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
 # What keras.ops calls a function or an argument of TensorFlow, where the names differ.
 TF_NAMES = {"truediv": "true_divide", "pow": "power", "getitem": "get_item", "shape": "newshape", "perm": "axes"}
-TF_NAMES |= {"abs": "absolute"}
+TF_NAMES |= {"abs": "absolute", "concat": "concatenate"}
 
 
 def operation(name, config):

@@ -35,12 +35,15 @@ def network(*entries):
 
 
 def test_arithmetic_slices_and_shapes_compute_what_tensorflow_does(tmp_path):
+    twice = node("concat", "tf.expand_dims", axis=-1)
+    twice["inbound_nodes"] = [twice["inbound_nodes"] * 2]  # called with a list of tensors
     config = network(
         node("cast", "start", dtype="float32"),
         node("math.truediv", "tf.cast", y=255.0, name=None),
         node("math.subtract", ["_CONSTANT_VALUE", -1, 1.0], y=["tf.math.truediv", 0, 0], name=None),  # 1 - x / 255
         node("expand_dims", "tf.math.subtract", axis=-1),
-        node("math.reduce_mean", "tf.expand_dims", axis=[2, 3]),
+        twice,
+        node("math.reduce_mean", "tf.concat", axis=[2, 3]),
         node(
             "__operators__.getitem",
             "tf.math.reduce_mean",
