@@ -34,6 +34,9 @@ def parse(arguments):
     parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=42, help="of all randomness (default: 42)")
     parser.add_argument("--limit", type=number(int, 240, 60_000), metavar="N", help="use N images, of all classes")
     parser.add_argument("--model", type=as_path, default="fashion_model.h5", help="file to save the network in")
+    parser.add_argument(
+        "--start-from", type=as_path, metavar="FILE", help="start from the weights of another network (few images)"
+    )
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training images (for digits, letters)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped, if any")
     parser.add_images_flag()
@@ -57,6 +60,9 @@ def main(arguments=()):
 
 def train_and_save(args, folder):
     from pyimagesearch.data import loading, preparation
+    from pyimagesearch.model_files import reading
+
+    other = reading.read(args.start_from) if args.start_from else None
 
     # Load the data: 60,000 gray images of 28x28 pixels, and the number of the class of each.
     data = loading.Data(args.data_dir, args.any_data, args.resize)
@@ -102,6 +108,8 @@ def train_and_save(args, folder):
 
     # Build the network, and say what is trained.
     model, recipe = network.adapt(recipe, len(class_names), args.seed)  # says where recipe and minivggnet.py disagree
+    if other:
+        recipe = network.start_from(model, recipe, other, args.start_from)
     values = settings.settings(recipe)
     for line in settings.describe(values):
         say(line)
@@ -115,6 +123,7 @@ def train_and_save(args, folder):
     # Train it, unless that was done before.
     made_by = {"recipe": args.recipe, **values, "seed": args.seed, **saving.environment()}
     made_by |= {"data": checkpoints.fingerprint(images, labels), "layers": network.fingerprint(model)}
+    made_by |= {"start_from": str(args.start_from)} if other else {}
     if args.resume and not checkpoints.stored(folder) and (trained := settings.trained(args.model, made_by)):
         print(f"this training has ended, and its network is in {args.model}: nothing to resume")
         return trained, {}

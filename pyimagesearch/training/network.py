@@ -13,7 +13,7 @@ from pyimagesearch import minivggnet
 from pyimagesearch.data import randomness
 from pyimagesearch.errors import UserError, printable, warn
 from pyimagesearch.minivggnet import MiniVGGNet
-from pyimagesearch.model_files import configs
+from pyimagesearch.model_files import building, configs, saving
 from pyimagesearch.model_files.input_format import SIDE, output_kind
 from pyimagesearch.progress import say
 from pyimagesearch.training import devices, whitening
@@ -66,6 +66,26 @@ def adapt(recipe, classes, seed):
         say("  no whitening: it needs a plain Conv2D and BatchNormalization at the start")
         recipe = dataclasses.replace(recipe, whitening=False)
     return model, recipe
+
+
+def start_from(model, recipe, contents, path):
+    """Give `model` the weights of a network of fashion_mnist.py, except those of the last layer (transfer learning).
+
+    contents: what reading.read() returned for the file at `path`. Returns the recipe without whitening, which would
+    replace the first filters. Raises UserError if the layers differ.
+    """
+    mine, theirs = ([layer for layer in one.layers if layer.weights] for one in (model, building.build(contents)))
+    pairs = list(zip(mine[:-1], theirs[:-1], strict=False))
+    same = all([w.shape for w in one.weights] == [w.shape for w in other.weights] for one, other in pairs)
+    if not saving.is_ours(contents.record) or len(mine) != len(theirs) or not same:
+        raise UserError(
+            f"cannot start from {path}: its layers before the last are not those of minivggnet.py, trained by "
+            "fashion_mnist.py; train that network first"
+        )
+    for layer, other in pairs:
+        layer.set_weights(other.get_weights())
+    say(f"  the weights start from {path}, except those of the last layer")
+    return dataclasses.replace(recipe, whitening=False)
 
 
 def fingerprint(model):

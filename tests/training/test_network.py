@@ -3,12 +3,15 @@
 import dataclasses
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
+import fashion_mnist
 from conftest import data
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.model_files import reading, saving
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import network
 from pyimagesearch.training.train import compiled
@@ -173,3 +176,26 @@ def test_another_network_has_another_fingerprint(monkeypatch):
     assert len(seen) == 2
     replace_build(monkeypatch, lambda: [image(), layers.Flatten(), softmax()])
     assert network.fingerprint(network.build(Recipe(1), 10, 0)) not in seen
+
+
+def test_training_starts_from_another_network_except_its_last_layer(small_data, tmp_path, capsys):
+    other = MiniVGGNet.build(28, 28, 1, 7)
+    rng = np.random.default_rng(0)
+    other.set_weights([rng.uniform(0.5, 1, weight.shape).astype(np.float32) for weight in other.get_weights()])
+    made = {"recipe": "by hand", "epochs": 0, "seed": 0, "training_images": 0, "versions": {}}
+    made["input_range"] = saving.INPUT_RANGE
+    saving.save(other, tmp_path / "other.h5", made)
+    flags = ["--data-dir", small_data, "--any-data", "--images", tmp_path, "--model", tmp_path / "model.h5"]
+    flags += ["--limit", 240, "--epochs", 1, "--learning-rate", 1e-9, "--start-from", tmp_path / "other.h5"]
+    model, _ = fashion_mnist.main(flags)
+    assert "no whitening" in " ".join(capsys.readouterr().out.split())
+    for mine, theirs in zip(model.layers[:-1], other.layers[:-1], strict=True):
+        for weight, variable in zip(mine.get_weights(), theirs.weights, strict=True):
+            if "moving" not in variable.name:  # running averages go on
+                np.testing.assert_allclose(weight, variable, rtol=1e-4)
+    assert model.layers[-1].get_weights()[0].shape == (512, 10)
+    assert reading.read(tmp_path / "model.h5").record["start_from"] == str(tmp_path / "other.h5")
+    for filters, record in ((32, 32), made), ((32, 64), made | {"input_range": [0.0, 255.0]}):
+        saving.save(MiniVGGNet.build(28, 28, 1, 10, filters=filters), tmp_path / "other.h5", record)
+        with pytest.raises(UserError, match="cannot start from .*other.h5: its layers before the last are not those"):
+            fashion_mnist.main(flags)
