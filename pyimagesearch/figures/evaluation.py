@@ -1,5 +1,7 @@
 """Figures of the evaluation. Each function takes arrays and returns a matplotlib Figure."""
 
+from pathlib import PurePath
+
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm, to_rgba
 from matplotlib.ticker import PercentFormatter
@@ -96,8 +98,10 @@ def explanations(explanations, class_names):
     for axes in grid.flat:
         axes.set_axis_off()
     for (plain, covered), one in zip(grid.reshape(-1, 2), explanations, strict=False):
-        label = "" if one.truth is None else f"\nlabel: {short(class_names[one.truth], 11)}"
-        draw_image(plain, one.image, short(one.name, 17) + label)
+        lines = [short(part, 17) for part in PurePath(one.name).name.rsplit(", ", 1)]  # shirt.jpg, view 1 of 8
+        if one.truth is not None:
+            lines.append(f"label: {short(class_names[one.truth], 11)}")
+        draw_image(plain, one.image, "\n".join(lines))
         prediction = f"{short(class_names[one.predicted], 11)} {one.probabilities[one.predicted]:.0%}"
         draw_image(covered, one.image)
         drawn = draw_image(covered, 100 * one.falls, f"prediction:\n{prediction}", **colors)

@@ -49,7 +49,8 @@ def predicted(name, classes):
 
 def explained(count, classes=10, truth=1, scale=0.4):
     """Return `count` Explanations of predictions of the last class."""
-    name, probabilities = "a photo/with a long/\udcff name$x^$.png", np.linspace(0, 1, classes)
+    name = "a photo/with a long/\udcff name$x^$.png" + (", view 1 of 8" if truth is None else "")
+    probabilities = np.linspace(0, 1, classes)
     falls = scale * (IMAGES[:count] / 255 - 0.1)
     return [Explanation(name, IMAGES[k], probabilities, classes - 1, falls[k], truth) for k in range(count)]
 
@@ -154,7 +155,10 @@ def test_explanations_show_the_map_over_the_image_between_label_and_prediction()
     np.testing.assert_allclose(overlay.images[1].get_array(), 100 * explained(1)[0].falls)  # percentage points
     none, most = (overlay.images[1].to_rgba(np.array([[value]]))[0, 0] for value in (0, 36))
     assert none[3] < 0.01 and most[3] > 0.9 and most[0] > most[2]  # transparent where nothing changes, orange at a fall
-    assert image.get_title().endswith("\nlabel: Trouser") and overlay.get_title() == "prediction:\nAnkle boot 100%"
+    assert image.get_title() == "? name$x^$.png\nlabel: Trouser"
+    photo = evaluation.explanations(explained(1, truth=None), CLASS_NAMES).axes[0]
+    assert photo.get_title() == "? name$x^$.png\nview 1 of 8"
+    assert overlay.get_title() == "prediction:\nAnkle boot 100%"
     assert "percentage points" in texts(figure)
 
 
