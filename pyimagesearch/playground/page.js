@@ -165,10 +165,11 @@ function compute(pixels, kernel = firstLayer?.kernel) { // a promise of what the
   });
 }
 
-// THE IMAGE. last: what was done last; field: the pixels that the explained number depends on.
+// THE IMAGE. last: the tool of the last change; field: the pixels that the explained number depends on.
 
 const image = { pixels: null, original: null, label: null, undo: [], last: null, field: null };
 const brush = { tool: "255", size: "2x2", place: [13, 13] }; // tool: a gray, or "cover"
+const brushSize = () => (brush.tool === "cover" ? PATCH : parseInt(brush.size));
 let current = null, before = null; // what the network computes for the image, and the trained one for the original
 
 function open({ pixels, label, note }) { // label: null if it is unknown
@@ -219,8 +220,7 @@ function drawImage() {
     context.strokeRect(left * CELL, top * CELL, (right - left + 1) * CELL - 1, (bottom - top + 1) * CELL - 1);
   };
   if (image.field) frame(FRAME, ...image.field);
-  const size = brush.tool === "cover" ? PATCH : parseInt(brush.size);
-  const [top, left] = brush.place.map((place) => place - ((size - 1) >> 1));
+  const size = brushSize(), [top, left] = brush.place.map((place) => place - ((size - 1) >> 1));
   if (canvas.matches(":hover, :focus-visible")) frame(CURSOR, top, left, top + size - 1, left + size - 1);
 }
 
@@ -253,19 +253,18 @@ document.addEventListener("keydown", (event) => {
 
 // Draw, or put the cover, from where the brush was to a place: a fast stroke leaves no gaps.
 function paint(place) {
-  const from = brush.place, steps = Math.max(1, ...place.map((cell, axis) => Math.abs(cell - from[axis])));
-  if (brush.tool === "cover") {
-    image.pixels = image.undo.at(-1).slice();
-    square(place, PATCH, (i) => (image.pixels[i] = 0));
-  } else for (let k = 1; k <= steps; k++) {
+  const cover = brush.tool === "cover", from = cover ? place : brush.place;
+  const steps = Math.max(1, ...place.map((cell, axis) => Math.abs(cell - from[axis])));
+  if (cover) image.pixels = image.undo.at(-1).slice();
+  for (let k = 1; k <= steps; k++) {
     const step = from.map((cell, axis) => Math.round(cell + ((place[axis] - cell) * k) / steps));
-    square(step, parseInt(brush.size), (i) => (image.pixels[i] = brush.tool));
+    square(step, brushSize(), (i) => (image.pixels[i] = cover ? 0 : brush.tool));
   }
   brush.place = place;
   changed();
 }
 function strokeAt(place) {
-  remember(brush.tool === "cover" ? "cover" : "stroke");
+  remember(brush.tool);
   brush.place = place;
   paint(place);
 }
@@ -364,8 +363,8 @@ const bars = classNames.slice(0, 10).map(() => {
 
 function showPrediction() {
   const values = scaled(current.probabilities), old = scaled(before ?? current.probabilities), winner = best(values);
-  const likeliest = range(values.length).sort((a, b) => values[b] - values[a]).slice(0, bars.length);
-  likeliest.sort((a, b) => a - b);
+  const byProbability = range(values.length).sort((a, b) => values[b] - values[a]);
+  const likeliest = byProbability.slice(0, bars.length).sort((a, b) => a - b);
   const touched = image.pixels.some((pixel, i) => pixel !== image.original[i]) || editedFilters().length;
   bars.forEach(({ row, name, bar, tick, value }, place) => {
     const k = likeliest[place];
@@ -377,8 +376,8 @@ function showPrediction() {
     row.className = k === winner ? "best" : "";
   });
   const verdict = image.label === null ? "" : winner === image.label ? ", right" : ", wrong";
-  const after = touched ? ` (before the change: ${naming(old)})` : verdict;
-  byId("prediction").replaceChildren("Prediction: ", make("strong", {}, naming(values)), after);
+  byId("prediction").replaceChildren("Prediction: ", make("strong", {}, naming(values)),
+    touched ? ` (before the change: ${naming(old)})` : verdict);
 }
 byId("scaled").addEventListener("change", () => show(current));
 byId("scaling").hidden = data.temperature === 1;
@@ -453,20 +452,17 @@ async function fixScales() {
     const bar = draw(make("canvas"), 256, 1, range(256), "viridis", [0, 255]);
     stage.scale.replaceChildren(write(low, 1), bar, `${write(high, 1)} or more`);
   }
-  selected = pinned = brightest();
   byId("inside").hidden = false;
   byId("filters").hidden = !first;
   showLayers();
 }
 
-function brightest() { // the largest number of the first stage
-  const [stage] = stages, numbers = current.outputs[stage.last], most = numbers.indexOf(endsOf(numbers)[1]);
-  const place = Math.floor(most / stage.maps);
-  return { stage, map: most % stage.maps, row: Math.floor(place / stage.width), column: place % stage.width };
-}
-
 function showLayers() {
-  if (!pinned.byReader) selected = pinned = brightest();
+  if (!pinned?.byReader) { // then the largest number of the first stage
+    const [stage] = stages, numbers = current.outputs[stage.last], most = numbers.indexOf(endsOf(numbers)[1]);
+    const place = Math.floor(most / stage.maps), row = Math.floor(place / stage.width);
+    selected = pinned = { stage, map: most % stage.maps, row, column: place % stage.width };
+  }
   stages.forEach(drawStage);
   explain();
 }
@@ -552,13 +548,13 @@ function explain() {
   context.strokeRect(column * cell, row * cell, cell, cell);
 
   const valueAfter = (number) => current.outputs[number][(row * width + column) * maps + map];
-  const items = [layer.kind === "convolution" ? explainSum(selected) : explainPooling(stage, map, row, column)];
-  steps.slice(1).forEach((number, k) => {
-    items.push(explainStep(layers[number], valueAfter(steps[k]), valueAfter(number), map));
+  const sum = layer.kind === "convolution" ? explainSum(selected) : explainPooling(stage, map, row, column);
+  const items = steps.slice(1).map((number, k) => {
+    return explainStep(layers[number], valueAfter(steps[k]), valueAfter(number), map);
   });
   const place = `Row ${row + 1}, column ${column + 1} of map ${map + 1} of ${stage.name}: `;
   byId("number").replaceChildren(place, result(write(valueAfter(stage.last))));
-  byId("steps").replaceChildren(...items.map((parts) => make("li", {}, ...parts)));
+  byId("steps").replaceChildren(...[sum, ...items].map((parts) => make("li", {}, ...parts)));
   byId("next").replaceChildren();
   const pool = stages.find((one) => one.layer.kind === "pooling" && one.layer.inputs[0] === stage.last);
   if (pool) {
@@ -655,30 +651,22 @@ function explainPooling({ layer, ends }, map, row, column, subject = "Pooling") 
 const first = stages.find(({ layer }) => layer === firstLayer && layers[layer.inputs[0]].shape[2] === 1);
 const filters = { chosen: 0, measurement: null }, LARGEST = 100; // a weight that a reader may enter
 
-const cells = () => range(firstLayer.size[0] * firstLayer.size[1]);
-const weightsOf = (filter, kernel = firstLayer.kernel) => cells().map((cell) => kernel[cell * first.maps + filter]);
-function editedFilters() {
-  return range(first?.maps ?? 0).filter((filter) => {
-    const old = weightsOf(filter, trained);
-    return weightsOf(filter).some((weight, i) => weight !== old[i]);
-  });
-}
+const weightsOf = (filter, kernel = firstLayer.kernel) => [...kernel].filter((_, k) => k % first.maps === filter);
+const allFilters = range(first?.maps ?? 0);
+const editedFilters = () => allFilters.filter((filter) => {
+  const old = weightsOf(filter, trained);
+  return weightsOf(filter).some((weight, i) => weight !== old[i]);
+});
 function edit(chosen, change) { // change: (weights, filter) => new weights
+  if (!first) return;
   for (const filter of chosen) {
     change(weightsOf(filter), filter).forEach((weight, i) => (firstLayer.kernel[i * first.maps + filter] = weight));
   }
-  edited();
-}
-function bringBack() {
-  firstLayer?.kernel.set(trained);
-  edited();
-}
-function edited() {
-  if (!first) return;
   changed();
   showFilters();
   measure();
 }
+const bringBack = () => edit(allFilters, (_, filter) => weightsOf(filter, trained));
 function rotated(weights) { // by 90 degrees, clockwise
   const side = firstLayer.size[0];
   return weights.map((_, i) => weights[(side - 1 - (i % side)) * side + Math.floor(i / side)]);
@@ -706,27 +694,25 @@ function showFilters() {
 }
 
 async function measure() { // the accuracy on the gallery; a later measurement ends an earlier one
-  const own = (filters.measurement = {}), { length } = data.gallery;
-  const before = data.gallery.filter((one) => one.label === one.predicted).length;
-  const text = `The trained network classifies ${before} of the ${length} test images above correctly`;
+  const own = (filters.measurement = {});
   let right = 0;
-  byId("accuracy").textContent = `${text}.`;
+  fill("with-yours", "");
   if (!editedFilters().length) return;
   for (const one of data.gallery) {
     right += best((await compute(one.pixels)).probabilities) === one.label;
     if (filters.measurement !== own) return;
   }
-  byId("accuracy").textContent = `${text}, and ${right} with your filters.`;
+  fill("with-yours", `, and ${right} with your filters`);
 }
 
 if (first) {
-  const [rows, columns] = firstLayer.size, all = range(firstLayer.shape[2]), one = () => [filters.chosen];
-  for (const filter of all) {
+  const [rows, columns] = firstLayer.size, one = () => [filters.chosen];
+  for (const filter of allFilters) {
     const act = () => pin({ ...pinned, stage: first, map: filter });
     byId("kernels").append(button(make("canvas"), act, { ariaLabel: `Filter ${filter + 1}` }));
   }
   byId("weights").style.gridTemplateColumns = `repeat(${columns}, auto)`;
-  for (const cell of cells()) {
+  for (const cell of range(rows * columns)) {
     const ariaLabel = `Weight in row ${Math.floor(cell / columns) + 1}, column ${(cell % columns) + 1}`;
     const oninput = ({ target: { valueAsNumber: weight } }) => {
       if (Number.isFinite(weight)) edit(one(), (weights) => weights.with(cell, clamp(weight, -LARGEST, LARGEST)));
@@ -737,11 +723,12 @@ if (first) {
   byId("edge").onclick = () => edit(one(), edge);
   byId("zero").onclick = () => edit(one(), (weights) => weights.map(() => 0));
   byId("rotate-filter").onclick = () => edit(one(), rotated);
-  byId("rotate-all").onclick = () => edit(all, rotated);
+  byId("rotate-all").onclick = () => edit(allFilters, rotated);
   for (const back of document.querySelectorAll(".back")) back.onclick = bringBack;
   for (const square of document.querySelectorAll(".square")) square.hidden = rows !== columns;
+  const right = data.gallery.filter((image) => image.label === image.predicted);
+  fill("with-trained", `${right.length} of the ${data.gallery.length}`);
   showFilters();
-  measure();
 }
 
 // THE QUIZ. The trained network answers, whatever the reader has changed.
@@ -785,7 +772,7 @@ const EXPERIMENTS = {
   boot: ["255", () => move(-4, 0)],
   mirror: ["255", mirror],
   sleeves: ["0", () => recolor((pixel, i) => (i > 12 * SIDE && (i % SIDE < 8 || i % SIDE > 19) ? 0 : pixel))],
-  filters: ["255", () => edit(range(first.maps), rotated)],
+  filters: ["255", () => edit(allFilters, rotated)],
   bag: ["255", () => recolor((_, i) => (inBag(Math.floor(i / SIDE), i % SIDE) ? 220 : 0))],
 };
 const empty = { pixels: new Uint8Array(SIDE * SIDE), label: null, note: "An empty image" };

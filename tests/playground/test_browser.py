@@ -11,13 +11,12 @@ import keras
 import matplotlib.image
 import numpy as np
 import pytest
-from keras import layers
+from networks import IMAGES, NETWORKS, varied
 
 from pyimagesearch.evaluation.calibration import apply_temperature
 from pyimagesearch.evaluation.layers import activations
 from pyimagesearch.evaluation.predict import OURS, predict
 from pyimagesearch.minivggnet import MiniVGGNet
-from pyimagesearch.model_files.input_format import InputFormat
 from pyimagesearch.playground import page
 
 with contextlib.suppress(ImportError):  # then these tests are skipped
@@ -27,92 +26,6 @@ pytestmark = [pytest.mark.needs("selenium"), pytest.mark.needs("chromedriver")]
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 NAMES = (HOSTILE, "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 LABELS = np.arange(200, dtype=np.uint8) % 10
-
-
-def patchwork():
-    """Return images that differ much: rectangles of all sizes with squares of random grays in them."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (200, 7, 7), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
-    for image in images:
-        top, left, bottom, right = rng.integers(0, 12, 4)
-        image[:top], image[28 - bottom :], image[:, :left], image[:, 28 - right :] = 0, 0, 0, 0
-    return images[..., None]
-
-
-IMAGES = patchwork()
-
-
-def chain(*members, shape=(28, 28, 1)):
-    return keras.Sequential([keras.Input(shape), *members])
-
-
-def varied(model, input_format=OURS):
-    """Give each weight of a model a random value, and each output, before its activation, mean 0 and deviation 1.
-
-    Kernels have values that are 16-bit floats, so that the page can have the same.
-    """
-    rng = np.random.default_rng(0)
-    for layer in model.layers:
-        for weight in layer.weights:
-            if len(weight.shape) > 1:
-                weight.assign(rounded(rng.normal(0, 1.5 / np.sqrt(np.prod(weight.shape[:-1])), weight.shape)))
-            else:
-                weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-    last = [layer for layer in model.layers if layer.weights][-1]
-    activation, last.activation = getattr(last, "activation", None), keras.activations.linear
-    outputs = keras.Model(model.inputs[0], last.output).predict_on_batch  # unlike a call, it does not augment
-    last.kernel.assign(rounded(last.kernel / np.std(outputs(input_format.inputs(IMAGES)), axis=0)))
-    last.bias.assign(last.bias - np.mean(outputs(input_format.inputs(IMAGES)), axis=0))
-    last.activation = activation
-    return model
-
-
-def rounded(kernel):
-    largest = np.float32(np.max(np.abs(kernel)))
-    return (np.asarray(kernel, np.float32) / largest).astype(np.float16) * largest
-
-
-def residual():
-    """A network with each of the other layers: two ways that are added, and two that stand side by side."""
-    inputs = keras.Input((28, 28, 1))
-    x = layers.Rescaling(1 / 127.5, offset=-1)(layers.RandomFlip()(inputs))
-    x = layers.Conv2D(6, 5, strides=2, padding="same", activation="leaky_relu")(x)
-    y = layers.BatchNormalization(scale=False)(layers.Conv2D(6, (1, 3), padding="same")(x))
-    x = layers.LeakyReLU()(layers.Add()([x, y]))
-    x = chain(layers.Conv2D(8, 2, activation="gelu"), layers.SpatialDropout2D(0.5), shape=x.shape[1:])(x)
-    x = layers.Concatenate()([layers.MaxPooling2D(3, 2, "same")(x), layers.AveragePooling2D(3, 2, "same")(x)])
-    x = layers.Concatenate()([layers.GlobalMaxPooling2D()(x), layers.GlobalAveragePooling2D()(x)])
-    x = layers.Concatenate()([layers.Activation(name)(x) for name in page.ACTIVATIONS if name != "exponential"])
-    return keras.Model(inputs, layers.Softmax()(layers.Dense(10)(layers.Dropout(0.5)(x))))
-
-
-def plain():
-    blocks = [layers.Conv2D(8, 3, activation="relu"), layers.MaxPooling2D(), layers.Conv2D(8, 3, activation="elu")]
-    return chain(*blocks, layers.Flatten(), layers.Dense(10, activation="softmax"))
-
-
-def flat():
-    hidden = layers.Reshape((28, 28, 1)), layers.Conv2D(4, 3, activation="relu"), layers.Flatten()
-    return chain(*hidden, layers.Dense(10), shape=(784,))
-
-
-def colored(activation=None):
-    blocks = [layers.Conv2D(8, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D()]
-    return chain(*blocks, layers.Dense(11, activation=activation), shape=(32, 32, 3))
-
-
-NETWORKS = {
-    "default": (lambda: MiniVGGNet.build(28, 28, 1, 10), OURS),
-    "three blocks": (lambda: MiniVGGNet.build(28, 28, 1, 10, filters=(4, 8, (8, 12, 8)), dense=0), OURS),
-    "no batch normalization": (plain, OURS),
-    "residual": (residual, InputFormat(range="0..255")),
-    "784 standardized pixels, logits": (flat, InputFormat((784,), "standardized-per-image", outputs="logits")),
-    "32x32 in color, another order": (
-        lambda: colored("sigmoid"),
-        InputFormat((32, 32, 3), "minus1..1-inverted", "resized", "scores", tuple(range(1, 11))),
-    ),
-    "padded": (colored, InputFormat((32, 32, 3), "unit-norm", "padded", "sigmoid logits", tuple(range(10)))),
-}
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +108,10 @@ def find(browser, selector):
     return browser.find_element("css selector", selector)
 
 
+def texts(browser, selector):
+    return [one.text for one in browser.find_elements("css selector", selector)]
+
+
 def press(browser, name):
     """Press the visible button with this name."""
     script = "const [name] = arguments, buttons = [...document.querySelectorAll('button')];"
@@ -217,37 +134,34 @@ def assert_prediction(browser, model):
     """Check that the bars show what Keras predicts for the image as it is now."""
     settle(browser)
     expected = predict(model, pixels(browser)[None, ..., None])[0]
-    bars = [one.text for one in browser.find_elements("css selector", "#bars .value")]
+    bars = texts(browser, "#bars .value")
     assert [int(bar.rstrip("%")) for bar in bars] == pytest.approx(100 * expected, abs=1)
     return expected
 
 
 def test_every_change_of_the_image_changes_the_prediction(opened, model):
-    canvas, mouse = find(opened, "#image"), ActionChains(opened)
-    images, predictions = [pixels(opened)], [assert_prediction(opened, model)]
-
-    def changed():
-        images.append(pixels(opened))
-        predictions.append(assert_prediction(opened, model))
-        return images[-2:]
-
-    mouse.move_to_element(canvas).click_and_hold().move_by_offset(60, 30).release().perform()
-    before, after = changed()
-    assert (after[14:20, 14:20] == 255).sum() > 8 and (after[:13] == before[:13]).all()
-    for name, change in {
+    start = pixels(opened)
+    last = assert_prediction(opened, model)
+    ActionChains(opened).move_to_element(find(opened, "#image")).click_and_hold().move_by_offset(60, 30).perform()
+    ActionChains(opened).release().perform()
+    after = pixels(opened)
+    assert (after[14:20, 14:20] == 255).sum() > 8 and (after[:13] == start[:13]).all()
+    changes = {
         "Move right": lambda image: np.pad(image, ((0, 0), (1, 0)))[:, :28],
         "Mirror": lambda image: image[:, ::-1],
         "Rotate": lambda image: np.rot90(image, -1),
         "Invert": lambda image: 255 - image,
-    }.items():
+    }
+    for name, change in changes.items():
+        prediction = assert_prediction(opened, model)
+        assert abs(prediction - last).max() > 0.001
+        before, last = pixels(opened), prediction
         press(opened, name)
-        before, after = changed()
-        np.testing.assert_array_equal(after, change(before))
-    assert all(abs(one - other).max() > 0.001 for one, other in zip(predictions, predictions[1:], strict=False))
+        np.testing.assert_array_equal(pixels(opened), change(before))
     press(opened, "Undo")
     np.testing.assert_array_equal(pixels(opened), before)
     press(opened, "Reset")
-    np.testing.assert_array_equal(pixels(opened), images[0])
+    np.testing.assert_array_equal(pixels(opened), start)
 
 
 def test_the_cover_stays_where_it_was_put_until_it_is_put_elsewhere(opened):
@@ -265,34 +179,30 @@ def test_the_cover_stays_where_it_was_put_until_it_is_put_elsewhere(opened):
 
 
 def test_a_picture_of_the_readers_own(opened, tmp_path):
-    start, (text, picture) = pixels(opened), [tmp_path / name for name in ("a.txt", "a.png")]
-    text.write_text("no picture")
-    find(opened, "#file").send_keys(str(text))
-    wait = "const wait = () => (byId('file-note').textContent ? arguments[0]() : setTimeout(wait, 10)); wait();"
-    opened.execute_async_script(wait)
-    assert "a.txt" in find(opened, "#file-note").text
-    np.testing.assert_array_equal(pixels(opened), start)
-    garment = np.full((28, 56), 1.0)
-    garment[:, 14:42] = 0.2
-    matplotlib.image.imsave(picture, garment, cmap="gray", vmin=0, vmax=1)
-    find(opened, "#file").send_keys(str(picture))
-    opened.execute_async_script(wait.replace("'file-note').textContent", "'image-note').textContent.includes('png')"))
-    expected = np.zeros((28, 28), np.uint8)
-    expected[7:21, 7:21] = 204
-    np.testing.assert_allclose(pixels(opened), expected, atol=1)
+    def choose(path, place):
+        find(opened, "#file").send_keys(str(path))
+        script = "const wait = () => (byId(arguments[0]).textContent.includes(arguments[1]) ? arguments[2]() "
+        opened.execute_async_script(f"{script}: setTimeout(wait, 10)); wait();", place, path.name)
+        return pixels(opened)
+
+    start = pixels(opened)
+    (tmp_path / "a.txt").write_text("no picture")
+    np.testing.assert_array_equal(choose(tmp_path / "a.txt", "file-note"), start)
+    garment = np.pad(np.full((28, 28), 0.2), ((0, 0), (14, 14)), constant_values=1)  # dark on white, and wide
+    matplotlib.image.imsave(tmp_path / "a.png", garment, cmap="gray", vmin=0, vmax=1)
+    expected = np.pad(np.full((14, 14), 204), 7)
+    np.testing.assert_allclose(choose(tmp_path / "a.png", "image-note"), expected, atol=1)
     assert not find(opened, "#file-note").text
 
 
 def test_the_newest_image_comes_first(opened):
     order = opened.execute_async_script(
-        """const order = [], note = (what) => order.push(what);
+        """const order = [], note = (what) => order.push(what) === 6 && arguments[0](order);
         for (let k = 0; k < 5; k++) compute(image.pixels).then(() => note("of the gallery"));
         for (let k = 0; k < 3; k++) {
           changed();
           jobs.newest.done = () => note(`newest ${k}`);
-        }
-        const wait = () => (order.length < 6 ? setTimeout(wait, 10) : setTimeout(() => arguments[0](order), 50));
-        wait();"""
+        }"""
     )
     assert order == ["of the gallery", "newest 2", *["of the gallery"] * 4]
 
@@ -301,8 +211,9 @@ def test_percentages(opened, model):
     """The bars, and the passage that computes the highest of them from its logit, without and with temperature."""
     for temperature in (1, 0.5):
         probabilities = apply_temperature(predict(model, pixels(opened)[None, ..., None])[0], temperature)
-        bars = [one.text for one in opened.find_elements("css selector", "#bars .value")]
-        assert [int(bar.rstrip("%")) for bar in bars] == pytest.approx(100 * probabilities, abs=1)
+        assert [int(bar.rstrip("%")) for bar in texts(opened, "#bars .value")] == pytest.approx(
+            100 * probabilities, abs=1
+        )
         text = find(opened, "#percentages p + p").text.replace("−", "-").replace(",", "")
         power, total = map(float, re.search(r"and (\S+) / (\S+) = ", text).groups())
         logit = float(re.search(r"exp\(([-.\d]+)", text)[1])
@@ -317,43 +228,34 @@ def test_a_number_is_explained(opened, model, stage):
     """Convolution 1, 2 (before a pooling), pooling 1, convolution 3. The mouse previews a number, a click keeps it."""
     details, maps = [opened.find_elements("css selector", f".stage{part}")[stage] for part in ("", " > canvas")]
     opened.execute_script("arguments[0].open = true; arguments[1].scrollIntoView()", details, maps)
-    mouse = ActionChains(opened)
-    mouse.move_to_element_with_offset(maps, 9, 5).perform()
-    previewed = find(opened, "#number").text
-    mouse.move_to_element_with_offset(maps, 40, 5).click().perform()
-    clicked = find(opened, "#number").text
-    mouse.move_to_element_with_offset(maps, 9, 5).perform()
-    assert find(opened, "#number").text == previewed != clicked
-    mouse.move_to_element(find(opened, "#steps")).perform()
-    assert find(opened, "#number").text == clicked
-    row, column, map_ = [int(number) - 1 for number in re.findall(r"\d+", clicked)[:3]]
-    computed = keras.Model(model.inputs[0], [model.layers[k].output for k in (2, 5, 6, 10)])(
-        pixels(opened)[None, ..., None] / 255
-    )
+    shown = []
+    for act in (
+        lambda mouse: mouse.move_to_element_with_offset(maps, 40, 5).click(),
+        lambda mouse: mouse.move_to_element_with_offset(maps, 9, 5),
+        lambda mouse: mouse.move_to_element(find(opened, "#steps")),
+    ):
+        act(ActionChains(opened)).perform()
+        shown.append(find(opened, "#number").text)
+    assert shown[0] == shown[2] != shown[1]
+    row, column, map_ = [int(number) - 1 for number in re.findall(r"\d+", shown[0])[:3]]
+    outputs = [model.layers[k].output for k in (2, 5, 6, 10)]
+    computed = keras.Model(model.inputs[0], outputs)(pixels(opened)[None, ..., None] / 255)
     expected = np.asarray(computed[stage])[0, row, column, map_]
-    results = [number(one.text) for one in opened.find_elements("css selector", "#number .result, #steps .result")]
+    results = [number(text) for text in texts(opened, "#number .result, #steps .result")]
     assert results[0] == pytest.approx(expected, abs=0.01)
-    items = opened.find_elements("css selector", "#steps > li")
-    if stage == 1:
-        pooled = np.asarray(computed[2])[0, row // 2, column // 2, map_]
-        assert number(find(opened, "#next .kept").text) == pytest.approx(pooled, abs=0.01)
+    if stage in (1, 2):
+        pooled = np.asarray(computed[2])[0, row * stage // 2, column * stage // 2, map_]
+        assert number(find(opened, "#explanation .kept").text) == pytest.approx(pooled, abs=0.01)
     if stage == 2:
-        assert number(find(opened, "#steps .kept").text) == pytest.approx(expected, abs=0.01)
         return
-    assert len(items) == 3 and results[-1] == results[0]
-    tables = [
-        [number(cell.text) for cell in one.find_elements("css selector", "td")]
-        for one in items[0].find_elements("css selector", "table")
-    ]
-    inputs, weights, products = np.array(tables[:3])
+    first, second, _ = opened.find_elements("css selector", "#steps > li")
+    tables = [texts(one, "td") for one in first.find_elements("css selector", "table")[:3]]
+    inputs, weights, products = np.vectorize(number)(tables)
     np.testing.assert_allclose(inputs * weights, products, atol=0.06)
-    total, before = number(items[0].find_elements("css selector", ".result")[-1].text), items[1].text
-    if stage == 0:
-        assert products.sum() == pytest.approx(total, abs=0.05)
-    scale, shift = re.search(r": (\S+) × (\S+) ([+−] \S+) =", before).groups()[1:]
-    assert total * number(scale) + number(shift.replace(" ", "")) == pytest.approx(
-        number(before.split("= ")[1]), abs=0.01
-    )
+    total = number(texts(first, ".result")[-1])
+    assert results[-1] == results[0] and (stage or products.sum() == pytest.approx(total, abs=0.05))
+    scale, sign, shift, scaled = re.search(r": \S+ × (\S+) ([+−]) (\S+) = (\S+)", second.text).groups()
+    assert total * number(scale) + number(sign + shift) == pytest.approx(number(scaled), abs=0.01)
 
 
 def number(text):
@@ -432,44 +334,34 @@ def test_experiments_show_their_answer(opened, model):
 
 
 def test_the_keyboard_alone(opened):
-    def tab_to(selector):
+    def evaluate(expression):
+        return opened.execute_script(f"return {expression}")
+
+    def tab_to(selector, *typed):
         for _ in range(60):
-            if opened.execute_script("return document.activeElement.matches(arguments[0])", selector):
-                return
+            if evaluate(f"document.activeElement.matches('{selector}')"):
+                return keys(opened, *typed)
             keys(opened, Keys.TAB)
         raise AssertionError(f"Tab does not reach {selector}")
 
-    def focused():
-        return opened.execute_script("return document.activeElement.ariaLabel ?? document.activeElement.textContent")
-
-    tab_to("#cards button")
-    keys(opened, Keys.ENTER)
-    assert focused() == "Show me"
+    tab_to("#cards button", Keys.ENTER)
+    assert evaluate("document.activeElement.textContent") == "Show me"
     start = pixels(opened)
-    tab_to("#image")
-    keys(opened, Keys.ARROW_RIGHT, Keys.ARROW_DOWN, " ")  # the cover of this experiment
+    tab_to("#image", Keys.ARROW_RIGHT, Keys.ARROW_DOWN, " ")  # the cover of this experiment
     assert (pixels(opened) != start).any() and not pixels(opened)[11:18, 11:18].any()
     ActionChains(opened).key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
     np.testing.assert_array_equal(pixels(opened), start)
-    tab_to("#tools [role=radio]")
-    keys(opened, Keys.ARROW_RIGHT)
-    assert opened.execute_script("return [brush.tool, document.activeElement.ariaChecked]") == ["128", "true"]
-    tab_to("#gallery button")
-    keys(opened, Keys.ARROW_DOWN, Keys.ENTER)
-    columns = opened.execute_script(
-        "const all = [...byId('gallery').children]; return all.findIndex((one) => one.offsetTop > all[0].offsetTop)"
-    )
-    number = opened.execute_script("return data.gallery[arguments[0]].number", columns)
-    np.testing.assert_array_equal(pixels(opened), IMAGES[number, ..., 0])
-    keys(opened, Keys.END)
-    assert opened.execute_script("return document.activeElement === byId('gallery').lastChild")
-    tab_to(".stage > canvas")
-    before = opened.execute_script("return selected.map")
-    keys(opened, Keys.ARROW_LEFT if before else Keys.ARROW_RIGHT)
-    assert opened.execute_script("return selected.map") == (before - 1 if before else 1)
-    tab_to("#round button")
-    keys(opened, Keys.ENTER)
-    assert focused() == "Next image"
+    tab_to("#tools [role=radio]", Keys.ARROW_RIGHT)
+    assert evaluate("[brush.tool, document.activeElement.value]") == ["128", "128"]
+    tab_to("#gallery button", Keys.ARROW_DOWN, Keys.ENTER, Keys.END)
+    below = "[...byId('gallery').children].find((one) => one.offsetTop > byId('gallery').firstChild.offsetTop)"
+    assert evaluate(f"{below}.ariaPressed") == "true"
+    assert evaluate("document.activeElement === byId('gallery').lastChild")
+    before = evaluate("selected.map")
+    tab_to(".stage > canvas", Keys.ARROW_LEFT if before else Keys.ARROW_RIGHT)
+    assert abs(evaluate("selected.map") - before) == 1
+    tab_to("#round button", Keys.ENTER)
+    assert evaluate("document.activeElement.textContent") == "Next image"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -480,8 +372,7 @@ def test_readable_on_any_screen_and_nothing_is_loaded(opened, tmp_path, width, s
     press(opened, "Move right")
     assert opened.execute_script("return document.documentElement.scrollWidth") <= width
     assert HOSTILE in find(opened, "body").text
-    found = opened.execute_script(CHECKS)
-    assert found == {"small": [], "pale": [], "nameless": []}
+    assert not opened.execute_script(CHECKS)
     assert not opened.get_log("browser")
     sent = [json.loads(one["message"])["message"] for one in opened.get_log("performance")]
     urls = {one["params"]["request"]["url"] for one in sent if one["method"] == "Network.requestWillBeSent"}
@@ -498,18 +389,17 @@ const behind = (element) => {
   const color = getComputedStyle(element).backgroundColor;
   return color.startsWith("rgba") && element.parentElement ? behind(element.parentElement) : color;
 };
-const texts = [...document.body.querySelectorAll("*")].filter((one) => one.checkVisibility() && !one.disabled &&
-  (one.tagName === "INPUT" || [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim())));
-const describe = (one) => `${one.tagName} ${one.id || one.className} ${one.textContent.slice(0, 30)}`;
 const contrast = (one) => {
   const [low, high] = [luminance(getComputedStyle(one).color), luminance(behind(one))].sort((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);
 };
+const texts = [...document.body.querySelectorAll("*")].filter((one) => one.checkVisibility() && !one.disabled &&
+  (one.tagName === "INPUT" || [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim())));
 const controls = [...document.querySelectorAll("button, input, [tabindex]")];
-const name = (one) => one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim();
-return {
-  small: texts.filter((one) => parseFloat(getComputedStyle(one).fontSize) < 12).map(describe),
-  pale: texts.filter((one) => contrast(one) < 4.5).map((one) => `${describe(one)} ${contrast(one)}`),
-  nameless: controls.filter((one) => !name(one)).map(describe),
+const faults = {
+  small: texts.filter((one) => parseFloat(getComputedStyle(one).fontSize) < 12),
+  pale: texts.filter((one) => contrast(one) < 4.5),
+  nameless: controls.filter((one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim())),
 };
+return Object.entries(faults).flatMap(([fault, ones]) => ones.map((one) => `${fault}: ${one.outerHTML}`));
 """
