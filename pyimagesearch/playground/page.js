@@ -419,7 +419,7 @@ function show(computed) {
 
 // THE LAYERS. A stage is a convolution or a pooling, with the normalization and activation that follow it.
 
-const GAP = 4; // between two maps on the page, in pixels
+const GAP = 4, small = make("canvas"); // pixels between two maps on the page; a map before it is enlarged
 const stages = layers.flatMap((layer, first) => {
   const [height, width, maps] = layer.shape;
   if (!["convolution", "pooling"].includes(layer.kind) || height * width === 1) return [];
@@ -437,7 +437,8 @@ let selected = null, pinned = null; // { stage, map, row, column } of the number
 
 // One map of a stage. (A layer puts the numbers of all maps at one place together.)
 function mapOf({ last, height, width, maps }, map, { outputs } = current) {
-  return Float32Array.from({ length: height * width }, (_, place) => outputs[last][place * maps + map]);
+  const numbers = outputs[last];
+  return new Float32Array(height * width).map((_, place) => numbers[place * maps + map]);
 }
 
 // Fix the scale of colors of each stage: a tenth of its maps, for some images of the gallery, have numbers beyond it.
@@ -483,10 +484,9 @@ function drawStage(stage) {
   }
 }
 function drawMap(canvas, stage, map, ...place) { // place: left, top, width and height
-  const small = draw(make("canvas"), stage.width, stage.height, mapOf(stage, map), "viridis", stage.ends);
   const context = canvas.getContext("2d");
   Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
-  context.drawImage(small, ...place);
+  context.drawImage(draw(small, stage.width, stage.height, mapOf(stage, map), "viridis", stage.ends), ...place);
   return context;
 }
 
