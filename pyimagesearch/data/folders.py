@@ -37,7 +37,7 @@ class Pictures:
 
     @property
     def names(self):
-        """The names of the classes, a tuple of str, in the order of keras.utils.image_dataset_from_directory."""
+        """The names of the classes, in the order of keras.utils.image_dataset_from_directory."""
         return tuple(self.train or self.test)
 
     def load(self, part, conversion, known=()):
@@ -154,7 +154,8 @@ def _classes(folder):
         if not name.startswith(".") and (folder / name).is_dir():
             files = [file for file in sorted(os.listdir(folder / name)) if not file.startswith(".")]
             if paths := [folder / name / file for file in files if Path(file).suffix.lower() in SUFFIXES]:
-                classes[printable(unicodedata.normalize("NFC", name))] = paths
+                name = printable(unicodedata.normalize("NFC", name))
+                classes[name] = classes.get(name, []) + paths
     return classes
 
 

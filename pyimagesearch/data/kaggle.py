@@ -31,8 +31,7 @@ def read(file):
     Raises BadFile if the file is damaged, or if it is not clear which column has the labels.
     """
     first = file.readline(16_384)
-    names = first.decode("utf-8-sig", "replace").replace('"', "").lower().strip().split(",")
-    names = [name.strip() for name in names]
+    names = [name.strip('" \r\n') for name in first.decode("utf-8-sig", "replace").lower().split(",")]
     header = not names[-1].isdecimal() or int(names[-1]) > 255
     if not PIXELS < len(names) <= PIXELS + 2:
         raise BadFile(
@@ -46,48 +45,43 @@ def read(file):
         for number, line in enumerate(file if header else itertools.chain([first], file), start=1 + header):  # noqa: B007
             yield line
 
-    def bad():
-        return BadFile(f"line {max(number, 1 + header)} is not a label and 784 pixels, whole numbers from 0 to 255")
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # no lines; and older versions of NumPy read 2.5 as 2, with a warning
             table = np.loadtxt(lines(), np.int32, delimiter=",", comments=None, ndmin=2, encoding="utf-8-sig")
         if table.shape[1] != len(names):
             raise ValueError
+        places, note = _columns(table, names if header else [None] * len(names))
+        bytes_only = table[:, places].astype(np.uint8, order="C")
+        if (wrong := (bytes_only != table[:, places]).any(axis=1)).any():
+            number = int(wrong.argmax()) + 1 + header
+            raise ValueError
     except (ValueError, Warning) as error:
-        raise bad() from error
-    place, pixels, note = _columns(table, names if header else [None] * len(names))
-    table = table[:, [place, *pixels]]
-    if (wrong := ((table < 0) | (table > 255)).any(axis=1)).any():
-        number = int(wrong.argmax()) + 1 + header
-        raise bad()
-    table = table.astype(np.uint8, order="C")
-    return table[:, 1:].reshape(-1, *idx.SIZE), table[:, 0].copy(), note
+        line = max(number, 1 + header)
+        raise BadFile(f"line {line} is not a label and 784 pixels, whole numbers from 0 to 255") from error
+    return bytes_only[:, 1:].reshape(-1, *idx.SIZE), bytes_only[:, 0].copy(), note
 
 
 def _columns(table, names):
-    """Return the column of the labels, a list of those of the pixels, and a note: "" if they are as in Kaggle's files.
+    """Return the columns, that of the labels first, and a note: "" if they are as in Kaggle's files.
 
     names: of the columns, or None for each. Without a name, labels are the first or last column, if its values are some
     whole numbers in a row, such as 0 to 9. Raises BadFile if both are, or none.
     """
     columns, labels = list(range(len(names))), [k for k, name in enumerate(names) if name in LABELS]
-    left_out = [k for k in columns if names[k] in COUNTERS] if len(names) > 1 + PIXELS else []
-    if len(names) > 1 + PIXELS and not left_out:
-        left_out = [k for k in (0, len(names) - 1) if k not in labels and (np.diff(table[:, k]) == 1).all()]
-    columns = [k for k in columns if k not in left_out]
+    if len(names) > 1 + PIXELS:
+        counters = [k for k in columns if names[k] in COUNTERS]
+        counters = counters or [k for k in (0, len(names) - 1) if (np.diff(table[:, k]) == 1).all() and k not in labels]
+        columns = [k for k in columns if k not in counters]
     if not labels:
         values = {k: np.unique(table[:, k]) for k in (columns[0], columns[-1])}
         labels = [k for k, found in values.items() if 1 < len(found) == np.ptp(found) + 1 < len(table)]
     if len(labels) != 1 or len(columns) != 1 + PIXELS:
         raise BadFile("it is not clear which column has the labels; name it 'label' in a header, the first line")
-    (label,) = labels
-    if label == 0 and names[0] and not left_out:
-        return label, columns[1:], ""
-    note = f"the labels are in column {label + 1}" + (f" ({names[label]!r})" if names[label] else ", and no header")
-    note += f"; column {left_out[0] + 1} counts the lines and is left out" if left_out else ""
-    return label, [k for k in columns if k != label], note
+    note = f"the labels are in column {labels[0] + 1} of {len(names)}"
+    note += "; one that counts the lines is left out" if len(names) > len(columns) else ""
+    as_kaggle = columns[0] == labels[0] and names[0] in LABELS and len(names) == len(columns)
+    return labels + [k for k in columns if k not in labels], "" if as_kaggle else note
 
 
 def verify(images, labels, part):
