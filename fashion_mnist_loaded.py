@@ -60,7 +60,8 @@ def main(arguments=()):
 
     training = command("fashion_mnist.py", args, "model", "data_dir", "any_data", "resize", "class_names", "images")
     contents = reading.read(args.model, args.architecture, training)  # with h5py alone: nothing in the file is trusted
-    data = loading.Data(args.data_dir, args.any_data, args.resize, **saving.training_data(contents.record))
+    converted, known = contents.record.get("pictures"), saving.class_names(contents.record)
+    data = loading.Data(args.data_dir, args.any_data, args.resize, converted, known)
     result = predict_photos(args, contents, data) if args.image else evaluate(args, contents, data)
     if args.json:
         files.write_json(args.json, result)

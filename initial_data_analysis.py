@@ -43,8 +43,8 @@ def main(arguments=()):
     from pyimagesearch.figures import data as figures
     from pyimagesearch.figures import style
 
-    made_for = saving.training_data(contents.record) if contents else {}
-    data = loading.Data(args.data_dir, args.any_data, args.resize, **made_for)
+    record = contents.record if contents else {}
+    data = loading.Data(args.data_dir, args.any_data, args.resize, record.get("pictures"), saving.class_names(record))
     train, test = data.part("train"), data.part("test")
     names = data.class_names(args.class_names, train[1], test[1])
     if len(train[1]) <= neighbors.NEIGHBORS or (train[0] == train[0][0]).all():

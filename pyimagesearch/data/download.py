@@ -44,7 +44,7 @@ def from_url(cache):
             size = int(response.headers.get("Content-Length", 0))
             progress.say(f"downloading {name}.gz ({size / 1e6:.1f} MB) from {URL}")
             parts = progress.track(iter(lambda: response.read(CHUNK), b""), f"{name}.gz", max(1, size // CHUNK))
-            arrays[name] = _store(b"".join(parts), cache, name)
+            arrays[name] = _verified(b"".join(parts), cache, name)
     return arrays
 
 
@@ -72,7 +72,7 @@ def from_package(cache):
         (package,) = home.glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", package, home / "unpacked"], check=True, capture_output=True, text=True)
         unpacked = home / "unpacked" / PACKAGE_FOLDER.relative_to("/")
-        return {name: _store((unpacked / f"{name}.gz").read_bytes(), cache, name) for name in idx.SHA256}
+        return {name: _verified((unpacked / f"{name}.gz").read_bytes(), cache, name) for name in idx.SHA256}
 
 
 def explain(error):
@@ -84,15 +84,20 @@ def explain(error):
     return reason(error) if isinstance(error, OSError) else str(error)
 
 
-def _store(compressed, cache, name):
+def store(path, content):
+    """Write bytes to a file of Keras's cache, or warn if that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    except (OSError, UserError) as error:
+        warn(f"the data is fine, but cannot be stored as {path}: {explain(error)}")
+
+
+def _verified(compressed, cache, name):
     """Verify the bytes of a .gz file, write them to the cache if possible, and return the array."""
     with idx.decompressed(io.BytesIO(compressed)) as file:
         array = idx.read(file, name)
     idx.verify(array, name)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with replacing(cache / f"{name}.gz") as temporary:
-            temporary.write_bytes(compressed)
-    except (OSError, UserError) as error:
-        warn(f"the data is fine, but cannot be stored in {cache}: {explain(error)}")
+    store(cache / f"{name}.gz", compressed)
     return array

@@ -5,6 +5,7 @@ The pictures are in DIR/CLASS/, or in DIR/train/CLASS/ and DIR/test/CLASS/.
 
 import dataclasses
 import hashlib
+import io
 import os
 import unicodedata
 import zipfile
@@ -16,9 +17,8 @@ from PIL import Image
 
 from pyimagesearch import progress
 from pyimagesearch.data import idx
-from pyimagesearch.data.download import keras_cache
+from pyimagesearch.data.download import keras_cache, store
 from pyimagesearch.errors import UserError, printable, reason, warn
-from pyimagesearch.files import replacing
 
 TRAIN, TEST = ("train", "training"), ("test", "testing", "validation", "valid", "val")  # names of folders
 HELD_OUT = 1 / 5  # of each class, for the test, where no folder holds test pictures
@@ -101,7 +101,9 @@ class Pictures:
                     warn(f"{words}; it is left out")
         finally:  # also what was done before Ctrl-C
             if len(known) > before:
-                _store(cache, code.hexdigest(), known)
+                arrays = io.BytesIO()
+                np.savez(arrays, code=code.hexdigest(), keys=list(known), images=list(known.values()))
+                store(cache, arrays.getvalue())
         return converted
 
 
@@ -160,19 +162,9 @@ def _classes(folder):
 
 
 def _cached(cache, code):
-    """Return {key: image} as _store() wrote it; {} if there is nothing that this code converted."""
+    """Return {key: image} as Pictures stored it; {} if there is nothing that this code converted."""
     try:
         with np.load(cache) as stored:
             return dict(zip(stored["keys"].tolist(), stored["images"], strict=True)) if stored["code"] == code else {}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):  # none yet, or damaged
         return {}
-
-
-def _store(cache, code, done):
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(cache) as temporary, open(temporary, "wb") as file:
-            np.savez(file, code=code, keys=list(done), images=list(done.values()))
-    except (OSError, UserError) as error:
-        why = reason(error) if isinstance(error, OSError) else error
-        warn(f"the converted pictures cannot be stored, and the next script converts them again: {why}")

@@ -40,7 +40,7 @@ class Data:
     def __init__(self, data_dir=None, any_data=False, resize=False, converted=None, known=()):
         source = data_dir or os.environ.get("FASHION_MNIST_DIR")
         self.folder, self.any_data, self.known = Path(source) if source else None, any_data, known
-        self.resize, self.converted = resize, converted
+        self.resize, self.converted = resize, converted if converted in (folders.SEGMENTED, folders.RESIZED) else None
 
     @functools.cached_property
     def pictures(self):

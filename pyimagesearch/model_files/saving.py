@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pyimagesearch.data import folders
 from pyimagesearch.data.idx import MAX_CLASSES, MAX_NAME
 from pyimagesearch.errors import UserError, printable
 from pyimagesearch.files import replacing
@@ -102,12 +101,6 @@ def class_names(record):
         return ()
     valid = all(0 < len(name) <= MAX_NAME for name in names) and len(set(names)) == len(names)
     return tuple(map(printable, names)) if valid else ()
-
-
-def training_data(record):
-    """Return what a model's record says of its training data, as arguments of data.loading.Data."""
-    valid = record.get("pictures") in (folders.SEGMENTED, folders.RESIZED)
-    return {"converted": record["pictures"] if valid else None, "known": class_names(record)}
 
 
 def describe(record):
