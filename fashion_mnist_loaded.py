@@ -248,7 +248,7 @@ def load(args, contents, data, labels=None):
     except UserError as error:
         raise UserError(f"cannot evaluate {args.model}: {error}") from error
     say(f"  input format: {trial.format.describe(model.outputs[0].shape[-1])}")
-    say(f"  with it, {trial.describe()}")
+    say(f"  with it, accuracy {trial.accuracy:.1%} of {trial.count:,} training images")
     if trial.best_skill > trial.skill + 0.1:
         order = trial.describe_order(class_names, model.outputs[0].shape[-1])
         warn(f"the order of the outputs may differ from that of the classes: better would be {order}")

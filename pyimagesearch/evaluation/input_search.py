@@ -1,32 +1,21 @@
 """Find out, on training images, which input format a network from elsewhere expects and what its outputs mean."""
 
 import dataclasses
-import itertools
-import time
 
 import keras
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from pyimagesearch.data.preparation import sample
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import NOT_FINITE, outputs
-from pyimagesearch.model_files.input_format import (
-    COLOR_RANGES,
-    LARGE_SIDE,
-    LIKELY,
-    RANGES,
-    SCALES,
-    InputFormat,
-    formats,
-    layout,
-    output_kind,
-    shapes,
-)
+from pyimagesearch.model_files import input_format
+from pyimagesearch.model_files.input_format import RANGES, InputFormat
 from pyimagesearch.progress import say
 
 # Images on which all formats are tried, then those that are near the best; and how near, in skill.
 ROUNDS = {10: 0.5, 100: 0.2, 1000: 0.2}
-TIME = 15  # seconds: then the best so far is taken, for networks for large images
+LARGE = 100  # images on which the formats of a network for large images are tried: it takes long for each
 CLOSE = 0.03  # about two standard errors of the difference of two accuracies on 1,000 images
 RARE = 1.25  # so much less cross-entropy must a format have whose range depends on the images
 # Skill: how far a network is on the way from guessing (0) to no mistake (1).
@@ -41,7 +30,6 @@ class Trial:
 
     skill, best_skill   as its outputs are, and in the order of its outputs that suits it best (see order)
     order               that order: for each class, the number of its output
-    best                the highest accuracy of all formats on so many images
     """
 
     format: InputFormat
@@ -51,13 +39,6 @@ class Trial:
     skill: float
     best_skill: float
     order: tuple
-    best: float = 0.0
-
-    def describe(self):
-        """Return the accuracy in words, and whether another format had a higher one."""
-        best = self.accuracy >= self.best
-        others = "the best of all formats tried" if best else f"{self.best:.1%} at most with others"
-        return f"accuracy {self.accuracy:.1%} of {self.count:,} training images, {others}"
 
     def describe_order(self, class_names, outputs):
         """Return the classes in the order of the network's outputs, as text."""
@@ -70,7 +51,7 @@ def find_input_format(model, images, labels, class_names, chosen=None):
     """Return (model, Trial): with the Trial's format the model is most accurate on these images (see _best).
 
     images: uint8 (N, 28, 28, 1), training images; labels: (N,); class_names: of all classes. chosen: the pixel range
-    (a key of RANGES), or None to try all. The model that is returned lacks an activation that saturates: see SATURATED.
+    (one of RANGES), or None to try all. The model that is returned lacks an activation that saturates: see SATURATED.
 
     Raises UserError if the network has too few outputs, or some that are not finite numbers; and, without `chosen`, if
     it does not know this data or has its classes in another order. The text completes "cannot evaluate FILE: ...".
@@ -80,18 +61,16 @@ def find_input_format(model, images, labels, class_names, chosen=None):
         has = f"it has {count} output{'s' * (count > 1)}, and the data has {classes} classes"
         raise UserError(f"{has}; give data for which it was made")
     model, kind = without_saturation(model)
-    possible = shapes(model.inputs[0].shape[1:])
-    groups, deadline = [[chosen] if chosen else RANGES], np.inf
-    if max(layout(possible[0])[0]) > LARGE_SIDE:
-        say("  its images are large, so its input format is looked for on few of them")
-        deadline = time.monotonic() + TIME
-        if not chosen:
-            groups = [LIKELY, [name for name in RANGES if name not in LIKELY]]
-    sample, trials, failure = _sample(labels), [], None
-    for shape, ranges in itertools.product(possible, groups):
+    possible = input_format.shapes(model.inputs[0].shape[1:])
+    large = max(input_format.layout(possible[0])[0]) > input_format.LARGE_SIDE
+    if large:
+        say(f"  its images are large, so its input format is looked for on {LARGE} of them")
+    tried = sample(labels, LARGE if large else max(ROUNDS))
+    trials, failure = [], None
+    for shape in possible:
         try:
-            found = formats(shape, images, ranges)
-            trials += _search(model, found, kind, images[sample], labels[sample], classes, deadline)
+            formats = input_format.formats(shape, images, [chosen] if chosen else RANGES)
+            trials += _search(model, formats, kind, images[tried], labels[tried], classes)
         except UserError as error:  # a network for any size may not take every size
             failure = failure or error
         if max((trial.skill for trial in trials), default=0) >= KNOWS:
@@ -106,8 +85,8 @@ def find_input_format(model, images, labels, class_names, chosen=None):
         )
     if not chosen and best.skill < KNOWS:
         raise UserError(
-            f"it does not know this data: no input format gives an accuracy above {best.best:.1%} on training images; "
-            "choose a network that was trained on it, or evaluate this one with --input-range"
+            f"it does not know this data: its accuracy on training images is {best.accuracy:.1%} with the best input "
+            "format; choose a network that was trained on it, or evaluate this one with --input-range"
         )
     return model, best
 
@@ -120,42 +99,27 @@ def _best(trials):
     """
     accuracy = max(trial.accuracy for trial in trials)
     close = [trial for trial in trials if trial.accuracy >= accuracy - CLOSE]
-    usual = [trial for trial in close if trial.format.range in (*SCALES, *COLOR_RANGES)]
+    usual = [trial for trial in close if trial.format.range in (*input_format.SCALES, *input_format.COLOR_SCALES)]
     least = max((trial.accuracy for trial in usual), default=0)
     factors = [(trial, 1 if trial in usual else RARE) for trial in close if trial in usual or trial.accuracy >= least]
-    best = min(factors, key=lambda one: round(one[0].cross_entropy * one[1], 3))[0]
-    return dataclasses.replace(best, best=accuracy)
+    return min(factors, key=lambda one: round(one[0].cross_entropy * one[1], 3))[0]
 
 
-def _sample(labels):
-    """Return the numbers of at most max(ROUNDS) images from all of the data, any first ones of them of all classes."""
-    sample = np.unique(np.linspace(0, len(labels) - 1, max(ROUNDS)).astype(int))  # the data may be sorted by class
-    rank = np.zeros(len(sample), int)
-    for label in np.unique(labels):
-        ours = labels[sample] == label
-        rank[ours] = np.arange(ours.sum())
-    return sample[np.argsort(rank, kind="stable")]
-
-
-def _search(model, formats, kind, images, labels, classes, deadline):
-    """Return the Trials of those formats that are near the best, on as many images as there is time for."""
-    trials, left, done, seconds = {}, formats, 0, 1
-    for goal, near in ROUNDS.items():
-        affordable = (deadline - time.monotonic()) / seconds / max(1, len(left)) if done else goal
-        goal = int(min(goal, affordable, len(labels)))
-        if goal < 2 * done:
-            break
-        start = time.monotonic()
-        trials = {one: _trials(one, outputs(model, images[:goal], one), kind, labels[:goal], classes) for one in left}
-        done, seconds = goal, (time.monotonic() - start) / goal / len(left)  # for an image in one format
+def _search(model, formats, kind, images, labels, classes):
+    """Return the Trials on all images of those formats that are near the best."""
+    left = formats
+    for count, near in ROUNDS.items():
+        trials = {one: _trials(one, outputs(model, images[:count], one), kind, labels[:count], classes) for one in left}
         if not trials.get(formats[0], True):  # 0..1, the smallest of the usual ranges
             raise UserError(NOT_FINITE)
         skills = {
-            one: max(trial.skill if done < 100 else trial.best_skill for trial in found)
+            one: max(trial.skill if count < 100 else trial.best_skill for trial in found)
             for one, found in trials.items()
             if found
         }
         left = [one for one, skill in skills.items() if skill >= max(skills.values()) - near]
+        if count >= len(labels):
+            break
     return [trial for one in left for trial in trials[one]]
 
 
@@ -174,7 +138,7 @@ def without_saturation(model):
     return model, kind
 
 
-def _trials(input_format, computed, kind, labels, classes):
+def _trials(format_, computed, kind, labels, classes):
     """Return the Trials of a format: one for each way to read its outputs; [] if these are not finite numbers."""
     if not np.isfinite(computed).all():
         return []
@@ -186,7 +150,7 @@ def _trials(input_format, computed, kind, labels, classes):
     orders = [()] if count == classes else [tuple(range(classes)), tuple(range(1, classes + 1))]
     found = []
     for order in orders:
-        one = dataclasses.replace(input_format, outputs=kind or output_kind(computed), classes=order)
+        one = dataclasses.replace(format_, outputs=kind or input_format.output_kind(computed), classes=order)
         predicted = one.probabilities(computed).argmax(axis=1)
         # Saturated sigmoids are all 1.0 and say nothing about the scale of the pixels; a softmax of their logits does.
         likeness = dataclasses.replace(one, outputs=one.outputs.replace("sigmoid ", ""))

@@ -14,7 +14,7 @@ def layer_table(model):
     [0]). inputs: the rows whose outputs the layer takes.
     """
     rows, places = [("Input", _shape(model.input_shape), 0, [])], {}
-    found, _ = _calls(model)
+    found, _ = calls(model)
     for operation, tensors, output in found:
         parameters = operation.count_params() if hasattr(operation, "count_params") else 0  # none in keras.ops.add
         sources = [places.get(id(tensor), 0) for tensor in tensors]
@@ -30,7 +30,7 @@ def activations(model, image):
     takes it, (28, 28, 1) for MiniVGGNet. Returns [(name, float32 (height, width, filters))], for example
     ("convolution 1: 28 x 28 x 32", array); [] for a network without convolutions.
     """
-    found, twin = _calls(model)
+    found, twin = calls(model)
     maps = []
     for operation, _, output in found:
         if isinstance(operation, CONVOLUTIONS):
@@ -48,11 +48,12 @@ def activations(model, image):
     ]
 
 
-def _calls(model):
+def calls(model, shape=None):
     """Return [(layer or operation, [input tensors], output tensor)] in the order of computation, and a twin of `model`.
 
     The symbolic tensors are those of the twin, which shares the layers of the model: in the model itself, a layer that
-    is used in several models has several inputs and outputs.
+    is used in several models has several inputs and outputs. shape: of the twin's input, if it is not that of `model`,
+    which may leave sizes open.
     """
     found = []
 
@@ -63,7 +64,8 @@ def _calls(model):
         return outputs
 
     graph = keras.Model(model.inputs, model.outputs)
-    twin = keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=call)
+    start = [keras.Input(shape)] if shape else None
+    twin = keras.models.clone_model(graph, start, clone_function=lambda layer: layer, call_function=call)
     return [one for one in found if not isinstance(one[0], keras.layers.InputLayer)], twin
 
 

@@ -22,17 +22,9 @@ TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint", "dtype", "dtype_
 TRAINING_KEYS += ("_quantizer", "quantization_config")
 TENSORS = ("__keras_tensor__", "__slice__", "__ellipsis__")  # what a layer is called with, besides plain values
 
-CODE = "it can run any code"
-TEXT = "it is for text, and can read other files"
-APPLICATIONS = "only keras.applications (ConvNeXt) has it"
-TOOLKIT = "it is of the TensorFlow Model Optimization Toolkit, not of Keras"
-REFUSED = {
-    **dict.fromkeys(("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"), CODE),
-    "TFSMLayer": "it runs a TensorFlow SavedModel that lies elsewhere",
-    **dict.fromkeys(("Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), TEXT),
-    **dict.fromkeys(("LayerScale", "StochasticDepth"), APPLICATIONS),
-    **dict.fromkeys(("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2", "PruneLowMagnitude"), TOOLKIT),
-}
+# Layers that run code of the file or read other files.
+REFUSED = ("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
+REFUSED += ("IntegerLookup", "StringLookup", "TextVectorization")
 # Arguments by which a layer is given code, a file, or a list of words.
 CODE_ARGUMENTS = {"call_fn", "filepath", "fn", "function", "init_fn", "module", "vocabulary"}
 
@@ -139,7 +131,7 @@ def _check_class(name, registered_name, module):
     """Check the class of a layer as far as that is possible without Keras. Raises UserError."""
     if name in REFUSED:
         raise UserError(
-            f"its layer of class {name} is not loaded, because {REFUSED[name]}; "
+            f"its layer of class {name} is not loaded, because it can run any code or read other files; "
             "build the same network without it in Keras, copy the weights, and save that"
         )
     if registered_name not in (None, name):

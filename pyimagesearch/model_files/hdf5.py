@@ -25,7 +25,7 @@ def weights(file):
     elif names := [name for name in file if name.split("\\")[0] in TOP_GROUPS]:  # Keras on Windows has written "\"
         by_layer, items = False, (one for name in names for one in _by_path(_inside(file, name), name))
     else:
-        raise UserError(_explain(file))
+        raise UserError("it is an HDF5 file, but there is no Keras model in it; give a model file")
     return [(name, _numbers(name, item)) for name, item in items], by_layer
 
 
@@ -83,18 +83,3 @@ def _names(attributes, key):
         if part in attributes:
             names += [name.decode() if isinstance(name, bytes) else str(name) for name in attributes[part]]
     return names
-
-
-def _explain(file):
-    """Return what an HDF5 file is that is no model."""
-    arrays = []
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            arrays.append(f"{name} ({'x'.join(map(str, item.shape)) or 'a number'})")
-
-    file.visititems(visit)
-    if not arrays:
-        return "it is an HDF5 file, but there is nothing in it"
-    shown = ", ".join(arrays[:8]) + (f" and {len(arrays) - 8} more" if len(arrays) > 8 else "")
-    return f"it is an HDF5 file, but not a model: it holds the arrays {shown}; give a model file"

@@ -12,7 +12,6 @@ MAX_SIDE = 512  # of the images that a network may expect
 LARGE_SIDE = 64  # from here on, predictions take long, and 28x28 pixels are enlarged, not padded
 OTHER_SIDES = (32, 64, 96, 128, 224)  # tried for a network that takes any size and does not know 28x28
 
-
 # Scales of the pixels, name: (zero, unit). The network gets (pixel - zero) / unit, for pixels from 0 to 255.
 SCALES = {
     "0..1": (0, 255),
@@ -25,34 +24,14 @@ SCALES = {
 SCALES |= {f"{name}-inverted": (255 - zero, -unit) for name, (zero, unit) in SCALES.items()}  # black on white
 
 
-def _scaled(zero, unit):
-    return lambda pixels, data: (pixels - zero) / unit
-
-
-def _unit_length(axes):
-    return lambda pixels, data: pixels / ((pixels**2).sum(axis=axes, keepdims=True) ** 0.5).clip(1e-6)
-
-
-def _standardized(pixels, data):
-    deviation = pixels.std(axis=(1, 2), keepdims=True).clip(1e-6)
-    return (pixels - pixels.mean(axis=(1, 2), keepdims=True)) / deviation
-
-
-# All that the pixels may be divided by, name: function of float32 (N, height, width, channels) and the InputFormat.
-RANGES = {name: _scaled(zero, unit) for name, (zero, unit) in SCALES.items()} | {
-    "mean-image-subtracted": lambda pixels, data: (pixels - data.mean[..., None]) / 255,
-    "standardized-per-pixel": lambda pixels, data: (pixels - data.mean[..., None]) / data.deviation[..., None],
-    "standardized-per-image": _standardized,
-    "unit-norm": _unit_length((1, 2)),  # each image divided by its length as a vector
-    "unit-rows": _unit_length(2),  # keras.utils.normalize(x)
-    "unit-columns": _unit_length(1),  # keras.utils.normalize(x, axis=1)
+COLOR_SCALES = {  # of images with three channels: preprocess_input of keras.applications, for ImageNet's colors
+    "caffe": ((103.939, 116.779, 123.68), 1),
+    "torch": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 }
-COLOR_RANGES = {  # of images with three channels: preprocess_input of keras.applications, for ImageNet's colors
-    "caffe": _scaled((103.939, 116.779, 123.68), 1),
-    "torch": _scaled((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-}
-RANGES |= COLOR_RANGES
-LIKELY = ("0..1", "0..255", "minus1..1", "standardized", *COLOR_RANGES)  # for networks for large images
+# Ranges in which the unit is a length as a vector, and its axes: of an image, a row (keras.utils.normalize), a column.
+LENGTHS = {"unit-norm": (1, 2), "unit-rows": 2, "unit-columns": 1}
+MEASURED = ("mean-image-subtracted", "standardized-per-pixel", "standardized-per-image")
+RANGES = (*SCALES, *MEASURED, *LENGTHS, *COLOR_SCALES)
 
 
 @dataclass(frozen=True)
@@ -60,7 +39,7 @@ class InputFormat:
     """What a network expects in place of an image, and what its outputs are. The defaults are this project's.
 
     shape     of one image, without None: (28, 28, 1), (784,), (1, 28, 28), (32, 32, 3), ...
-    range     of the pixels: a key of RANGES
+    range     of the pixels: one of RANGES
     fit       how 28x28 pixels become another size: "padded" (black margins) or "resized" (bilinear)
     outputs   "probabilities"; "logits"; "scores" (each from 0 to 1, but with another sum than 1); or "sigmoid logits"
               (scores that have not been through their sigmoid)
@@ -90,8 +69,22 @@ class InputFormat:
         """Return uint8 images (N, 28, 28, 1) as the float32 array that the network expects, (N, *shape)."""
         (height, width), channels, first = layout(self.shape)
         pixels = _fit(images[..., 0], (height, width), self.fit).astype("float32")
-        pixels = RANGES[self.range](pixels[..., None].repeat(channels, axis=-1), self).astype("float32")
+        pixels = self._in_range(pixels[..., None].repeat(channels, axis=-1)).astype("float32")
         return (pixels.transpose(0, 3, 1, 2) if first else pixels).reshape(-1, *self.shape)
+
+    def _in_range(self, pixels):
+        """Return pixels, float32 (N, height, width, channels) from 0 to 255, in the network's range."""
+        scales = SCALES | COLOR_SCALES
+        if self.range in scales:
+            zero, unit = scales[self.range]
+        elif self.range in LENGTHS:
+            zero, unit = 0, ((pixels**2).sum(axis=LENGTHS[self.range], keepdims=True) ** 0.5).clip(1e-6)
+        elif self.range == "standardized-per-image":
+            zero, unit = pixels.mean(axis=(1, 2), keepdims=True), pixels.std(axis=(1, 2), keepdims=True).clip(1e-6)
+        else:
+            zero = self.mean[..., None]
+            unit = 255 if self.range == "mean-image-subtracted" else self.deviation[..., None]
+        return (pixels - zero) / unit
 
     def probabilities(self, outputs):
         """Return the network's outputs, float32 (N, outputs), as probabilities (N, classes)."""
@@ -137,7 +130,7 @@ def formats(shape, images, ranges):
         found += [
             InputFormat(shape, name, fit, mean=mean, deviation=deviation + (deviation < 1e-3))
             for name in ranges
-            if channels == 3 or name not in COLOR_RANGES
+            if channels == 3 or name not in COLOR_SCALES
         ]
     return found
 

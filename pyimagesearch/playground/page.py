@@ -107,6 +107,8 @@ def describe(model, input_format):
     """Return the network as network.js takes it, a dict that JSON can hold, with 16-bit weights. Raises Unknown."""
     import keras
 
+    from pyimagesearch.evaluation.layers import calls
+
     (height, width), channels, first = layout(input_format.shape)
     if first:
         raise Unknown("images with the channels first")
@@ -116,27 +118,21 @@ def describe(model, input_format):
     format_ = {"height": height, "width": width, "channels": channels, "zero": zero, "unit": unit}
     format_ |= {name: getattr(input_format, name) for name in ("range", "fit", "outputs", "classes")}
     layers = [{"kind": "input", "inputs": [], "shape": (height, width, channels)}]
-    places = {}  # id of a tensor: (number of the layer that computes it, the tensor, whose id no other may get)
 
-    def call(operation, *arguments, **options):
-        output = operation(*arguments, **options)
-        tensors = [x for x in keras.tree.flatten([arguments, options]) if isinstance(x, keras.KerasTensor)]
-        inputs = [places[id(tensor)][0] for tensor in tensors]
-        if isinstance(operation, keras.Model):
-            inputs = [follow(operation, tensors[0].shape[1:], inputs[0])]
-        else:
-            for one in _describe(operation, [tensor.shape[1:] for tensor in tensors], output.shape[1:]):
-                layers.append({"inputs": inputs, "shape": output.shape[1:]} | one)
-                inputs = [len(layers) - 1]
-        places[id(output)] = inputs[0], output
-        return output
-
-    def follow(model, shape, place):
-        """Describe the layers of a model; place: number of the layer before. Returns that of its last layer."""
-        start, graph = keras.Input(shape), keras.Model(model.inputs, model.outputs)
-        places[id(start)] = place, start
-        options = {"clone_function": lambda layer: layer, "call_function": call}
-        return places[id(keras.models.clone_model(graph, input_tensors=[start], **options).outputs[0])][0]
+    def follow(model, shape, before):
+        """Describe the layers of a model; before: number of the layer before it. Returns that of its last layer."""
+        found, twin = calls(model, shape)
+        places = {id(twin.inputs[0]): before}  # of tensors: the numbers of the layers that compute them
+        for operation, tensors, output in found:
+            inputs = [places[id(tensor)] for tensor in tensors]
+            if isinstance(operation, keras.Model):
+                inputs = [follow(operation, tensors[0].shape[1:], *inputs)]
+            else:
+                for one in _describe(operation, [tensor.shape[1:] for tensor in tensors], output.shape[1:]):
+                    layers.append({"inputs": inputs, "shape": output.shape[1:]} | one)
+                    inputs = [len(layers) - 1]
+            places[id(output)] = inputs[0]
+        return places[id(twin.outputs[0])]
 
     return {"output": follow(model, input_format.shape, 0), "layers": layers, "format": format_}
 

@@ -1,7 +1,5 @@
 """configs.py: Keras's layers that compute are loaded and give what they gave; those that run code are refused."""
 
-import json
-import re
 
 import keras
 import numpy as np
@@ -9,7 +7,6 @@ import pytest
 from keras import layers
 from test_building import load
 
-from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import configs
 
 IMAGES = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
@@ -55,10 +52,3 @@ def test_layers_that_compute_are_loaded(name, tmp_path):
 def test_layers_that_are_given_code_or_files_are_not_among_them():
     assert not {*configs.REFUSED, "Layer", "Wrapper"} & configs.layers().keys()
     assert len(set(configs.layers().values())) > 120
-
-
-@pytest.mark.parametrize("name", configs.REFUSED)
-def test_each_class_that_is_refused(name):
-    layer = {"class_name": name, "config": {}}
-    with pytest.raises(UserError, match=f"class {name} is not loaded, because {re.escape(configs.REFUSED[name])}"):
-        configs.parse(json.dumps({"class_name": "Sequential", "config": {"layers": [layer]}}))

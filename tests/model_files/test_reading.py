@@ -213,8 +213,6 @@ def test_what_builds_and_cannot_run(tmp_path, activation, words):
     ("change", "words"),
     [
         ({"class_name": "Mine", "registered_name": "mine>Mine"}, "a class of its author's, 'Mine'"),
-        ({"class_name": "LayerScale"}, "keras.applications"),
-        ({"class_name": "QuantizeWrapperV2", "registered_name": "Custom>QuantizeWrapperV2"}, "Model Optimization"),
         ({"config": {"name": "x", "rule": {"class_name": "Rule", "config": {}}}}, "Dense is given an object .*'Rule'"),
     ],
 )
