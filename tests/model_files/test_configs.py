@@ -1,6 +1,5 @@
 """configs.py: Keras's layers that compute are loaded and give what they gave; those that run code are refused."""
 
-
 import keras
 import numpy as np
 import pytest
