@@ -50,12 +50,9 @@ def main(arguments=()):
     if len(train[1]) <= neighbors.NEIGHBORS or (train[0] == train[0][0]).all():
         raise UserError(f"the {len(train[1])} training images are too few or all alike; use more than ten that differ")
     if contents:
-        known, highest = saving.class_names(contents.record) or loading.CLASS_NAMES, max(train[1].max(), test[1].max())
-        if highest >= len(known):
-            raise UserError(
-                f"{args.model} knows {len(known)} classes, but the labels of this data go up to {highest}; use "
-                "the data that it was trained on"
-            )
+        known = saving.class_names(contents.record) or loading.CLASS_NAMES
+        for _, labels in (train, test):
+            saving.check_labels(args.model, known, labels)
 
     describe_images(*train, *test)
     means = describe_classes(*train, test[1], names)

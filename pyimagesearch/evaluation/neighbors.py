@@ -45,15 +45,10 @@ def nearest_neighbors(train, test):
     train, test: projected images, (N, 50) and (M, 50). Of both: (indices int (N, 10), distances float (N, 10)), the
     nearest first.
     """
-    nearest = search(train, NEIGHBORS + 1)
-    distances, indices = nearest.kneighbors(train)
-    # The image itself is among its neighbors, mostly first; of exact duplicates any may be.
-    itself = indices == np.arange(len(train))[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    shape = (len(train), NEIGHBORS)
-    of_train = indices[~itself].reshape(shape), distances[~itself].reshape(shape)
-    distances, indices = nearest.kneighbors(test, NEIGHBORS)
-    return of_train, (indices, distances)
+    nearest = search(train, NEIGHBORS)
+    of_train = nearest.kneighbors()  # without an argument, no image is its own neighbor
+    of_test = nearest.kneighbors(test)
+    return of_train[::-1], of_test[::-1]
 
 
 def class_fractions(neighbor_labels, classes):

@@ -103,6 +103,15 @@ def class_names(record):
     return tuple(map(printable, names)) if valid else ()
 
 
+def check_labels(path, class_names, labels):
+    """Check that the model at `path`, which knows these classes, can be used with labels (N,). Raises UserError."""
+    if labels.max() >= len(class_names):
+        raise UserError(
+            f"{path} knows {len(class_names)} classes, but the labels of this data go up to {labels.max()}; use the "
+            "data that it was trained on"
+        )
+
+
 def describe(record):
     """Return what made a model, from its record, as one sentence without a subject or a full stop."""
     if not record:

@@ -35,8 +35,3 @@ def test_data_is_not_downloaded_for_a_comparison(model, empty_machine, monkeypat
         path.rename(cache / path.name)  # the test images are missing
     monkeypatch.setattr(download, "from_url", lambda *arguments: pytest.fail("a download"))
     assert familiarity.comparison(model, loading.Data()) is None
-
-
-def test_data_that_cannot_be_used_is_no_error(model, tmp_path):
-    (tmp_path / "train-images-idx3-ubyte").write_text("no images")
-    assert familiarity.comparison(model, loading.Data(tmp_path)) is None

@@ -55,14 +55,6 @@ def test_labels_are_not_judged_by_a_model_that_was_fitted_to_them():
     assert (probabilities.argmax(axis=1) == labels).mean() < 0.7
 
 
-def test_the_score_is_the_margin_to_the_best_other_class():
-    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.9, 0.0]])
-    scores, others = label_errors.margins(probabilities, np.array([0, 0]))
-    assert probabilities[:, 0].tolist() == [0.7, 0.1]  # unchanged
-    np.testing.assert_allclose(scores, [-0.5, 0.8])
-    assert others.tolist() == [1, 1]
-
-
 def test_all_certain_suspects_are_kept_the_ones_with_the_closest_neighbors_first():
     labels = np.array([0, 0, 0, 0, 1, 1])
     distances = np.array([[3.0], [1.0], [2.0], [9.0], [9.0], [9.0]]).repeat(10, axis=1)

@@ -42,15 +42,12 @@ def tar():
         (b"", "empty \\(0 bytes\\)"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "Git LFS pointer.*git lfs pull"),
         (b"\n<!DOCTYPE html>\n<html></html>", "web page"),
-        (b"\xef\xbb\xbf <html></html>", "web page"),
         (b"\x1c\x00\x00\x00TFL3" + bytes(64), "TensorFlow Lite"),
         (b"\x08\x01\x12\x04\x0a\x02\x08\x01", "a TensorFlow graph"),
         (b"\x08\x08\x12\x07pytorch", "ONNX"),
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch file"),
         (archive(archive__data_dot_pkl=b"x"), "PyTorch file"),
-        (pickle.dumps({"model": archive(config_dot_json=b"{}")}), "a pickle.*never loaded"),
-        (pickle.dumps([1], protocol=0), "a pickle.*never loaded"),
-        *((pickle.dumps([1], protocol=number), "a pickle.*never loaded") for number in (2, 3, 4, 5)),
+        *((pickle.dumps([1], protocol=number), "a pickle.*never loaded") for number in (0, 2, 3, 4, 5)),
         (tar(), "a tar archive.*unpack it"),
         ((2).to_bytes(8, "little") + b"{}", "safetensors"),
         (b"\x93NUMPY\x01\x00", "NumPy array"),
@@ -59,7 +56,6 @@ def tar():
         (archive(model_dot_h5=b"x"), "contains model.h5; unpack it"),
         (gzip.compress(b"x", mtime=0), "gzip file.*unpack it"),  # mtime: the same test name in every process
         (b'{"class_name": "Sequential", "config": {}}', "network without weights"),
-        (b'"{\\"class_name\\": \\"Sequential\\"}"', "network without weights"),
         (b'{"modelTopology": {"class_name": "Sequential"}}', "TensorFlow.js.*tensorflowjs_converter"),
         (b'{"a": 1}', "JSON file"),
         (b"hello\n", "text file"),
@@ -175,38 +171,13 @@ def test_weights_of_layers_with_other_names_are_taken_by_order(tmp_path):
     check_same(tmp_path / "net.h5", model)
 
 
-def test_operations_and_functions_saved_by_name(tmp_path):
+def test_operations(tmp_path):
     start = keras.Input((28, 28, 1))
     flat = layers.Flatten()(keras.ops.relu(start[:, 2:-2] * 2.0 - 1.0) / np.float32(3))
     model = keras.Model(start, layers.Dense(10, activation="softmax")(flat))
     for name in ("m.keras", "m.h5"):
         model.save(tmp_path / name)
         check_same(tmp_path / name, model)
-    with h5py.File(tmp_path / "m.h5", "r+") as file:
-        config = json.loads(file.attrs["model_config"])
-        function = {
-            "module": "builtins",
-            "class_name": "function",
-            "config": "softmax_v2",
-            "registered_name": "function",
-        }
-        config["config"]["layers"][-1]["config"]["activation"] = function
-        file.attrs["model_config"] = json.dumps(config)
-    check_same(tmp_path / "m.h5", model)
-
-
-@pytest.mark.parametrize(("activation", "words"), [("threshold", "cannot run"), ("glu", "shape")])
-def test_what_builds_and_cannot_run(tmp_path, activation, words):
-    path = tmp_path / "m.keras"
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, activation="relu")])
-    model.save(path)
-    with zipfile.ZipFile(path) as file:
-        config, weights = file.read("config.json"), file.read("model.weights.h5")
-    config = config.replace(b'"relu"', json.dumps(activation).encode())
-    path.write_bytes(archive(config_dot_json=config, model_dot_weights_dot_h5=weights))
-    with pytest.raises(UserError, match=words) as raised:
-        load(path)
-    assert "\n" not in str(raised.value) and "\x1b" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

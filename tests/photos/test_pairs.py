@@ -77,9 +77,3 @@ def test_pair_is_shown_as_one_shoe_that_lies(name, floor):
     lying = photo.images[1, ..., 0].astype(float)  # negated: the top is light, and at the left
     left, right = lying[:, 2:7], lying[:, 21:26]
     assert left[left > 0].mean() > 1.05 * right[right > 0].mean()
-
-
-def test_other_photos_are_no_pairs():
-    pixels = np.full((300, 300, 3), 250, np.uint8)
-    pixels[OTHERS["T-shirt"]] = 60
-    assert conversion.convert(Image.fromarray(pixels)).whole is None
