@@ -135,23 +135,24 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path, capsys):
 
 def test_pictures_are_converted_once_and_anew_when_they_change(tmp_path, monkeypatch):
     folder, converted, convert = write(tmp_path / "data", 5), [], folders.convert
+    draw("bar", 6).save(folder / "bar/a.bmp")
     monkeypatch.setattr(folders, "convert", lambda *given: converted.append(given[2].name) or convert(*given))
     first = load(folder)
-    assert len(converted) == 15
+    assert len(converted) == 16
     second = load(folder)
-    assert len(converted) == 15
+    assert len(converted) == 16
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
-    draw("ring", 7).save(folder / "bar/2.png")
+    draw("ring", 7).save(folder / "bar/a.bmp")  # as many bytes as before
     draw("ring", 8).save(folder / "bar/new.png")
     load(folder)
-    assert sorted(converted[15:]) == ["2.png", "new.png"]
+    assert sorted(converted[16:]) == ["a.bmp", "new.png"]
     (stored,) = (tmp_path / "keras/datasets/fashion-mnist-pictures").iterdir()
     stored.write_bytes(stored.read_bytes()[:-3000])
     load(folder)
-    assert len(converted) == 17 + 16
+    assert len(converted) == 18 + 17
     load(folder, resize=True)
-    assert len(converted) == 17 + 32
+    assert len(converted) == 18 + 34
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_a_run(tmp_path, capsys):

@@ -72,6 +72,7 @@ DAMAGED = {
     "all lines too short": ("\n".join([HEADER, *["1,22,33"] * 3]), "line 4 is"),
     "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], "line 9 is not a label and 784 pixels"),
     "a column too many": (line(5, ROWS[3] + ",1"), "line 5 is"),
+    "negative": (line(4, "2,-1" + ROWS[2][ROWS[2].index(",", 2) :]), "line 4 is"),
     "256": (line(6, "256" + ROWS[4][1:]), "line 6 is .*whole numbers from 0 to 255"),
     "fraction": (line(21, "0.5" + ROWS[19][1:]), "line 21 is"),
     "word": (line(3, "Shirt" + ROWS[1][1:]), "line 3 is"),

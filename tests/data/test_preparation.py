@@ -6,21 +6,8 @@ import pytest
 import fashion_mnist
 from conftest import idx, pictures
 from pyimagesearch.data import preparation
-from pyimagesearch.data.batches import scale
 from pyimagesearch.data.idx import FILES
 from pyimagesearch.errors import UserError
-
-
-def test_reshape_and_scale():
-    images, _ = pictures(20)
-    images[0, 0, :2] = 0, 255
-    shaped = preparation.reshape(images)
-    assert (shaped.shape, shaped.dtype) == ((20, 28, 28, 1), np.uint8)
-    assert np.shares_memory(shaped, images)
-    scaled = scale(shaped)
-    assert scaled.dtype == np.float32
-    assert (scaled.min(), scaled.max()) == (0.0, 1.0)
-    np.testing.assert_allclose(scaled[..., 0] * 255, images, atol=1e-4)
 
 
 def test_a_sample_is_the_first_images_unless_they_are_sorted_by_class():

@@ -143,6 +143,7 @@ def test_confusion_matrix_names_the_most_confused_classes():
     assert axes.get_xlabel().startswith("predicted") and axes.get_ylabel() == "true class"
     numbers = {text.get_text(): text.get_position() for text in axes.texts}
     assert numbers["10"] == (2, 0) and numbers["5"] == (0, 2) and numbers["12"] == (2, 1)  # x: predicted, y: true
+    assert axes.images[0].get_array()[0, 2] ** 2 == pytest.approx(10 / 100)  # the color: of the true class
     assert "Shirt and a$x^$b, 15 of 27 mistakes" in texts(figure) and "240 of 267 images" in texts(figure)
     assert sorted(patch.get_xy() for patch in axes.patches) == [(-0.5, 1.5), (1.5, -0.5)]
 

@@ -1,6 +1,7 @@
 """child.py: whatever the process that reads a model file comes to, the user gets a sentence."""
 
 import sys
+import threading
 
 import keras
 import pytest
@@ -49,6 +50,9 @@ def test_only_files_of_others_are_tried_out(files, tmp_path, monkeypatch):
 
 
 def test_reading_that_takes_long_is_told_and_a_process_that_does_not_start(files, monkeypatch, capsys):
+    reading.read(files[0])
+    waiting = [one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set()]
+    assert not waiting  # to say ten seconds later what is no longer true
     monkeypatch.setattr(child, "PATIENCE", 0.001)
     reading.read(files[0])
     assert "ours.h5 takes long" in capsys.readouterr().err
