@@ -42,8 +42,8 @@ def parse(arguments):
     parser.add_images_flag()
     parser.add_data_flags()
     args = parser.parse_args(arguments)
-    if args.model.suffix not in (".h5", ".hdf5"):
-        parser.error(f"argument --model: {args.model} must end in .h5 or .hdf5, which tells Keras the format")
+    if args.model.suffix not in (".h5", ".hdf5", ".keras"):
+        parser.error(f"argument --model: {args.model} must end in .h5, .hdf5 or .keras, which tells Keras the format")
     files.check_target(args.model)
     return args
 

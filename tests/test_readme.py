@@ -11,7 +11,7 @@ from test_explain import network
 
 from conftest import ROOT, pictures
 from pyimagesearch.data.loading import CLASS_NAMES
-from pyimagesearch.model_files import saving
+from pyimagesearch.model_files import reading, saving
 from pyimagesearch.recipes import RECIPES
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("pyimagesearch/**/README.md")), ROOT / "tests/benchmarks/README.md"]
@@ -113,3 +113,22 @@ def test_the_lesson_counts_as_the_default_recipe_does():
     lines = sum(len((ROOT / "pyimagesearch" / name).read_text().splitlines()) for name in files)
     assert len(files) == 10
     assert f"about {round(lines, -2):,} lines" in evening
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="the program is written with TensorFlow")
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+def test_convert_to_other_formats(execute, tmp_path):
+    model = network()
+    record = {"recipe": "fast", "seed": 1, "epochs": 1, "training_images": 3, "versions": {}, "temperature": 2.0}
+    saving.save(model, tmp_path / "fashion_model.h5", record)
+    execute(blocks("pyimagesearch/model_files/README.md", "# convert.py")[0])
+    assert reading.read(tmp_path / "fashion_model.keras").record == record
+    import tensorflow as tf
+
+    lite = tf.lite.Interpreter(str(tmp_path / "fashion_model.tflite"))
+    lite.allocate_tensors()
+    images = pictures(10)[0][:1, ..., None].astype(np.float32) / 255
+    lite.set_tensor(lite.get_input_details()[0]["index"], images)
+    lite.invoke()
+    found = lite.get_tensor(lite.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)

@@ -15,6 +15,7 @@ DOWNLOAD = "download it again"
 GIVE = "give a model file, .h5 or .keras"
 UNPACK = "unpack it, and give the model file in it"
 KERAS_PARTS = ("config.json", "model.weights.h5")
+RECORD_PART = "fashion_mnist.json"  # see reading.add_record; Keras ignores it
 JSON = rb"(\xef\xbb\xbf)?\s*[\[{\"]"
 PICKLE = rb"\x80[\x02-\x05]|\([dl]|[\]}]q\0|c(copy_reg|__builtin__)\n|cnumpy"
 CONVERT = "convert it with tensorflowjs_converter --input_format tfjs_layers_model --output_format keras"
@@ -66,7 +67,9 @@ def check(path):
 
 
 def unpack(path):
-    """Return the config, bytes, and the weights, an io.BytesIO of HDF5, of a .keras file, which is a ZIP file.
+    """Return the config, bytes, the weights, an io.BytesIO of HDF5, and the record, bytes, of a .keras file.
+
+    It is a ZIP file. The record is what reading.add_record() wrote, or b"{}".
 
     Raises UserError for another ZIP file: what it is instead.
     """
@@ -75,11 +78,12 @@ def unpack(path):
             names = archive.namelist()
             if not set(names) >= set(KERAS_PARTS):
                 raise UserError(f"it is {_explain_archive(names)}")
-            parts = [io.BytesIO() for _ in KERAS_PARTS]
-            for name, buffer in zip(KERAS_PARTS, parts, strict=True):
-                with archive.open(name) as part:  # zipfile unpacks no more than the declared size, compares checksums
-                    shutil.copyfileobj(part, buffer)
-            return parts[0].getvalue(), parts[1]
+            config, weights, record = (io.BytesIO() for _ in range(3))
+            for name, buffer in zip((*KERAS_PARTS, RECORD_PART), (config, weights, record), strict=True):
+                if name in names:
+                    with archive.open(name) as part:  # unpacks no more than the declared size, compares checksums
+                        shutil.copyfileobj(part, buffer)
+            return config.getvalue(), weights, record.getvalue() or b"{}"
     except zipfile.BadZipFile as error:
         size = f"{path.stat().st_size:,} bytes"
         raise UserError(f"it begins as a .keras file, and is cut off or damaged ({size}); {DOWNLOAD}") from error

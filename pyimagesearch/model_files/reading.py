@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import stat
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from pyimagesearch.errors import UserError, printable, reason
 from pyimagesearch.model_files import configs, file_types, hdf5
 from pyimagesearch.model_files.child import Child
 
-RECORD = "fashion_mnist"  # the HDF5 attribute that says what made the model, as JSON
+# The HDF5 attributes of our own files; in a .keras file, a JSON file in the archive has both.
+RECORD = "fashion_mnist"  # what made the model, as JSON
 RECORD_TYPES = {"recipe": str, "epochs": int, "seed": int, "training_images": int, "versions": dict}
-DIGEST = "fashion_mnist_sha256"  # the HDF5 attribute with the checksum of record, config and weights
+DIGEST = "fashion_mnist_sha256"  # the checksum of record, config and weights
 MAX_JSON = 4_000_000  # bytes of a file beside the weights that may be their network
 
 
@@ -79,23 +81,30 @@ def loading(path):
 
 def parse(path, architecture=None):
     """Return the Contents of the model file at `path`, as read() does, but in this process (see child.py)."""
-    config, source = file_types.unpack(path) if file_types.check(path) == "zip" else (None, path)
-    with h5py.File(source, locking=False) as file:
-        config = config or file.attrs.get(hdf5.CONFIG)
-        if config is not None:
-            config = configs.parse(config)
-        weights, by_layer = hdf5.weights(file)
-        record = {}
-        if DIGEST in file.attrs:
-            record = _json(file, RECORD)
-            if file.attrs[DIGEST] != _digest(file, weights):
-                raise UserError("it has changed since it was saved (its checksum differs)")
-            if any(not isinstance(record.get(key), kind) for key, kind in RECORD_TYPES.items()):
-                record = {}
+    config, weights, by_layer, ours = _contents(path)
+    record = {}
+    if DIGEST in ours:
+        record = json.loads(ours.get(RECORD, "{}"))
+        if ours[DIGEST] != _digest(config, record, weights):
+            raise UserError("it has changed since it was saved (its checksum differs)")
+        if any(not isinstance(record.get(key), kind) for key, kind in RECORD_TYPES.items()):
+            record = {}
+    if config is not None:
+        config = configs.parse(config)
     if architecture or config is None:
         architecture = architecture or find_architecture(path)
         config, record = _parse_architecture(architecture), {}
     return Contents(path, config, record, weights, by_layer, architecture)
+
+
+def _contents(path):
+    """Return the config (JSON, or None), weights and by_layer (see hdf5.weights) of a model file, and what we added."""
+    if file_types.check(path) == "hdf5":
+        with h5py.File(path, locking=False) as file:
+            return file.attrs.get(hdf5.CONFIG), *hdf5.weights(file), dict(file.attrs)
+    config, weights, ours = file_types.unpack(path)
+    with h5py.File(weights, locking=False) as file:
+        return config, *hdf5.weights(file), json.loads(ours)
 
 
 def find_architecture(path):
@@ -137,21 +146,21 @@ def _parse_architecture(path):
 
 
 def add_record(path, record):
-    """Add a record of what made the model, a dict, to the HDF5 file at `path`, and a checksum of everything in it."""
-    with h5py.File(path, "r+") as file:
-        file.attrs[RECORD] = json.dumps(record)
-        file.attrs[DIGEST] = _digest(file, hdf5.weights(file)[0])
+    """Add a record of what made the model, a dict, to the model file at `path`, and a checksum of everything in it."""
+    config, weights, *_ = _contents(path)
+    ours = {RECORD: json.dumps(record), DIGEST: _digest(config, record, weights)}
+    if file_types.check(path) == "hdf5":
+        with h5py.File(path, "r+") as file:
+            file.attrs.update(ours)
+    else:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(file_types.RECORD_PART, json.dumps(ours))
 
 
-def _digest(file, weights):
+def _digest(config, record, weights):
     """Return the SHA-256 of a model, hexadecimal. A flipped bit in a weight gives a network that runs and is wrong."""
-    total = hashlib.sha256(json.dumps([_json(file, hdf5.CONFIG), _json(file, RECORD)], sort_keys=True).encode())
+    total = hashlib.sha256(json.dumps([json.loads(config), record], sort_keys=True).encode())
     for layer, array in weights:
         total.update(f"{layer} {array.shape} {array.dtype.name}".encode())
         total.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
     return total.hexdigest()
-
-
-def _json(file, name):
-    """Return the JSON value in an attribute of the file; {} if there is none."""
-    return json.loads(file.attrs.get(name, "{}"))

@@ -40,10 +40,10 @@ def environment():
 
 
 def save(model, path, record):
-    """Write a Keras model to `path` as HDF5, which keras.models.load_model opens without this project.
+    """Write a Keras model to `path`, .h5 or .keras, which keras.models.load_model opens without this project.
 
-    record: what made the model, a dict that JSON can hold. It is stored in the attribute "fashion_mnist" of the file,
-    next to a checksum of the record, the config and the weights.
+    record: what made the model, a dict that JSON can hold. It is stored in the file, next to a checksum of the record,
+    the config and the weights: see reading.add_record().
     Raises UserError if the file cannot be written; an older file at `path` is then unchanged, and the model is saved in
     another place, if there is one, which the error names.
     """

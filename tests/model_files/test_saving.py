@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import zipfile
 
 import h5py
 import numpy as np
@@ -29,10 +30,11 @@ def model():
     return MiniVGGNet.build(28, 28, 1, 10)
 
 
-def test_save_and_load_give_the_same_predictions_and_record(model, tmp_path):
-    saving.save(model, tmp_path / "m.h5", RECORD)
-    assert [path.name for path in tmp_path.iterdir()] == ["m.h5"]
-    loaded, record = load(tmp_path / "m.h5")
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_save_and_load_give_the_same_predictions_and_record(model, tmp_path, name):
+    saving.save(model, tmp_path / name, RECORD)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    loaded, record = load(tmp_path / name)
     images = preparation.reshape(pictures(20)[0])
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
     assert record == RECORD
@@ -118,3 +120,12 @@ def test_a_file_that_has_changed_since_it_was_saved_is_refused(model, tmp_path, 
         change(file)
     with pytest.raises(UserError, match="has changed since it was saved"):
         reading.read(tmp_path / "m.h5")
+
+
+@pytest.mark.parametrize("other", ['{"fashion_mnist": "{}"', json.dumps({"fashion_mnist_sha256": "0"})])
+def test_a_keras_file_whose_record_does_not_belong_to_it_is_refused(model, tmp_path, other):
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras", "a") as archive:
+        archive.writestr("fashion_mnist.json", other)
+    with pytest.raises(UserError, match="damaged|has changed since it was saved"):
+        reading.read(tmp_path / "m.keras")
