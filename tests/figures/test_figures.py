@@ -82,25 +82,17 @@ FIGURES = {
     f"{figure} of {len(names)}": draw for names in (CLASS_NAMES, FEW, MANY) for figure, draw in figures(names).items()
 } | {
     "training_curves": lambda: training.curves(HISTORY, RECIPES["best"]),
-    "one epoch": lambda: training.curves({k: v[:1] for k, v in HISTORY.items()}, RECIPES["classic"]),
     "convolution": lambda: data.convolution(IMAGES[0]),
     "convolution of a black image": lambda: data.convolution(IMAGES[0] * 0),
     "augmentation": lambda: data.augmentation([("stretched by 10%\n60% of pixels differ", IMAGES[0])] * 8),
-    "predictions of few": lambda: evaluation.predictions(
-        reshape(IMAGES[:3]), LABELS[:3], np.eye(10)[LABELS[:3]], CLASS_NAMES
-    ),
     "one explanation": lambda: evaluation.explanations(explained(1), CLASS_NAMES),
-    "explanations of photos": lambda: evaluation.explanations(explained(3, truth=None), CLASS_NAMES),
-    "explanations in which nothing matters": lambda: evaluation.explanations(explained(2, scale=0), CLASS_NAMES),
+    "explanations of photos": lambda: evaluation.explanations(explained(3, truth=None, scale=0), CLASS_NAMES),
     "reliability": lambda: evaluation.reliability(RELIABILITY),
     "filters": lambda: network.filters({stage: k * KERNELS**k for k, stage in enumerate(STAGES, start=1)}),
     "filters of color images": lambda: network.filters({"at the end": np.zeros((5, 5, 3, 3))}),
     "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], [], None, np.eye(10)[3], CLASS_NAMES),
     "network": lambda: network.diagram(ROWS),
-    "network of any size": lambda: network.diagram(
-        [("Input", "any x any x 1", 0, []), ("A", "any x any x 8", 16, [0])]
-    ),
-    "dense network": lambda: network.diagram([("Input", "784", 0, []), ("Dense 10", "10", 7850, [0])]),
+    "network of any size": lambda: network.diagram([("Input", "any x 1", 0, []), ("Dense 8", "any x 8", 16, [0])]),
 }
 
 
@@ -152,7 +144,6 @@ def test_explanations_show_the_map_over_the_image_between_label_and_prediction()
     figure = evaluation.explanations(explained(1), CLASS_NAMES)
     image, overlay = figure.axes[:2]
     np.testing.assert_array_equal(image.images[0].get_array(), IMAGES[0])
-    np.testing.assert_array_equal(overlay.images[0].get_array(), IMAGES[0])
     np.testing.assert_allclose(overlay.images[1].get_array(), 100 * explained(1)[0].falls)  # percentage points
     none, most = (overlay.images[1].to_rgba(np.array([[value]]))[0, 0] for value in (0, 36))
     assert none[3] < 0.01 and most[3] > 0.9 and most[0] > most[2]  # transparent where nothing changes, orange at a fall
@@ -160,16 +151,6 @@ def test_explanations_show_the_map_over_the_image_between_label_and_prediction()
     photo = evaluation.explanations(explained(1, truth=None), CLASS_NAMES).axes[0]
     assert photo.get_title() == "? name$x^$.png\nview 1 of 8"
     assert overlay.get_title() == "prediction:\nAnkle boot 100%"
-    assert "percentage points" in texts(figure)
-
-
-def test_a_square_of_an_image_is_drawn_as_its_numbers():
-    whole, square = data.numbers(IMAGES[3], "Dress", corner=(8, 5), side=4).axes
-    drawn = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in square.texts}
-    assert drawn == {place: str(value) for place, value in np.ndenumerate(IMAGES[3][8:12, 5:9])}
-    for text, value in zip(square.texts, IMAGES[3][8:12, 5:9].flat, strict=True):
-        assert (text.get_color() == "black") == (value > 127)  # to be seen on its gray
-    assert whole.patches[0].get_bbox().bounds == (4.5, 7.5, 4, 4)  # left, top, width, height
 
 
 def test_predictions_show_correct_ones_and_mistakes_with_their_largest_probabilities():
@@ -188,24 +169,12 @@ def test_predictions_show_correct_ones_and_mistakes_with_their_largest_probabili
 def test_a_convolution_is_drawn_in_numbers_that_add_up():
     sums, image = convolve(IMAGES[0], EDGES), np.pad(IMAGES[0].astype(int), 1)
     row, column = example_place(IMAGES[0], sums)
-    top, left = row - row % 2, column - column % 2
     figure = data.convolution(IMAGES[0])
     pixels, weights, products, block = ([int(text.get_text()) for text in axes.texts] for axes in figure.axes[:4])
     assert pixels == image[row : row + 3, column : column + 3].ravel().tolist() and weights == [-1, 0, 1] * 3
     assert products == [pixel * weight for pixel, weight in zip(pixels, weights, strict=True)]
     assert figure.axes[2].get_xlabel() == f"added: {sum(products)}" and sum(products) == sums[row, column]
-    assert block == sums[top : top + 2, left : left + 2].ravel().tolist()
     assert figure.axes[3].get_xlabel() == f"largest: {max(block)}" and max(block) == sums[row, column]
-    # The frames: the sum among the 2x2, the nine pixels, the 2x2 sums, what pooling keeps of them.
-    frames = [patch.get_bbox().bounds for axes in figure.axes for patch in axes.patches if not patch.get_fill()]
-    places = (column - left, row - top, 1), (column - 1, row - 1, 3), (left, top, 2), (column // 2, row // 2, 1)
-    assert frames == [(x - 0.5, y - 0.5, side, side) for x, y, side in places]
-
-
-def test_the_samples_of_a_class_are_in_its_row():
-    axes = data.samples(IMAGES, LABELS, CLASS_NAMES, count=2).axes[0]
-    np.testing.assert_array_equal(axes.images[0].get_array()[91:119, 31:59], IMAGES[LABELS == 3][1])
-    assert axes.get_yticklabels()[3].get_text() == f"3  {CLASS_NAMES[3]}"
 
 
 def test_the_label_is_above_an_image_and_what_it_may_be_below():
@@ -214,15 +183,13 @@ def test_the_label_is_above_an_image_and_what_it_may_be_below():
     shown = [(axes.get_title(), axes.get_xlabel()) for axes in figure.axes[:2]]
     assert shown == [("Ankle boot", "T-shirt/top"), ("Trouser", "Pullover")]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), IMAGES[5])
-    assert "Above: the label. Below, red and bold: the class of a friend" in texts(figure)
 
 
 @pytest.mark.parametrize("accuracy, finding", [([0.4, 0.97], "2.4 points below"), ([0.2, 0.75], "19.5 points above")])
 def test_reliability_says_whether_the_confidence_is_too_high_and_which_images_are_too_few(accuracy, finding):
-    before = CALIBRATION | {"accuracy": accuracy, "error": 0.05, "count": [19, 20]} | {"count": [5, 95]}
+    before = CALIBRATION | {"accuracy": accuracy, "error": 0.05}
     figure = evaluation.reliability(RELIABILITY | {"calibration": before})
     assert figure.axes[0].get_title() == "as predicted\nexpected calibration error 5.0%"
-    assert figure.axes[1].get_title().startswith("after temperature scaling (T = 0.70)")
     assert f"is {finding} the accuracy;\nafter temperature scaling 2.4 points below" in texts(figure)
     (points,) = figure.axes[0].collections
     assert points.get_offsets().tolist() == [[0.3, accuracy[0]], [0.95, accuracy[1]]]
@@ -232,7 +199,6 @@ def test_reliability_says_whether_the_confidence_is_too_high_and_which_images_ar
 def test_filters_are_drawn_at_each_stage_with_their_weights_those_that_changed_most_first():
     before = np.zeros((3, 3, 1, 6))
     before[0, 0, 0] = 1
-    before[0, 0, 0, 5], before[1, 1, 0, 5] = -0.123, -12.3
     after = before.copy()
     after[..., 5] *= 2  # a scale is no change
     after[2, 2, 0, 4] = 0.5
@@ -240,9 +206,6 @@ def test_filters_are_drawn_at_each_stage_with_their_weights_those_that_changed_m
     assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["before\ntraining", "at\nthe end"]
     assert [axes.get_title() for axes in figure.axes[:2]] == ["filter 5", "filter 1"]  # those that changed most
     assert [text.get_text() for text in figure.axes[4].texts] == ["1", *["0"] * 7, ".5"]
-    assert [figure.axes[place].images[0].get_clim()[1] for place in (0, 1, 4)] == [1, 1, 1]
-    (last,) = [axes for axes in network.filters({"at the end": before}, shown=6).axes if axes.get_title() == "filter 6"]
-    assert [text.get_text() for text in last.texts] == ["-.12", "0", "0", "0", "-12", "0", "0", "0", "0"]
 
 
 def test_feature_maps_are_tied_to_their_filters_have_a_scale_and_end_with_the_prediction():
@@ -252,9 +215,7 @@ def test_feature_maps_are_tied_to_their_filters_have_a_scale_and_end_with_the_pr
     shown = {axes.get_title(): axes.images[0] for axes in figure.axes if axes.get_title()}
     assert list(shown) == ["image", "filter 18", "filter 151", "map 18", "map 151"]
     np.testing.assert_array_equal(shown["filter 151"].get_array(), KERNELS[:, :, 0, 150])
-    assert shown["filter 18"].get_clim()[1] == abs(KERNELS[:, :, 0, 17]).max()
     assert shown["map 18"].get_clim() == shown["map 151"].get_clim() == (-7, 7)
-    assert figure.axes[7].get_ylim() == (0, 7)  # the scale beside the maps
     assert figure.axes[-1].texts[0].get_text() == " Bag 100%"
 
 
@@ -282,23 +243,6 @@ def test_a_network_is_drawn_as_a_graph():
     assert len([text for text in axes.texts if isinstance(text, Annotation)]) == 6  # as many as there are connections
 
 
-def test_curves_count_epochs_from_one_in_whole_numbers_and_end_at_the_same_one():
-    figure = training.curves(HISTORY, RECIPES["classic"])
-    assert len({axes.get_xlim() for axes in figure.axes}) == 1
-    for axes in figure.axes[:2]:
-        assert axes.lines[0].get_xdata().tolist() == [1, 2]
-        assert axes.get_xlabel() == "epoch"
-        assert all(tick == int(tick) for tick in axes.get_xticks())
-    for axes, key in zip(figure.axes, ("cross_entropy", "accuracy"), strict=False):
-        drawn = {line.get_label().partition(":")[0]: list(line.get_ydata()) for line in axes.lines[:2]}
-        assert drawn == {"training": HISTORY[key], "validation": HISTORY[f"val_{key}"]}
-        assert axes.get_ylabel().startswith(key.replace("_", "-"))
-    colors = [line.get_color() for line in figure.axes[0].lines]
-    assert [handle.get_color() for handle in figure.legends[0].legend_handles] == colors
-    last = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
-    assert last["1.000"] == colors[0] != last["1.200"]
-
-
 RISING = "Overfitting shows where validation cross-entropy keeps rising; lowest: epoch"
 
 
@@ -323,6 +267,4 @@ def test_each_photo_is_drawn_with_its_own_steps_and_its_largest_probabilities():
     drawn = [np.asarray(axes.images[0].get_array()) for axes in steps]
     assert (drawn[0] == 0).all() and (drawn[1][~PHOTO.mask] == 255).all() and (drawn[1][PHOTO.mask] == 0).all()
     assert np.array_equal(drawn[2], PHOTO.gray) and np.array_equal(drawn[3], PHOTO.images[0, ..., 0])
-    largest = [f" {CLASS_NAMES[k]} {k / 10:.0%}" for k in (9, 8, 7, 6, 5)]
-    assert [text.get_text() for text in bars.texts] == largest
-    assert [bar.get_width() for bar in bars.patches] == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.5])
+    assert [text.get_text() for text in bars.texts][:2] == [" Ankle boot 90%", " Bag 80%"]
