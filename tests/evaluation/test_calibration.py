@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pyimagesearch.evaluation import calibration, metrics
 
@@ -28,6 +30,17 @@ def test_temperature_is_found_and_mends_overconfidence():
     result = metrics.evaluate(too_sure, labels, tuple("abcde"), temperature)
     assert result["calibration"]["error"] > 0.15
     assert result["calibration_after_scaling"]["error"] < 0.02
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=12, unique=True), st.floats(0.1, 10))
+def test_a_temperature_keeps_the_order_and_the_sum(weights, temperature):
+    probabilities = np.array(weights) / sum(weights)
+    scaled = calibration.apply_temperature(probabilities, temperature)
+    assert scaled.sum() == pytest.approx(1)
+    assert (np.diff(scaled[probabilities.argsort()]) >= 0).all()
+    surer = np.sign(round(scaled.max() - probabilities.max(), 9))
+    assert surer == np.sign(round(1 - temperature, 9)) or abs(scaled.max() - probabilities.max()) < 1e-6
 
 
 def test_a_confidence_of_one_is_in_the_last_bin():

@@ -159,6 +159,11 @@ def test_data_that_is_sorted_by_class_and_lacks_one():
     _, trial = find(fitted(IMAGES / 255), NOISY[order], images=IMAGES[order])
     assert trial.accuracy > 0.8
     assert trial.format.range == "0..1"
+    guess = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10)])
+    guess.set_weights([np.zeros((784, 10)), np.eye(10)[0]])  # right for the first 1,200 of these images
+    order = np.argsort(LABELS, kind="stable").repeat(30)
+    with pytest.raises(UserError, match="does not know this data"):
+        find(guess, LABELS[order], images=IMAGES[order])
 
 
 ALPHABETICAL = np.argsort(np.argsort(CLASS_NAMES))

@@ -42,6 +42,18 @@ def test_averages_are_over_the_classes_that_occur():
     assert "fish" not in report
 
 
+def test_summary_says_each_number_once_and_calls_it_by_its_name():
+    result = metrics.evaluate(PROBABILITIES, LABELS, NAMES, temperature=0.5)
+    result["tta"] = metrics.evaluate(PROBABILITIES[:, ::-1], LABELS, NAMES)
+    before, after = result["calibration"]["error"], result["calibration_after_scaling"]["error"]
+    text = "\n".join(metrics.summary(result, 4))
+    assert "accuracy 75.00% on 4 test images" in text
+    assert f"calibration error {before:.2%} (" in text and f"{after:.2%} after" in text and before != after
+    assert "temperature 0.50" in text
+    assert f"(horizontal flip): accuracy 25.00%, cross-entropy {result['tta']['cross_entropy']:.4f}" in text
+    assert "cat / dog 1" in text
+
+
 def test_most_confused_pairs_count_both_directions():
     predicted, labels = np.array([1, 1, 0, 2, 2]), np.array([0, 0, 1, 2, 1])
     assert metrics.most_confused(predicted, labels, 3) == [(3, 0, 1), (1, 1, 2)]

@@ -157,6 +157,14 @@ def test_garment_on_a_plain_background_is_light_on_black(background, garment):
     assert not photo.images[0, :, :7].any() and not photo.images[0, :, 21:].any()
 
 
+def test_grays_of_colors_are_those_of_pillow():
+    sheet = np.full((90, 60, 3), 255, np.uint8)
+    sheet[20:80, 10:50] = np.repeat(np.uint8([(200, 0, 0), (0, 200, 0), (0, 0, 200)]), 20, axis=0)[:, None]
+    image = Image.fromarray(sheet)
+    negative = 255.0 - np.asarray(image.convert("L"))
+    np.testing.assert_allclose(conversion.convert(image).gray, negative * 255 / negative.max(), atol=2)
+
+
 def test_garment_that_is_cut_off_is_noted():
     sheet = np.full((200, 200), 255, np.uint8)
     sheet[60:, 90:110] = 30

@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from conftest import ROOT
@@ -72,6 +74,25 @@ def test_a_photo_that_lacks_its_last_bytes_is_read_with_a_note(tmp_path, kind):
     (tmp_path / "cut").write_bytes(whole[:20])
     with pytest.raises(UserError, match="cut"):
         files.read(tmp_path / "cut")
+
+
+WHOLE = [stored(Image.effect_noise((40, 30), 60), kind) for kind in ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP")]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_a_file_holds_is_a_photo_or_a_sentence(tmp_path, data):
+    content = bytearray(data.draw(st.sampled_from(WHOLE)))
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))] or data.draw(st.binary(max_size=50))
+    (tmp_path / "any").write_bytes(content)
+    try:
+        image, notes = files.read(tmp_path / "any")
+    except UserError as error:
+        assert str(tmp_path / "any") in str(error) and "\n" not in str(error)
+    else:
+        assert image.mode == "RGBA" and max(image.size) <= files.SIDE and isinstance(notes, tuple)
 
 
 def pipe(folder):
