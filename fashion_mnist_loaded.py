@@ -62,9 +62,11 @@ def main(arguments=()):
     contents = reading.read(args.model, args.architecture, training)  # with h5py alone: nothing in the file is trusted
     converted, known = contents.record.get("pictures"), saving.class_names(contents.record)
     data = loading.Data(args.data_dir, args.any_data, args.resize, converted, known)
-    result = predict_photos(args, contents, data) if args.image else evaluate(args, contents, data)
+    result, unusable = predict_photos(args, contents, data) if args.image else (evaluate(args, contents, data), 0)
     if args.json:
         files.write_json(args.json, result)
+    if unusable:
+        raise UserError(f"{unusable} of {unusable + len(result)} files could not be used; see above")
     return result
 
 
@@ -133,7 +135,7 @@ def evaluate(args, contents, data):
 
 
 def predict_photos(args, contents, data):
-    """Predict the class of the user's own photos. Returns a list with a dict for each photo."""
+    """Predict the class of the user's own photos. Returns (a dict for each photo, how many files are no photos)."""
     from pyimagesearch.data import folders
     from pyimagesearch.photos import conversion
     from pyimagesearch.photos import files as photo_files
@@ -180,11 +182,7 @@ def predict_photos(args, contents, data):
         explained = show(args, class_names, [one.explain(network, path) for path, one in shown])
         for photo, explanation in zip(result, explained, strict=False):
             photo["explanation"] = explanation
-    if unusable:
-        if args.json:
-            files.write_json(args.json, result)
-        raise UserError(f"{unusable} of {unusable + len(result)} files could not be used; see above")
-    return result
+    return result, unusable
 
 
 def show(args, class_names, explained):
@@ -226,12 +224,7 @@ def load(args, contents, data, labels=None):
         labels = training[1] if training else np.arange(len(class_names or loading.CLASS_NAMES))
     if args.class_names or not class_names:
         class_names = data.class_names(args.class_names, labels, genuine=is_genuine(data, contents))
-    if labels.max() >= len(class_names):
-        raise UserError(
-            f"{args.model} knows {len(class_names)} classes, but the labels of this data go up to {labels.max()}; "
-            "use the data that it was trained on"
-        )
-
+    saving.check_labels(args.model, class_names, labels)
     with libraries.quiet():
         from pyimagesearch.evaluation import input_search, predict
         from pyimagesearch.model_files import building

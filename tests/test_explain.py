@@ -67,13 +67,6 @@ def test_test_images(explain, tmp_path, capsys):
         assert sum(one["probabilities"].values()) == pytest.approx(1)
 
 
-def test_a_network_with_another_input_format(explain):
-    network(0.2 / 255).save("theirs.h5")  # it takes pixels from 0 to 255
-    (one,) = explain(*DATA, "--model", "theirs.h5", "--explain", 13)["explanations"]
-    assert one["prediction"] == "class 3" and one["probabilities"]["class 3"] > 0.5
-    assert abs(highest(one["occlusion"])[0] - 10.5) < 4
-
-
 def test_the_most_confident_mistakes(explain, tmp_path, capsys):
     assert explain(*DATA, "--explain")["explanations"] == []  # this network makes none
     assert "no mistake to explain" in capsys.readouterr().out
@@ -112,24 +105,17 @@ def test_photos(explain, tmp_path):
         expected = np.exp(logits) / np.exp(logits).sum()
         assert list(explanation["probabilities"].values()) == pytest.approx(expected, abs=1e-3)
         assert explanation["prediction"] == max(photo["probabilities"], key=photo["probabilities"].get)
-        assert "label" not in explanation
-        assert count > 1 or photo["probabilities"] == pytest.approx(explanation["probabilities"], abs=1e-3)
-        assert np.max(explanation["occlusion"]) <= explanation["probabilities"][explanation["prediction"]] + 1e-3
     assert abs(highest(photos[0]["explanation"]["occlusion"])[0] - 12.5) < 4
-    (photo,) = explain("--image", "plain.png", "--json", "result.json")
-    assert "explanation" not in photo
 
 
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        (["--explain", "-1"], "'-1' is not a whole number"),
         (["--explain", *map(str, range(13))], "13 numbers are too many; give at most 12"),
         (["--image", "a.png", "--explain", "3"], "no numbers with --image"),
     ],
 )
-def test_wrong_numbers_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, text):
-    monkeypatch.chdir(tmp_path)
+def test_wrong_numbers_are_one_sentence(capsys, arguments, text):
     with pytest.raises(SystemExit):
         fashion_mnist_loaded.main(arguments)
     (line,) = capsys.readouterr().err.splitlines()

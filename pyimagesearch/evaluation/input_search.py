@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import confusion_matrix
 
 from pyimagesearch.data.preparation import sample
 from pyimagesearch.errors import UserError
@@ -70,6 +71,8 @@ def find_input_format(model, images, labels, class_names, chosen=None):
     for shape in possible:
         try:
             formats = input_format.formats(shape, images, [chosen] if chosen else RANGES)
+            if not formats:
+                raise UserError(f"the range {chosen} is for images with three channels; change --input-range")
             trials += _search(model, formats, kind, images[tried], labels[tried], classes)
         except UserError as error:  # a network for any size may not take every size
             failure = failure or error
@@ -77,7 +80,7 @@ def find_input_format(model, images, labels, class_names, chosen=None):
             break
     if not trials:
         raise failure or UserError(NOT_FINITE)
-    best, reordered = _best(trials), max(trials, key=lambda one: (one.count, one.best_skill))
+    best, reordered = _best(trials), max(trials, key=lambda one: one.best_skill)
     if not chosen and reordered.best_skill >= ORDERED and best.skill < reordered.best_skill / 2:
         raise UserError(
             f"it tells the classes apart, but in another order than the data: its outputs are "
@@ -143,9 +146,8 @@ def _trials(format_, computed, kind, labels, classes):
     if not np.isfinite(computed).all():
         return []
     count, present = computed.shape[1], np.unique(labels)
-    table = np.zeros((classes, count))  # of each class, the fraction for which each output is highest
-    np.add.at(table, (labels, computed.argmax(axis=1)), 1)
-    table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+    # Of each class, the fraction for which each output is highest.
+    table = confusion_matrix(labels, computed.argmax(axis=1), labels=range(count), normalize="true")[:classes]
     places = linear_sum_assignment(table, maximize=True)
     orders = [()] if count == classes else [tuple(range(classes)), tuple(range(1, classes + 1))]
     found = []

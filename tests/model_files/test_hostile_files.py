@@ -2,7 +2,6 @@
 
 import base64
 import functools
-import io
 import json
 import marshal
 import zipfile
@@ -11,11 +10,10 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies
 from test_building import load
 
 from pyimagesearch.errors import UserError
-from pyimagesearch.model_files import building, child, file_types, reading, saving
+from pyimagesearch.model_files import building, child, reading, saving
 
 RECORD = {"recipe": "fast", "seed": 1, "epochs": 2, "training_images": 3, "versions": {}}
 
@@ -99,26 +97,21 @@ HOSTILE = {  # change of a file, words of the refusal
     "code as text": (set_in(3, activation="__import__('os').system('touch marker')"), "Keras cannot build it"),
     "negative input": (set_in(0, batch_shape=[None, -4, 28, 1]), "Keras cannot build it"),
     "deep": (set_in(3, x=DEEP), "nested too deep"),
-    "names no array": (set_in(3, name="other"), "'other' do not fit"),
     "other units": (set_in(3, units=11), "do not fit"),
     "no layers": (config(lambda layers: layers.clear()), "the shape of its input"),
     "a layer is a number": (config(lambda layers: layers.append(7)), "where a layer should be"),
-    "class is a list": (config(lambda layers: layers[1].update(class_name=["Dense"])), "where a layer should be"),
     "external link": (
         replace(lambda file, kernel: file.update({kernel: h5py.ExternalLink("outside.h5", "/data")})),
         "link",
     ),
-    "soft link": (replace(lambda file, kernel: file.update({kernel: h5py.SoftLink("/elsewhere")})), "link"),
     "virtual": (replace(virtual), "stores its numbers in another file"),
     "external numbers": (replace(external), "stores its numbers in another file"),
     "not stored": (replace(lambda file, kernel: file.create_dataset(kernel, (7_000_000, 10**6), "f4")), "not stored"),
     "not finite": (lambda file, kernel: file[kernel].write_direct(np.full((49, 10), np.nan, "f4")), "not all finite"),
-    "other shape": (replace(lambda file, kernel: file.update({kernel: np.zeros((49, 11), "f4")})), "do not fit"),
     "strings": (replace(lambda file, kernel: file.update({kernel: [b"x"] * 490})), "is not an array of numbers"),
     "weights only": (lambda file, kernel: file.attrs.pop("model_config"), "only weights"),
     "no weights": (lambda file, kernel: file.pop("model_weights"), "no weights"),
     "config is a number": (lambda file, kernel: file.attrs.update(model_config=7), "damaged"),
-    "config is not JSON": (lambda file, kernel: file.attrs.update(model_config="{"), "damaged"),
     "config is brackets": (lambda file, kernel: file.attrs.update(model_config="[" * 100_000), "nested too deep"),
 }
 
@@ -185,14 +178,6 @@ def test_damaged_files_are_refused_or_right(good, tmp_path, count):
             np.testing.assert_array_equal(array, expected)
 
 
-def packed(config, weights):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("config.json", config)
-        file.writestr("model.weights.h5", weights)
-    return buffer.getvalue()
-
-
 def test_a_part_that_is_longer_than_it_declares_is_not_unpacked(tmp_path):
     path, weights = tmp_path / "m.keras", bytes(10_000_000)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
@@ -200,24 +185,3 @@ def test_a_part_that_is_longer_than_it_declares_is_not_unpacked(tmp_path):
         file.writestr("model.weights.h5", weights)
     path.write_bytes(path.read_bytes().replace(len(weights).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
     assert "damaged" in refusal(path)
-
-
-SIGNATURES = [file_types.HDF5, file_types.ZIP, b"\x80\x04", b"\x93NUMPY", b"\x08\x08", b"\n", b"{", b"<", b""]
-ANY_BYTES = strategies.builds(
-    lambda start, rest: start + rest, strategies.sampled_from(SIGNATURES), strategies.binary()
-)
-KEYS = strategies.sampled_from(["class_name", "config", "layers", "name", "module", "inbound_nodes", "activation"])
-ANY_JSON = strategies.recursive(
-    strategies.none() | strategies.integers() | strategies.text() | strategies.sampled_from(["Sequential", "Dense"]),
-    lambda inner: strategies.lists(inner) | strategies.dictionaries(KEYS | strategies.text(), inner),
-)
-MODELS = strategies.dictionaries(KEYS, ANY_JSON).map(lambda config: {"class_name": "Sequential", "config": config})
-
-
-@settings(derandomize=True, deadline=None, max_examples=50)
-@given(content=ANY_BYTES | strategies.builds(packed, config=MODELS.map(json.dumps), weights=ANY_BYTES))
-def test_any_bytes_end_in_a_sentence(tmp_path_factory, content):
-    path = tmp_path_factory.mktemp("any") / "m.h5"
-    path.write_bytes(content)
-    answer = refusal(path)
-    assert isinstance(answer, str) and answer and "\n" not in answer and "\x1b" not in answer
