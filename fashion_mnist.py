@@ -54,11 +54,11 @@ def main(arguments=()):
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.training import checkpoints
 
-    with checkpoints.locked(args.model) as folder:
-        return train_and_save(args, folder)
+    with checkpoints.locked(args.model) as checkpoint:
+        return train_and_save(args, checkpoint)
 
 
-def train_and_save(args, folder):
+def train_and_save(args, checkpoint):
     from pyimagesearch.data import loading, preparation
     from pyimagesearch.model_files import reading
 
@@ -124,13 +124,13 @@ def train_and_save(args, folder):
     made_by = {"recipe": args.recipe, **values, "seed": args.seed, **saving.environment()}
     made_by |= {"data": checkpoints.fingerprint(images, labels), "layers": network.fingerprint(model)}
     made_by |= {"start_from": str(args.start_from)} if other else {}
-    if args.resume and not checkpoints.stored(folder) and (trained := settings.trained(args.model, made_by)):
+    if args.resume and not checkpoint.exists() and (trained := settings.trained(args.model, made_by)):
         print(f"this training has ended, and its network is in {args.model}: nothing to resume")
         return trained, {}
     if args.model.exists():
         older = saving.describe_file(args.model)
         say(f"{args.model} will be replaced at the end; to keep it, stop now and add --model. It is {older}")
-    kept = checkpoints.Checkpoints(folder, made_by, args.resume)
+    kept = checkpoints.Checkpoints(checkpoint, made_by, args.resume)
     filters = callbacks.Stages(layers.first_filters)
     more_callbacks = [filters]  # put your own before it, such as keras.callbacks.EarlyStopping("val_cross_entropy")
     model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept, model, more_callbacks)

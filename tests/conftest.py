@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 # Each process of pytest-xdist and its children keep to their share of the cores: threads that wait for each other on a
@@ -23,7 +24,7 @@ import warm
 
 ROOT = Path(__file__).resolve().parent.parent
 # Variables that warm.py's children cannot be given.
-READ_AT_IMPORT = ("CUDA", "JAX", "KERAS_HOME", "LANG", "LC_", "MPL", "OMP", "PYTHONIO", "TF_", "TMPDIR", "XLA")
+READ_AT_IMPORT = ("CUDA", "JAX", "KERAS", "LANG", "LC_", "MPL", "OMP", "PYTHONIO", "TF_", "TMPDIR", "XLA")
 SKIPS_FAIL = "SKIPS_FAIL" in os.environ  # as in .ci/run
 SETPRIV = shutil.which("setpriv")  # here: some tests empty the PATH
 sys.path.insert(0, str(ROOT))
@@ -148,26 +149,20 @@ def assert_small_data(loaded):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """A function: the name of a Keras backend -> the warm.Server that runs scripts on it."""
-    servers = {}
-
-    def started(backend):
-        if backend not in servers:
-            servers[backend] = warm.Server(backend, tmp_path_factory.mktemp("home"))
-        return servers[backend]
-
-    yield started
-    for one in servers.values():
-        one.close()
+def warm_start(tmp_path_factory):
+    """warm.start(), where the libraries can be loaded beforehand."""
+    if not warm.POSSIBLE:
+        return None
+    warm.load(tmp_path_factory.mktemp("home"))
+    return warm.start
 
 
 @pytest.fixture
-def run(tmp_path, server):
+def run(tmp_path, warm_start):
     """Run a script of the project in an empty home: run("fashion_mnist.py", "--help") -> CompletedProcess.
 
-    The libraries are loaded already (see warm.py), except with cold=True, options of Python, or variables that are read
-    when a library is imported.
+    The libraries are loaded already (see warm.py), except with cold=True, options of Python, another Keras backend, or
+    variables that are read when a library is imported.
     """
     home = tmp_path / "home"
     home.mkdir()
@@ -176,13 +171,14 @@ def run(tmp_path, server):
 
     def script(name, *arguments, options=(), check=None, cold=False, cwd=tmp_path, **variables):
         command, given = [str(ROOT / name), *map(str, arguments)], environment | variables
-        backend = given["KERAS_BACKEND"]
-        possible = warm.POSSIBLE and backend in libraries.BACKENDS and importlib.util.find_spec(backend)
-        if cold or options or not possible or any(variable.startswith(READ_AT_IMPORT) for variable in variables):
+        if cold or options or not warm_start or any(variable.startswith(READ_AT_IMPORT) for variable in variables):
             pipes = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
             done = subprocess.run([sys.executable, *options, *command], cwd=cwd, env=given, timeout=600, **pipes)
         else:
-            done = server(backend).run(command, cwd, given)
+            with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as errors:
+                process = warm_start(command, cwd, given, out.name, errors.name)
+                process.join(600)
+                done = subprocess.CompletedProcess(command, process.exitcode, out.read(), errors.read())
         if check is not None:
             assert done.returncode == check, done.stdout + done.stderr
         return done

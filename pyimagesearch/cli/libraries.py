@@ -13,12 +13,12 @@ import threading
 
 from pyimagesearch.errors import UserError
 
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the default first
+BACKENDS = ("tensorflow", "jax")  # the default first
 OLDEST_KERAS = (3, 12)  # as in requirements.txt
 ADDRESS_SPACE = 5e9  # bytes; with less, TensorFlow and JAX end in an error of their own
 THREADS = 16 + 4 * (os.cpu_count() or 1)  # that they start, at least
 # TensorFlow's and JAX's errors have the type of any failed operation; that a GPU failed is only in their words.
-GPU_FAILURES = r"DNN library is not found|CUDNN_STATUS_\w+|CUDA_ERROR_\w+|CUBLAS_STATUS_\w+|OOM when allocating"
+GPU_FAILURES = r"DNN library is not found|CUDNN_STATUS_\w+|CUDA_ERROR_\w+|CUBLAS_STATUS_\w+"
 
 
 def check():
@@ -26,14 +26,16 @@ def check():
 
     Sets KERAS_BACKEND to the backend to use. Raises UserError otherwise.
     """
-    imported, chosen = sys.modules.get("keras"), os.environ.get("KERAS_BACKEND")
+    imported, chosen = sys.modules.get("keras"), os.environ.get("KERAS_BACKEND") or None
     if imported:  # by a caller; Keras does not change its backend any more
         chosen = imported.config.backend()
-    if chosen and chosen not in BACKENDS:
-        fact, advice = ("Keras runs on", "start another Python") if imported else ("KERAS_BACKEND is", "unset it")
-        raise UserError(f"{fact} {chosen!r}, but this project needs {' or '.join(BACKENDS.values())}; {advice}")
+    if chosen not in (None, *BACKENDS):
+        raise UserError(
+            f"the backend of Keras is {chosen!r}, but this project needs TensorFlow or JAX; unset KERAS_BACKEND and "
+            "start Python again"
+        )
     installed = [name for name in BACKENDS if name in sys.modules or importlib.util.find_spec(name)]
-    os.environ["KERAS_BACKEND"] = chosen or (installed or list(BACKENDS))[0]
+    os.environ["KERAS_BACKEND"] = chosen or (installed or BACKENDS)[0]
     with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
         version = importlib.metadata.version("keras")
         if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_KERAS:
@@ -126,10 +128,19 @@ def _held_back(notices):
             os.close(copy)
 
 
-def gpu_failure(error):
-    """Return a sentence if an error of TensorFlow or JAX means that the GPU cannot be used, else None."""
+def explain(error):
+    """Return a sentence if an error of Python, TensorFlow or JAX says that memory or the GPU failed, else None."""
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+        or str(error).startswith("RESOURCE_EXHAUSTED")  # JAX raises one class for everything
+    ):
+        return (
+            "there is not enough memory: a training run needs about 1 GB, of the GPU where it uses one; close other "
+            "programs, or try --limit or a smaller --batch-size"
+        )
     words = re.search(GPU_FAILURES, str(error))
-    if not words or isinstance(error, UserError):
+    if not words:
         return None
     cpu = "JAX_PLATFORMS=cpu" if os.environ.get("KERAS_BACKEND") == "jax" else "CUDA_VISIBLE_DEVICES=-1"
     return (

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from pyimagesearch.cli import libraries
-from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError, printable, reason
+from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError, first_line, printable, reason
 
 # Errors of the machine, which any step can meet: no file handles, disk full, quota, read-only, broken disk.
 MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
@@ -55,9 +55,7 @@ def _explain(error):
         return printable(str(error))
     if isinstance(error, (KeyboardInterrupt, Terminated)):
         return str(error) or "stopped"
-    if isinstance(error, MemoryError):
-        return "there is not enough memory; close other programs, or try --limit"
-    if sentence := _explain_import(error) or libraries.gpu_failure(error):
+    if sentence := _explain_import(error) or libraries.explain(error):
         return sentence
     if not isinstance(error, OSError):
         return None
@@ -71,21 +69,16 @@ def _explain(error):
 
 def _explain_import(error):
     """Return a sentence if a library is missing, or an error ended its import; else None."""
-    name = (getattr(error, "name", None) or "").partition(".")[0]
-    if isinstance(error, ModuleNotFoundError) and name in LIBRARIES and not importlib.util.find_spec(name):
-        return (
-            f"{LIBRARIES[name]} is not installed for {sys.executable}; run the script with the Python that has it "
-            "(.venv/bin/python after the README's command), or install it with pip"
-        )
-    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
-        name = frame.f_globals.get("__name__", "").partition(".")[0]
-        if frame.f_code.co_name == "<module>" and name in LIBRARIES:
-            words = (str(error).strip().splitlines() or [""])[0]
-            return (
-                f"{LIBRARIES[name]} is installed for {sys.executable}, but its import fails: {type(error).__name__}: "
-                f"{words}; mend that, or install it again: pip install --force-reinstall {LIBRARIES[name]}"
-            )
-    return None
+    library, what = (getattr(error, "name", None) or "").partition(".")[0], "is not installed"
+    if not isinstance(error, ModuleNotFoundError) or library not in LIBRARIES or importlib.util.find_spec(library):
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
+        importing = [frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames]
+        library = next((name for name in reversed(importing) if name in LIBRARIES), None)
+        what = f"cannot be imported ({type(error).__name__}: {first_line(error)})"
+    return library and (
+        f"{LIBRARIES[library]} {what} for {sys.executable}; run the script with the Python that has it "
+        f"(.venv/bin/python after the README's command), or run: pip install --force-reinstall {LIBRARIES[library]}"
+    )
 
 
 def _terminate(number, frame):

@@ -1,20 +1,16 @@
-"""The device to train on, Keras's settings there, and its errors in words."""
+"""The device to train on, and Keras's settings there."""
 
 import contextlib
 from pathlib import Path
 
 import keras
 
-from pyimagesearch.errors import UserError
-
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow"}
 
 
 def describe():
-    """Return the name of the device that Keras trains on: "NVIDIA H200 with JAX". Raises UserError if it cannot."""
+    """Return the name of the device that Keras trains on: "NVIDIA H200 with JAX"."""
     backend, note = keras.backend.backend(), ""
-    if backend not in NAMES:
-        raise UserError(f"this process runs Keras on {backend}, and training needs TensorFlow or JAX; start another")
     kind = keras.distribution.list_devices()[0].split(":")[0].upper()
     if backend == "jax" and kind != "CPU":
         import jax
@@ -58,27 +54,3 @@ def fast_bfloat16():
     except OSError:  # not Linux
         return False
     return bool(instructions & {"avx512_bf16", "amx_bf16"})
-
-
-@contextlib.contextmanager
-def explained():
-    """Turn an error that says that the memory did not suffice into a UserError."""
-    try:
-        yield
-    except Exception as error:
-        if out_of_memory(error):
-            raise UserError(
-                "not enough memory: a training needs about 1 GB, of the GPU where it uses one; close other programs, "
-                "or try a smaller --batch-size"
-            ) from error
-        raise
-
-
-def out_of_memory(error):
-    """Return whether an exception, of Python, TensorFlow or JAX, says that the memory did not suffice."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
-    # JAX raises one class for everything; its text starts with the name of the status.
-    return isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED")

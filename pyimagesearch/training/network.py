@@ -11,7 +11,7 @@ import numpy as np
 
 from pyimagesearch import minivggnet
 from pyimagesearch.data import randomness
-from pyimagesearch.errors import UserError, printable, warn
+from pyimagesearch.errors import UserError, first_line, warn
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, configs, saving
 from pyimagesearch.model_files.input_format import SIDE, output_kind
@@ -28,7 +28,7 @@ def build(recipe, classes, seed, policy="float32"):
     """
     keras.utils.set_random_seed(randomness.integer(seed, "weights"))
     with devices.default_settings(policy):
-        model = MiniVGGNet.build(SIDE, SIDE, 1, classes, **_arguments(recipe)[0])
+        model = MiniVGGNet.build(SIDE, SIDE, 1, classes, **recipe.network)
         if isinstance(model, keras.Model) and not model.built:  # a Sequential that does not begin with keras.Input
             model.build((None, *SHAPE))
     return model
@@ -41,27 +41,22 @@ def adapt(recipe, classes, seed):
     Raises UserError if the network cannot be built, does not take images of 28x28x1, or does not predict a probability
     for each of the classes.
     """
-    taken, others = _arguments(recipe)
-    defaults = inspect.signature(MiniVGGNet.build).parameters
-    for name, value in taken.items():
-        default = defaults[name].default if name in defaults else inspect.Parameter.empty
-        if value != default:
-            instead = "" if default is inspect.Parameter.empty else f" (minivggnet.py: {default})"
-            say(f"  the recipe sets {name}={value}{instead}")
-    for name, value in others.items():
-        say(f"  left out: the recipe's {name}={value}, which MiniVGGNet.build does not take")
+    parameters, taken = inspect.signature(MiniVGGNet.build).parameters, {}
+    for name, value in recipe.network.items():
+        if name not in parameters:
+            say(f"  left out: the recipe's {name}={value}, which MiniVGGNet.build does not take")
+            continue
+        taken[name] = value
+        if (default := parameters[name].default) not in (value, inspect.Parameter.empty):
+            say(f"  the recipe sets {name}={value} (minivggnet.py: {default})")
     recipe = dataclasses.replace(recipe, network=taken)
-    with devices.explained():
-        try:
-            model = build(recipe, classes, seed)
-        except Exception as error:  # an edit of minivggnet.py went wrong: name its line
-            if devices.out_of_memory(error):
-                raise
-            frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == minivggnet.__file__]
-            line = f", line {frames[-1].lineno}" if frames else ""
-            reasons = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-            raise UserError(f"cannot build the network of minivggnet.py{line}: {printable(reasons[0])}") from error
-        _check(model, classes)
+    try:
+        model = build(recipe, classes, seed)
+    except Exception as error:  # an edit of minivggnet.py went wrong: name its line
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == minivggnet.__file__]
+        line = f", line {frames[-1].lineno}" if frames else ""
+        raise UserError(f"cannot build the network of minivggnet.py{line}: {first_line(error)}") from error
+    _check(model, classes)
     if recipe.whitening and not whitening.fits(model):
         say("  no whitening: it needs a plain Conv2D and BatchNormalization at the start")
         recipe = dataclasses.replace(recipe, whitening=False)
@@ -94,20 +89,10 @@ def fingerprint(model):
     return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _arguments(recipe):
-    """Return the recipe's arguments for the network as two dicts: those that MiniVGGNet.build takes, and the others."""
-    parameters = inspect.signature(MiniVGGNet.build).parameters
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    taken = {name: value for name, value in recipe.network.items() if takes_any or name in parameters}
-    return taken, {name: value for name, value in recipe.network.items() if name not in taken}
-
-
 def _check(model, classes):
     """Check that a model can be trained and saved. Raises UserError; warns if it cannot be loaded again."""
-    if not isinstance(model, keras.Model):
-        raise UserError(f"MiniVGGNet.build returned {type(model).__name__}, not a Keras model: does it end in return?")
-    if not getattr(model, "inputs", None):
-        raise UserError(f"MiniVGGNet.build returned a {type(model).__name__}; let it return a keras.Sequential")
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        raise UserError(f"MiniVGGNet.build returned {type(model).__name__}; let it return a keras.Sequential")
     inputs, outputs = (tensors[0].shape[1:] for tensors in (model.inputs, model.outputs))
     if len(inputs) != 3 or any(size not in (None, wanted) for size, wanted in zip(inputs, SHAPE, strict=True)):
         raise UserError(

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import inspect
 import json
 from pathlib import Path
@@ -54,7 +53,6 @@ def used(values, history):
     return values | {"epochs": len(history["loss"]), "schedule": schedule}
 
 
-@functools.cache
 def published():
     """Return the settings of each recipe as it was published: those that the README's figures were measured with.
 

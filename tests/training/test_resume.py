@@ -11,10 +11,10 @@ import os
 import shutil
 import signal
 import time
-import zipfile
 from types import SimpleNamespace
 
 import h5py
+import keras
 import numpy as np
 import pytest
 import warm
@@ -34,14 +34,18 @@ EPOCHS = 5
 
 def unfinished(folder):
     """Return how many epochs the training in a folder has stored."""
-    return next((epoch for epoch, _ in checkpoints.stored(folder)), 0)
+    try:
+        with np.load(folder / "checkpoint.npz") as file:
+            return len(json.loads(file["header"].tobytes())["history"]["loss"])
+    except FileNotFoundError:
+        return 0
 
 
 class Trainer:
     """Runs fashion_mnist.py in a folder, again and again."""
 
-    def __init__(self, folder, server):
-        self.folder, self.training, self.server = folder, folder / ".fashion_model.h5.training", server
+    def __init__(self, folder, warm_start):
+        self.folder, self.training, self.warm_start = folder, folder / ".fashion_model.h5.training", warm_start
         write_data(folder / "data", train=240, test=10)
 
     def start(self, *flags, epochs=EPOCHS, resume=None):
@@ -49,13 +53,14 @@ class Trainer:
         flags = ["--data-dir", "data", "--any-data", "--epochs", epochs, "--batch-size", 32, *flags]
         flags += ["--resume"] if (unfinished(self.training) if resume is None else resume) else []
         environment = {name: os.environ[name] for name in ("PATH", "KERAS_BACKEND")} | {"HOME": str(self.folder)}
-        with (self.folder / "log").open("a") as log:
-            self.child = self.server.start([ROOT / "fashion_mnist.py", *flags], self.folder, environment, log, log)
+        log, command = self.folder / "log", [ROOT / "fashion_mnist.py", *flags]
+        self.child = self.warm_start(command, self.folder, environment, log, log)
         return self.child.pid
 
     def end(self):
         """Wait for the end of the training and return its status, negative for a signal."""
-        return self.child.wait()
+        self.child.join(600)
+        return self.child.exitcode
 
     def log(self):
         return (self.folder / "log").read_text()
@@ -77,34 +82,34 @@ class Trainer:
 
 
 @pytest.fixture
-def trainer(tmp_path, server):
-    return Trainer(tmp_path, server(os.environ["KERAS_BACKEND"]))
+def trainer(tmp_path, warm_start):
+    return Trainer(tmp_path, warm_start)
 
 
-def kill_and_resume(trainer, rng, seed, kills):
-    """Kill a training `kills` times, a third of them inside a checkpoint's write. Returns its weights at the end."""
-    seeded = ("--seed", str(seed))
-    while kills:
-        done = unfinished(trainer.training)
-        process = trainer.start(*seeded)
-        if rng.random() < 1 / 3:
-            trainer.wait_for(lambda child=process: list(trainer.training.glob(".*.tmp.npz")) or _gone(child))
-            time.sleep(rng.uniform(0, 0.02))
-        elif rng.random() < 1 / 2:
-            trainer.wait_for(lambda child=process, n=done: unfinished(trainer.training) > n or _gone(child))
-            time.sleep(rng.uniform(0, 0.15))
-        else:
-            time.sleep(rng.uniform(0, 3))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        status = trainer.end()
-        if status == 0:  # it was faster than the killer
-            return kills, trainer.weights()
-        assert status == -signal.SIGKILL, trainer.log()
-        kills -= 1
-    trainer.start(*seeded)
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer, kills):
+    """One kill in three is inside a checkpoint's write."""
+    rng = np.random.default_rng(0)
+    trainer.start("--seed", "1")
     assert trainer.end() == 0, trainer.log()
-    return kills, trainer.weights()
+    assert not trainer.training.exists()
+    expected = trainer.weights()
+    (trainer.folder / "fashion_model.h5").unlink()
+    killed = 0
+    while not (trainer.folder / "fashion_model.h5").exists():
+        process = trainer.start("--seed", "1")
+        if killed < kills and rng.random() < 1 / 3:
+            trainer.wait_for(lambda child=process: list(trainer.training.glob(".*.tmp.npz")) or _gone(child))
+        elif killed < kills:
+            time.sleep(rng.uniform(0, 3))
+        if killed < kills:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        killed += 1
+        assert trainer.end() in (0, -signal.SIGKILL), trainer.log()
+    assert trainer.weights() == expected
+    assert not trainer.training.exists()
+    assert "Traceback" not in trainer.log()
 
 
 def _gone(process):
@@ -113,25 +118,6 @@ def _gone(process):
             return file.read().rsplit(")")[-1].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
-def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer, kills):
-    rng = np.random.default_rng(0)
-    seed = 0
-    while kills:
-        seed += 1
-        trainer.start("--seed", str(seed))
-        assert trainer.end() == 0, trainer.log()
-        assert not trainer.training.exists()
-        expected = trainer.weights()
-        (trainer.folder / "fashion_model.h5").unlink()
-        wanted = min(kills, 6)
-        left, weights = kill_and_resume(trainer, rng, seed, wanted)
-        assert weights == expected
-        assert not trainer.training.exists()
-        kills -= wanted - left
-    assert "Traceback" not in trainer.log()
 
 
 def stop_after_an_epoch(trainer, sign):
@@ -157,13 +143,11 @@ def test_stopped_trainings_say_how_to_go_on_and_leave_the_model_alone(trainer):
 
 def test_starting_anew_says_so_and_other_flags_are_refused_by_name(trainer):
     stop_after_an_epoch(trainer, signal.SIGTERM)
-    trainer.start("--seed", "2")
-    assert trainer.end() == 1
-    assert "cannot resume: the unfinished training has seed 1, not 2" in trainer.log().splitlines()[-1]
     write_data(trainer.folder / "data", train=250, test=10)
     trainer.start("--seed", "1", epochs=9)
     assert trainer.end() == 1
-    assert f"has epochs {EPOCHS}, not 9 and other training data;" in trainer.log().splitlines()[-1]
+    last = trainer.log().splitlines()[-1]
+    assert f"cannot resume: the unfinished training has epochs {EPOCHS}, not 9 and other training data;" in last
     trainer.start(epochs=1, resume=False)
     assert trainer.end() == 0
     (line,) = [line for line in trainer.log().splitlines() if line.startswith("an unfinished training with")]
@@ -205,13 +189,13 @@ def test_a_fingerprint_is_of_all_that_the_data_is():
 
 
 def test_one_training_of_a_model_at_a_time(tmp_path):
-    """Whatever the length of its name, and by whatever link."""
-    model = tmp_path / ("m" * 252 + ".h5")
+    """By whatever link."""
+    model = tmp_path / "m.h5"
     (tmp_path / "link.h5").symlink_to(model.name)
     for _ in range(2):  # the lock ends with its training
-        with checkpoints.locked(model) as folder, pytest.raises(UserError, match=f"process {os.getpid()}"):
+        with checkpoints.locked(model) as checkpoint, pytest.raises(UserError, match=f"process {os.getpid()}"):
             checkpoints.locked(tmp_path / "link.h5").__enter__()
-        assert not folder.exists()
+        assert not checkpoint.parent.exists()
 
 
 def test_on_windows_the_lock_is_found_whatever_its_holder_has_written(tmp_path, monkeypatch):
@@ -227,8 +211,8 @@ def test_on_windows_the_lock_is_found_whatever_its_holder_has_written(tmp_path, 
     monkeypatch.setattr(checkpoints, "fcntl", None)
     windows = SimpleNamespace(LK_NBLCK=2, locking=locking)
     monkeypatch.setattr(checkpoints, "msvcrt", windows, raising=False)
-    with checkpoints.locked(tmp_path / "m.h5") as folder:
-        assert held[0] > len((folder / "lock").read_bytes())
+    with checkpoints.locked(tmp_path / "m.h5") as checkpoint:
+        assert held[0] > len((checkpoint.parent / "lock").read_bytes())
         with pytest.raises(UserError, match=f"process {os.getpid()}"), checkpoints.locked(tmp_path / "m.h5"):
             pass
 
@@ -244,10 +228,10 @@ def test_a_folder_without_locks_or_that_cannot_be_made_does_not_stop_a_training(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(checkpoints.fcntl, "flock", flock)
-    with checkpoints.locked(tmp_path / "other.h5") as folder:
-        assert folder.is_dir()
+    with checkpoints.locked(tmp_path / "other.h5") as checkpoint:
+        assert checkpoint.parent.is_dir()
     assert capsys.readouterr().err.count("this file system has no locks") == 1
-    assert not folder.exists()
+    assert not checkpoint.parent.exists()
 
 
 def settings_of(folder, seed=0):
@@ -258,153 +242,115 @@ def settings_of(folder, seed=0):
     return dataclasses.replace(RECIPES["classic"], epochs=3), training, validation, 10, seed
 
 
-def test_in_one_process_a_resumed_training_has_the_whole_history(tmp_path, capsys):
-    arguments = settings_of(tmp_path)
-    kept = checkpoints.Checkpoints(tmp_path, {"a": [1]}, resume=True)
-    expected, _ = train(*arguments, kept)
-    assert "no checkpoint to resume from: starting a new training" in capsys.readouterr().out
-    assert kept.epochs == 3
-    (tmp_path / "epoch-00003.npz").unlink()
-    resumed, history = train(*arguments, kept)
-    assert {len(values) for values in history.values()} == {3}
-    for one, other in zip(expected.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    other = checkpoints.Checkpoints(tmp_path, {"a": [2]}, resume=True)
-    with pytest.raises(UserError, match=r"has a \[1\], not \[2\]"):
-        train(*arguments, other)
-    assert other.epochs == 0
-
-
 @pytest.fixture(scope="module")
-def three_epochs(tmp_path_factory):
-    """Return a folder with the checkpoints after epochs 2 and 3, and a model to restore."""
+def two_epochs(tmp_path_factory):
+    """Return a checkpoint after two of three epochs, and a model to restore."""
     folder = tmp_path_factory.mktemp("training")
     recipe, training, *rest = settings_of(folder)
-    train(recipe, training, *rest, checkpoints.Checkpoints(folder, {"seed": 0}))
-    shutil.rmtree(folder / "data")
-    return folder, compiled(recipe, build(recipe, 10, 0), training[0], 0, 18)
+    kept = checkpoints.Checkpoints(folder / "checkpoint.npz", {"seed": 0})
+    with contextlib.suppress(KeyboardInterrupt):
+        train(recipe, training, *rest, kept, more_callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=stop)])
+    return kept.path, compiled(recipe, build(recipe, 10, 0), training[0], 0, 18)
+
+
+def stop(epoch, logs):
+    if epoch == 1:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture
-def model(three_epochs, tmp_path):
-    """The model to restore; its checkpoints after epochs 2 and 3 lie in tmp_path."""
-    shutil.copytree(three_epochs[0], tmp_path, dirs_exist_ok=True)
-    return three_epochs[1]
+def model(two_epochs, tmp_path):
+    """The model to restore; its checkpoint lies in tmp_path."""
+    shutil.copy(two_epochs[0], tmp_path)
+    return two_epochs[1]
 
 
-def full_disk(monkeypatch, times, number=errno.ENOSPC):
-    """The next `times` checkpoints cannot be written."""
-    real, left = np.savez, iter(range(times))
-
-    def savez(path, **arrays):
-        if next(left, None) is not None:
-            raise OSError(number, os.strerror(number))
-        real(path, **arrays)
-
-    monkeypatch.setattr(np, "savez", savez)
-
-
-@pytest.mark.parametrize("times, expected", [(1, [4, 3]), (2, [4]), (3, [])])
-def test_older_checkpoints_make_room_for_a_new_one(model, tmp_path, monkeypatch, capsys, times, expected):
-    full_disk(monkeypatch, times)
-    checkpoints.Checkpoints(tmp_path, {"seed": 0}).save(model, {"loss": [1.0] * 4})
-    assert [epoch for epoch, _ in checkpoints.stored(tmp_path)] == expected
-    assert ("No space left" in capsys.readouterr().err) == (not expected)
+def test_in_one_process_a_resumed_training_has_the_whole_history(model, tmp_path, capsys):
+    arguments = settings_of(tmp_path)
+    expected, _ = train(*arguments)
+    kept = checkpoints.Checkpoints(tmp_path / "checkpoint.npz", {"seed": 0}, resume=True)
+    resumed, history = train(*arguments, kept)
+    assert "resuming the unfinished training after epoch 2" in capsys.readouterr().out
+    assert ({len(values) for values in history.values()}, kept.epochs) == ({3}, 3)
+    for one, other in zip(expected.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    kept.remove()
+    train(*arguments, kept)
+    assert "no checkpoint to resume from: starting a new training" in capsys.readouterr().out
 
 
 def test_a_checkpoint_that_cannot_be_written_is_told_once_and_costs_no_other(model, tmp_path, monkeypatch, capsys):
-    kept = checkpoints.Checkpoints(tmp_path, {"seed": 0})
-    full_disk(monkeypatch, 2, errno.EIO)
-    for epochs in (4, 5):
-        kept.save(model, {"loss": [1.0] * epochs})
-    assert [epoch for epoch, _ in checkpoints.stored(tmp_path)] == [3, 2]
-    assert (kept.epochs, capsys.readouterr().err.count("cannot be resumed")) == (0, 1)
-    kept.save(model, {"loss": [1.0]})  # those of another training go when this one has its own
-    assert [epoch for epoch, _ in checkpoints.stored(tmp_path)] == [1]
+    def savez(path, **arrays):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    kept = checkpoints.Checkpoints(tmp_path / "checkpoint.npz", {"seed": 0})
+    before = kept.path.read_bytes()
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(np, "savez", savez)
+        for epochs in (3, 4):
+            kept.save(model, {"loss": [1.0] * epochs})
+    assert os.listdir(tmp_path) == ["checkpoint.npz"] and kept.path.read_bytes() == before
+    error = capsys.readouterr().err
+    assert (kept.epochs, error.count("No space left"), error.count("cannot be resumed after epoch 3")) == (0, 1, 1)
+    kept.save(model, {"loss": [1.0]})  # that of another training goes when this one has its own
+    assert (kept.epochs, unfinished(tmp_path)) == (1, 1)
 
 
-def damage(change):
-    """Return a function that rewrites a checkpoint's header by `change`."""
-
-    def rewrite(path):
-        with np.load(path) as file:
-            arrays = dict(file)
-        header = change(json.loads(arrays["header"].tobytes()))
-        arrays["header"] = np.frombuffer(header if isinstance(header, bytes) else json.dumps(header).encode(), np.uint8)
-        np.savez(path, **arrays)
-
-    return rewrite
-
-
-def with_nan(path):
+def change_header(path, change):
     with np.load(path) as file:
         arrays = dict(file)
-    np.savez(path, **arrays | {"variable3": np.full_like(arrays["variable3"], np.nan)})
+    header = change(json.loads(arrays["header"].tobytes()))
+    np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
 
 
-def inflating(path):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("header.npy", np.lib.format.magic(1, 0) + b"\0" * 50_000_000)
-
-
-def flipped_bits(path):
+def flip_bits(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(content)
 
 
 SPOILED = {
-    "a list": damage(lambda header: []),
-    "null": damage(lambda header: None),
-    "empty": damage(lambda header: {}),
-    "history of one epoch": damage(lambda header: header | {"history": {"loss": [1.0]}}),
-    "history of words": damage(lambda header: header | {"history": {"loss": ["a", "b", "c"]}}),
-    "settings that are a number": damage(lambda header: header | {"settings": 7}),
-    "nested without end": damage(lambda header: b"[" * 100_000),
-    "no text": damage(lambda header: b"\xff\xfe"),
-    "weights that are no numbers": with_nan,
-    "compressed": inflating,
-    "flipped bits": flipped_bits,
+    "not a header": lambda path: change_header(path, lambda header: []),
+    "another network's": lambda path: np.savez(path, **dict(list(np.load(path).items())[:-1])),
+    "flipped bits": flip_bits,
     "nothing": lambda path: path.write_bytes(b""),
     "half": lambda path: path.write_bytes(path.read_bytes()[:5000]),
     "an array": lambda path: np.save(path.open("wb"), np.zeros(3)),
-    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
 }
 
 
-@pytest.mark.parametrize("name", SPOILED)
-def test_a_checkpoint_that_makes_no_sense_falls_back_to_the_one_before(model, tmp_path, name, capsys):
-    SPOILED[name](tmp_path / "epoch-00003.npz")
-    for other in ("epoch-abc.npz", "epoch-00002 (copy).npz"):  # not ours
-        (tmp_path / other).touch()
-    history = checkpoints.Checkpoints(tmp_path, {"seed": 0}, resume=True).restore(model)
-    assert len(history["loss"]) == 2
-    assert ("epoch-00003.npz cannot be used" in capsys.readouterr().err) == (name != "a pipe")
-    with np.load(tmp_path / "epoch-00002.npz") as file:
-        np.testing.assert_array_equal(model.variables[0], file["variable0"])
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+def test_a_damaged_checkpoint_is_named_and_a_new_training_starts(model, tmp_path, spoil, capsys):
+    path = tmp_path / "checkpoint.npz"
+    spoil(path)
+    before = model.get_weights()
+    assert checkpoints.Checkpoints(path, {"seed": 0}, resume=True).restore(model) == {}
+    assert f"the checkpoint {path} cannot be used" in capsys.readouterr().err
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-def stored_with(folder, settings, name="settings"):
-    """Give the checkpoints in a folder these settings."""
-    for _, path in checkpoints.stored(folder):
-        damage(lambda header: {name: settings, "history": header["history"]})(path)
+def restored(model, path, theirs, ours, **options):
+    """Restore a checkpoint with their settings in a training with ours. Returns (history, epochs)."""
+    change_header(path, lambda header: header | {"settings": theirs})
+    kept = checkpoints.Checkpoints(path, ours, **options)
+    return kept.restore(model), kept.epochs
 
 
 def test_another_machine_is_told_and_resumed(model, tmp_path, capsys):
     theirs = {"seed": 0, "cores": 2, "versions": {"keras": "3.12.0"}, "bfloat16": True}
-    stored_with(tmp_path, theirs)
-    other = checkpoints.Checkpoints(tmp_path, theirs | {"cores": 4, "bfloat16": False}, resume=True)
-    assert len(other.restore(model)["loss"]) == other.epochs == 3
+    ours = theirs | {"cores": 4, "bfloat16": False}
+    history, epochs = restored(model, tmp_path / "checkpoint.npz", theirs, ours, resume=True)
+    assert len(history["loss"]) == epochs == 2
     told = capsys.readouterr().err
     assert "has cores 2, not 4" in told and "has bfloat16 True, not False" in told
 
 
 def test_another_version_network_or_optimizer_is_refused_and_does_not_stop_a_new_training(model, tmp_path):
-    ours = {"seed": 0, "layers": "one", "optimizer": "Adam"}
-    stored_with(tmp_path, ours | {"layers": "another", "optimizer": "SGD"})
+    path, ours = tmp_path / "checkpoint.npz", {"seed": 0, "layers": "one", "optimizer": "Adam"}
     with pytest.raises(UserError, match="has another network and optimizer SGD, not Adam; use the same"):
-        checkpoints.Checkpoints(tmp_path, ours, resume=True).restore(model)
-    stored_with(tmp_path, ours, "facts")
+        restored(model, path, ours | {"layers": "another", "optimizer": "SGD"}, ours, resume=True)
     with pytest.raises(UserError, match="cannot resume: the unfinished training has settings of another version"):
-        checkpoints.Checkpoints(tmp_path, ours, resume=True).restore(model)
-    assert checkpoints.Checkpoints(tmp_path, ours).restore(model) == {}
+        restored(model, path, {"seed": 0}, ours, resume=True)
+    assert restored(model, path, {"seed": 0}, ours) == ({}, 0)
