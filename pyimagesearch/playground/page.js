@@ -26,7 +26,7 @@ function write(number, digits = Math.abs(number) < 10 ? 3 : 1) { // "0" only for
 }
 function writeShort(number) { // in at most four characters: .12, 1.23, \u221212
   const size = Math.abs(number), digits = size >= 9.95 ? 0 : size < 0.995 || number > 0 ? 2 : 1;
-  return number && number.toFixed(digits).replace("-", "\u2212").replace(/^(\D?)0\./, "$1.");
+  return number && number.toFixed(digits).replace(/^-(?!0\.00)/, "\u2212").replace(/^(\D?)-?0\./, "$1.");
 }
 
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -133,15 +133,8 @@ function work(port) {
 
 const firstLayer = layers.find(({ kind }) => kind === "convolution"), trained = firstLayer?.kernel.slice();
 const jobs = { newest: null, waiting: [], running: null };
-let port;
-try {
-  const source = [byId("network").textContent, `(${work})(self);`];
-  port = new Worker(URL.createObjectURL(new Blob(source, { type: "text/javascript" })));
-} catch { // a browser that allows a file no worker
-  const channel = new MessageChannel();
-  work(channel.port1);
-  port = channel.port2;
-}
+const source = new Blob([byId("network").textContent, `(${work})(self);`], { type: "text/javascript" });
+const port = new Worker(URL.createObjectURL(source));
 port.onmessage = ({ data }) => {
   const { done } = jobs.running;
   jobs.running = null;
@@ -170,12 +163,14 @@ function compute(pixels, kernel = firstLayer?.kernel) { // a promise of what the
 const image = { pixels: null, original: null, label: null, undo: [], last: null, field: null };
 const brush = { tool: "255", size: "2x2", place: [13, 13] }; // tool: a gray, or "cover"
 const brushSize = () => (brush.tool === "cover" ? PATCH : parseInt(brush.size));
-let current = null, before = null; // what the network computes for the image, and the trained one for the original
+// What the network computes for the image, and the trained one for the original; how an experiment in progress ends.
+let current = null, before = null, conclude = null;
 
 function open({ pixels, label, note }) { // label: null if it is unknown
-  Object.assign(image, { original: pixels, label });
+  Object.assign(image, { pixels, original: pixels, label, undo: [], last: null });
   byId("image-note").textContent = note;
   byId("file-note").textContent = "";
+  conclude = null;
   for (const one of document.querySelectorAll(".experiment")) one.hidden = true;
   for (const one of byId("gallery").children) one.ariaPressed = one.pixels === pixels;
   before = null;
@@ -183,12 +178,14 @@ function open({ pixels, label, note }) { // label: null if it is unknown
     if (image.original === pixels) before = probabilities; // if no other image was opened meanwhile
     if (current) showPrediction();
   });
-  reset();
+  changed();
 }
+const isOriginal = (pixels = image.pixels) => pixels.every((pixel, i) => pixel === image.original[i]);
 
 function changed() {
   drawImage();
-  byId("undo").disabled = byId("reset").disabled = !image.undo.length;
+  byId("undo").ariaDisabled = !image.undo.length; // a button that is disabled would lose the focus
+  byId("reset").ariaDisabled = isOriginal();
   jobs.newest = { pixels: image.pixels, kernel: firstLayer?.kernel, done: show };
   nextJob();
 }
@@ -199,12 +196,7 @@ function remember(what) { // before the pixels change; a cover that is moved is 
   image.pixels = image.pixels.slice();
 }
 
-function square([row, column], size, visit) { // call visit with the number of each pixel of a square around a place
-  const first = (size - 1) >> 1;
-  for (let y = Math.max(0, row - first); y < Math.min(SIDE, row - first + size); y++) {
-    for (let x = Math.max(0, column - first); x < Math.min(SIDE, column - first + size); x++) visit(y * SIDE + x);
-  }
-}
+const cornerOf = (place) => place.map((cell) => cell - ((brushSize() - 1) >> 1)); // of a brush at a place
 
 const canvas = byId("image"), CELL = canvas.width / SIDE;
 function drawImage() {
@@ -220,8 +212,9 @@ function drawImage() {
     context.strokeRect(left * CELL, top * CELL, (right - left + 1) * CELL - 1, (bottom - top + 1) * CELL - 1);
   };
   if (image.field) frame(FRAME, ...image.field);
-  const size = brushSize(), [top, left] = brush.place.map((place) => place - ((size - 1) >> 1));
+  const size = brushSize(), [top, left] = cornerOf(brush.place);
   if (canvas.matches(":hover, :focus-visible")) frame(CURSOR, top, left, top + size - 1, left + size - 1);
+  byId("copy").getContext("2d").drawImage(canvas, 0, 0, byId("copy").width, byId("copy").height);
 }
 
 // Change all pixels: from(row, column) is the place whose pixel comes here, or outside of the image, which is black.
@@ -243,10 +236,7 @@ function undo() {
   image.last = null;
   changed();
 }
-function reset() {
-  Object.assign(image, { pixels: image.original, undo: [], last: null });
-  changed();
-}
+const reset = () => isOriginal() || recolor((_, i) => image.original[i]);
 document.addEventListener("keydown", (event) => {
   if (event.key === "z" && (event.ctrlKey || event.metaKey) && event.target.tagName !== "INPUT") undo();
 });
@@ -257,8 +247,11 @@ function paint(place) {
   const steps = Math.max(1, ...place.map((cell, axis) => Math.abs(cell - from[axis])));
   if (cover) image.pixels = image.undo.at(-1).slice();
   for (let k = 1; k <= steps; k++) {
-    const step = from.map((cell, axis) => Math.round(cell + ((place[axis] - cell) * k) / steps));
-    square(step, brushSize(), (i) => (image.pixels[i] = cover ? 0 : brush.tool));
+    const [top, left] = cornerOf(from.map((cell, axis) => Math.round(cell + ((place[axis] - cell) * k) / steps)));
+    const reaches = (offset) => offset >= 0 && offset < brushSize();
+    image.pixels.forEach((_, i, pixels) => {
+      if (reaches(Math.floor(i / SIDE) - top) && reaches((i % SIDE) - left)) pixels[i] = cover ? 0 : brush.tool;
+    });
   }
   brush.place = place;
   changed();
@@ -363,11 +356,10 @@ const bars = classNames.slice(0, 10).map(() => {
 
 function showPrediction() {
   const values = scaled(current.probabilities), old = scaled(before ?? current.probabilities), winner = best(values);
-  const byProbability = range(values.length).sort((a, b) => values[b] - values[a]);
-  const likeliest = byProbability.slice(0, bars.length).sort((a, b) => a - b);
-  const touched = image.pixels.some((pixel, i) => pixel !== image.original[i]) || editedFilters().length;
+  const shown = range(values.length).sort((a, b) => values[b] - values[a]).slice(0, bars.length).sort((a, b) => a - b);
+  const original = isOriginal(), touched = !original || editedFilters().length > 0;
   bars.forEach(({ row, name, bar, tick, value }, place) => {
-    const k = likeliest[place];
+    const k = shown[place];
     name.textContent = name.title = classNames[k];
     bar.style.width = `${100 * values[k]}%`;
     tick.style.left = `calc(${100 * old[k]}% - 1px)`;
@@ -375,13 +367,13 @@ function showPrediction() {
     value.textContent = percent(values[k]);
     row.className = k === winner ? "best" : "";
   });
-  const verdict = image.label === null ? "" : winner === image.label ? ", right" : ", wrong";
-  byId("prediction").replaceChildren("Prediction: ", make("strong", {}, naming(values)),
-    touched ? ` (before the change: ${naming(old)})` : verdict);
+  byId("ticks").hidden = !touched;
+  const verdict = image.label === null || !original ? "" : winner === image.label ? ", right" : ", wrong";
+  byId("prediction").replaceChildren("Prediction: ", make("strong", {}, naming(values)), verdict,
+    touched ? ` (before the change: ${naming(old)})` : "");
+  conclude?.(old, values);
 }
 byId("scaled").addEventListener("change", () => show(current));
-byId("scaling").hidden = data.temperature === 1;
-fill("temperature", data.temperature.toFixed(2));
 
 // FROM MAPS TO PERCENTAGES, for the class with the highest probability; for networks that end in a dense layer.
 
@@ -396,12 +388,11 @@ function showPercentages() {
   const count = (number) => number.toLocaleString("en", { maximumSignificantDigits: 4 });
   const divisor = byId("scaled").checked ? data.temperature : 1, winner = best(current.probabilities);
   const powers = [...current.outputs[outputLayer]].map((logit) => Math.exp(logit / divisor));
-  const sum = powers.reduce((a, b) => a + b), inputs = current.outputs[layers[outputLayer].inputs[0]];
+  const sum = powers.reduce((a, b) => a + b);
   const last = stages.at(-1), dense = layers.slice(0, outputLayer + 1).filter(({ kind }) => kind === "dense");
   fill("last-maps", last ? `the last ${last.maps} maps of ${last.height}x${last.width} numbers` : "the pixels");
   fill("units", dense.map(({ shape }) => shape.at(-1)).join(" and "));
-  fill("inputs", count(inputs.length));
-  fill("positive", count(inputs.filter((number) => number > 0).length));
+  fill("inputs", count(current.outputs[layers[outputLayer].inputs[0]].length));
   fill("logit", write(current.outputs[outputLayer][winner]));
   fill("divided", divisor === 1 ? "" : ` / ${divisor.toFixed(2)}`);
   fill("class", classNames[winner]);
@@ -481,6 +472,8 @@ function drawStage(stage) {
     const [x, y] = [(map % columns) * (size + GAP) + 2, Math.floor(map / columns) * (tall + GAP) + 2];
     const context = drawMap(canvas, stage, map, x, y, size, tall);
     if (selected.stage === stage && selected.map === map) context.strokeRect(x - 0.5, y - 0.5, size + 1, tall + 1);
+    Object.assign(context, { font: "bold 12px sans-serif", fillStyle: "#fff", strokeStyle: "#000" });
+    for (const write of ["strokeText", "fillText"]) context[write](map + 1, x + 3, y + 13);
   }
 }
 function drawMap(canvas, stage, map, ...place) { // place: left, top, width and height
@@ -530,6 +523,7 @@ for (const stage of stages) {
   stage.section.addEventListener("toggle", () => selected && drawStage(stage));
   byId("stages").append(stage.section);
 }
+byId("to-maps").onclick = () => pinned.stage.canvas.focus();
 new ResizeObserver(() => selected && stages.forEach(drawStage)).observe(byId("stages"));
 
 // THE EXPLANATION of one number of a feature map.
@@ -620,8 +614,8 @@ function explainSum({ stage: { layer, maps }, map, row, column }) {
   const many = channels === 1 ? "" : ` The filter has ${size.join("x")} weights for each of the ${channels} ` +
     `${source ? `maps of ${source.name}` : "channels"}. Those that count most here:`;
   const border = parts[0].inside.every(Boolean) ? "" : " Dashed cells lie outside of the image and count as 0.";
-  return ["Multiply each number under the filter by the weight at its place, and add the products." + border + many,
-    ...rows];
+  return ["Multiply each number under the filter by the weight at its place, and add the products (shown rounded)." +
+    border + many, ...rows];
 }
 
 function explainStep({ name, scale, shift, slope, threshold, largest }, number, next, map) {
@@ -653,10 +647,8 @@ const filters = { chosen: 0, measurement: null }, LARGEST = 100; // a weight tha
 
 const weightsOf = (filter, kernel = firstLayer.kernel) => [...kernel].filter((_, k) => k % first.maps === filter);
 const allFilters = range(first?.maps ?? 0);
-const editedFilters = () => allFilters.filter((filter) => {
-  const old = weightsOf(filter, trained);
-  return weightsOf(filter).some((weight, i) => weight !== old[i]);
-});
+const isLike = (filter, weights) => weightsOf(filter).every((weight, i) => weight === weights[i]);
+const editedFilters = () => allFilters.filter((filter) => !isLike(filter, weightsOf(filter, trained)));
 function edit(chosen, change) { // change: (weights, filter) => new weights
   if (!first) return;
   for (const filter of chosen) {
@@ -696,7 +688,7 @@ function showFilters() {
 async function measure() { // the accuracy on the gallery; a later measurement ends an earlier one
   const own = (filters.measurement = {});
   let right = 0;
-  fill("with-yours", "");
+  fill("with-yours", editedFilters().length ? "; counting with your filters \u2026" : "");
   if (!editedFilters().length) return;
   for (const one of data.gallery) {
     right += best((await compute(one.pixels)).probabilities) === one.label;
@@ -717,14 +709,16 @@ if (first) {
     const oninput = ({ target: { valueAsNumber: weight } }) => {
       if (Number.isFinite(weight)) edit(one(), (weights) => weights.with(cell, clamp(weight, -LARGEST, LARGEST)));
     };
-    const properties = { type: "number", step: 0.1, min: -LARGEST, max: LARGEST, ariaLabel, oninput };
-    byId("weights").append(make("input", { ...properties, onblur: showFilters })); // which shows the weight in force
+    const onblur = showFilters, limits = { min: -LARGEST, max: LARGEST, step: 0.1 }; // which shows the weight in force
+    byId("weights").append(make("input", { type: "number", ...limits, ariaLabel, oninput, onblur }));
   }
   byId("edge").onclick = () => edit(one(), edge);
   byId("zero").onclick = () => edit(one(), (weights) => weights.map(() => 0));
   byId("rotate-filter").onclick = () => edit(one(), rotated);
   byId("rotate-all").onclick = () => edit(allFilters, rotated);
-  for (const back of document.querySelectorAll(".back")) back.onclick = bringBack;
+  for (const back of document.querySelectorAll(".back")) { // that in the banner disappears
+    back.onclick = () => (bringBack(), back.checkVisibility() || canvas.focus());
+  }
   for (const square of document.querySelectorAll(".square")) square.hidden = rows !== columns;
   const right = data.gallery.filter((image) => image.label === image.predicted);
   fill("with-trained", `${right.length} of the ${data.gallery.length}`);
@@ -747,14 +741,14 @@ function ask() {
     Object.assign(score, {
       round: score.round + 1, you: score.you + (yours === one.label), network: score.network + (its === one.label) });
     const { round, you, network } = score, last = round === data.quiz.length;
-    const rates = ` That is ${percent(you / round)} and ${percent(network / round)}.`;
+    const rate = (right) => `${right} right (${percent(right / round)})`;
     text.replaceChildren(
       `The label is ${classNames[one.label]}. You: ${classNames[yours]}, `, verdict(yours === one.label),
       `. The network: ${naming(values)}, `, verdict(its === one.label),
-      `. Correct after ${round} of ${data.quiz.length}: you ${you}, the network ${network}.${last ? rates : ""}`);
-    choices.replaceChildren();
-    if (last) return;
-    choices.append(button("Next image", () => (ask(), byId("round").querySelector("button").focus())));
+      `. After ${round} of ${data.quiz.length}: you ${rate(you)}, the network ${rate(network)}.`);
+    if (last) Object.assign(score, { round: 0, you: 0, network: 0 });
+    const next = () => (ask(), byId("round").querySelector("button").focus());
+    choices.replaceChildren(button(last ? "Start again" : "Next image", next));
     choices.firstChild.focus();
   };
   choices.append(...classNames.map((name, k) => button(name, () => answer(k))));
@@ -762,21 +756,26 @@ function ask() {
 }
 if (data.quiz.length) ask();
 
-// THE EXPERIMENTS: the tool for each, and what "Show me" does. The words are in page.html, with one conclusion for a
-// new predicted class and one for the same. The images are certain ones of the genuine test set.
+// THE EXPERIMENTS: the tool for each, what "Show me" does, and whether the image is as after that. Then a conclusion
+// shows, also if the reader did it. The words are in page.html. The images are certain ones of the genuine test set.
 
 const inBag = (row, column) => (row > 11 && row < 26 && column > 3 && column < 24) ||
   (row > 3 && row < 12 && (column === 8 || column === 19)) || (row === 4 && column > 8 && column < 19);
+const inSleeves = (i, top, width) => i >= top * SIDE && (i % SIDE < width || i % SIDE >= SIDE - width);
+const changes = (from) => image.pixels.filter((pixel, i) => pixel !== (image.original[from(i)] ?? 0));
 const EXPERIMENTS = {
-  collar: ["cover", () => strokeAt([3, 14])],
-  boot: ["255", () => move(-4, 0)],
-  mirror: ["255", mirror],
-  sleeves: ["0", () => recolor((pixel, i) => (i > 12 * SIDE && (i % SIDE < 8 || i % SIDE > 19) ? 0 : pixel))],
-  filters: ["255", () => edit(allFilters, rotated)],
-  bag: ["255", () => recolor((_, i) => (inBag(Math.floor(i / SIDE), i % SIDE) ? 220 : 0))],
+  collar: ["cover", () => strokeAt([3, 14]), () => image.last === "cover" && isOriginal(image.undo.at(-1))],
+  boot: ["255", () => move(-4, 0), () => !changes((i) => i + 4 * SIDE).length],
+  mirror: ["255", mirror, () => !changes((i) => i + SIDE - 1 - 2 * (i % SIDE)).length],
+  sleeves: ["0", () => recolor((pixel, i) => (inSleeves(i, 13, 8) ? 0 : pixel)), // by hand, nearly
+    () => !image.pixels.some((pixel, i) => pixel > 60 && inSleeves(i, 16, 6)) &&
+      changes((i) => inSleeves(i, 13, 8) ? -1 : i).length < 40],
+  filters: ["255", () => edit(allFilters, rotated),
+    () => isOriginal() && allFilters.every((filter) => isLike(filter, rotated(weightsOf(filter, trained))))],
+  bag: ["255", () => recolor((_, i) => (inBag(Math.floor(i / SIDE), i % SIDE) ? 220 : 0)), () => !isOriginal()],
 };
-const empty = { pixels: new Uint8Array(SIDE * SIDE), label: null, note: "An empty image" };
-for (const [name, [tool, act]] of Object.entries(EXPERIMENTS)) {
+const BAG = 8, empty = { pixels: new Uint8Array(SIDE * SIDE), label: null, note: "An empty image" };
+for (const [name, [tool, act, done]] of Object.entries(EXPERIMENTS)) {
   const one = name === "bag" && data.genuine ? empty : data.experiments[name];
   if (!one || (name === "filters" && !first)) continue;
   const box = document.querySelector(`.experiment.${name}`), [question, conclusion] = box.querySelectorAll("p");
@@ -786,18 +785,15 @@ for (const [name, [tool, act]] of Object.entries(EXPERIMENTS)) {
     open(one);
     box.hidden = false;
     conclusion.hidden = true;
-    choose(tool);
+    for (const value of [tool, "3x3"]) choose(value);
+    conclude = (old, now) => {
+      const [comparison, different, same] = conclusion.children;
+      conclusion.hidden = !before || (name !== "filters" && editedFilters().length > 0) || !done();
+      comparison.textContent = `Before: ${naming(old)}. After: ${naming(now)}.`;
+      same.hidden = !(different.hidden = name === "bag" ? best(now) !== BAG : best(now) === best(old));
+    };
   };
-  show.onclick = async () => {
-    start();
-    act();
-    const computed = await Promise.all([compute(one.pixels, trained), compute(image.pixels)]);
-    const [old, now] = computed.map(({ probabilities }) => scaled(probabilities));
-    const [comparison, different, same] = conclusion.children;
-    comparison.textContent = `Before: ${naming(old)}. After: ${naming(now)}.`;
-    same.hidden = !(different.hidden = best(old) === best(now));
-    conclusion.hidden = false;
-  };
+  show.onclick = () => (start(), act());
   const card = button(picture(one.pixels), () => {
     start();
     show.focus({ preventScroll: true });
@@ -808,10 +804,13 @@ for (const [name, [tool, act]] of Object.entries(EXPERIMENTS)) {
 }
 byId("experiments").hidden = !byId("cards").children.length;
 
-// THE START: the first image that the network gets right.
+// THE START: the last image that the network gets right.
 
 byId("about").textContent = data.about;
+byId("failures").textContent = data.failures;
+byId("temperature").textContent = data.temperature.toFixed(2);
 for (const group of document.querySelectorAll("[role=radiogroup], #gallery, #kernels")) oneStop(group);
-open(data.gallery.find((one) => one.label === one.predicted) ?? data.gallery[0]);
+open(data.gallery.findLast((one) => one.label === one.predicted) ?? data.gallery[0]);
 if (stages.length) fixScales();
+byId("scaling").hidden = data.temperature === 1;
 byId("percentages").hidden = !hasLogits;

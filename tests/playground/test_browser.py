@@ -162,6 +162,8 @@ def test_every_change_of_the_image_changes_the_prediction(opened, model):
     np.testing.assert_array_equal(pixels(opened), before)
     press(opened, "Reset")
     np.testing.assert_array_equal(pixels(opened), start)
+    press(opened, "Undo")
+    np.testing.assert_array_equal(pixels(opened), before)
 
 
 def test_the_cover_stays_where_it_was_put_until_it_is_put_elsewhere(opened):
@@ -286,7 +288,8 @@ def test_edited_filters_change_the_maps_and_come_back(opened, model):
     kernel[...] = np.rot90(kernel, -1)
     edited.layers[0].set_weights([kernel])
     assert_prediction(opened, edited)
-    press(opened, "Bring the trained filters back")
+    press(opened, "Bring the trained filters back")  # in the banner, which disappears
+    assert opened.execute_script("return document.activeElement.id") == "image"
     np.testing.assert_array_equal(assert_prediction(opened, model), first)
     assert not opened.find_elements("css selector", "#kernels .edited")
 
@@ -311,7 +314,21 @@ def test_a_round_of_the_quiz(opened, model):
         if number != rounds[-1][0]:
             press(opened, "Next image")
     right = sum(its[number] == label for number, label in rounds)
-    assert f"after 20 of 20: you 20, the network {right}. That is 100% and {5 * right}%" in text
+    assert f"After 20 of 20: you 20 right (100%), the network {right} right ({5 * right}%)" in text
+
+
+def assert_conclusion(browser, start):
+    """Check that the conclusion is true: what the network predicted for the image at the start, and predicts now."""
+    now = browser.execute_script("return current.probabilities")
+    before, after = [NAMES[np.argmax(one)] for one in (start, now)]
+    text, *conclusions = browser.find_elements("css selector", f"{CONCLUSION} span")
+    assert re.match(rf"Before: {re.escape(before)} \d+%. After: {re.escape(after)} \d+%.", text.text)
+    bag = browser.find_elements("css selector", ".bag:not([hidden])")
+    first = after == "Bag" if bag else before != after
+    assert [one.is_displayed() for one in conclusions] == [first, not first]
+
+
+CONCLUSION = ".experiment:not([hidden]) p + button + p"
 
 
 def test_experiments_show_their_answer(opened, model):
@@ -323,14 +340,50 @@ def test_experiments_show_their_answer(opened, model):
         images = []
         for _ in range(2):  # which does the same again, not more of it
             press(opened, "Show me")
-            now = np.array(opened.execute_script("return current.probabilities"))
+            assert_conclusion(opened, start)
             images.append(pixels(opened))
         np.testing.assert_array_equal(*images)
-        assert abs(now - start).max() > 0.001
-        before, after = [NAMES[one.argmax()] for one in (start, now)]
-        text, *conclusions = opened.find_elements("css selector", ".experiment:not([hidden]) p + button + p span")
-        assert re.match(rf"Before: {re.escape(before)} \d+%. After: {re.escape(after)} \d+%.", text.text)
-        assert [one.is_displayed() for one in conclusions] == [before != after, before == after]
+        press(opened, "Set to 0")  # an additional change that the conclusion does not speak of
+        assert not find(opened, CONCLUSION).is_displayed()
+        press(opened, "Bring the trained filters back")
+
+
+def test_experiments_by_hand(opened, model):
+    press(opened, "Move a boot")
+    start = assert_prediction(opened, model)
+    for times in range(1, 6):
+        press(opened, "Move up")
+        assert find(opened, CONCLUSION).is_displayed() == (times == 4)
+        if times == 4:
+            assert_conclusion(opened, start)
+
+    def stroke(row, column, down=0):
+        mouse = ActionChains(opened)
+        mouse.move_to_element_with_offset(find(opened, "#image"), 10 * column - 135, 10 * row - 135).click_and_hold()
+        mouse.move_by_offset(0, 10 * down).release().perform()
+        settle(opened)
+
+    press(opened, "Cover the collar")
+    start = assert_prediction(opened, model)
+    for place in ((12, 12), (20, 8)):
+        stroke(*place)
+        assert_conclusion(opened, start)
+    press(opened, "Undo")
+    assert not find(opened, CONCLUSION).is_displayed()
+
+    press(opened, "Shorten the sleeves")
+    start = assert_prediction(opened, model)
+    sleeves = [1, 4, 6, 21, 23, 26]
+    for column in sleeves:
+        stroke(14, column, 13)
+        assert find(opened, CONCLUSION).is_displayed() == (column == sleeves[-1])
+    assert_conclusion(opened, start)
+
+    press(opened, "Draw a bag")
+    start = assert_prediction(opened, model)
+    for row in range(2, 27, 6):
+        stroke(row, 10, 1)
+        assert_conclusion(opened, start)
 
 
 def test_the_keyboard_alone(opened):
@@ -353,6 +406,9 @@ def test_the_keyboard_alone(opened):
     np.testing.assert_array_equal(pixels(opened), start)
     tab_to("#tools [role=radio]", Keys.ARROW_RIGHT)
     assert evaluate("[brush.tool, document.activeElement.value]") == ["128", "128"]
+    tab_to("#right", Keys.ENTER)
+    tab_to("#undo", Keys.ENTER)
+    assert evaluate("[document.activeElement.id, document.activeElement.ariaDisabled]") == ["undo", "true"]
     tab_to("#gallery button", Keys.ARROW_DOWN, Keys.ENTER, Keys.END)
     below = "[...byId('gallery').children].find((one) => one.offsetTop > byId('gallery').firstChild.offsetTop)"
     assert evaluate(f"{below}.ariaPressed") == "true"
