@@ -243,6 +243,24 @@ def test_a_network_is_drawn_as_a_graph():
     assert len([text for text in axes.texts if isinstance(text, Annotation)]) == 6  # as many as there are connections
 
 
+def test_each_curve_has_its_own_name_and_color_and_counts_epochs_from_one():
+    figure = training.curves(HISTORY, RECIPES["classic"])
+    for axes, key in zip(figure.axes, ("cross_entropy", "accuracy"), strict=False):
+        drawn = {line.get_label().partition(":")[0]: list(line.get_ydata()) for line in axes.lines}
+        assert drawn == {"training": HISTORY[key], "validation": HISTORY[f"val_{key}"]}
+        assert axes.lines[0].get_xdata().tolist() == [1, 2]
+    colors = [line.get_color() for line in figure.axes[0].lines]
+    assert [handle.get_color() for handle in figure.legends[0].legend_handles] == colors
+    last = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
+    assert last["1.000"] == colors[0] != last["1.200"]
+
+
+def test_the_samples_of_a_class_are_in_its_row():
+    axes = data.samples(IMAGES, LABELS, CLASS_NAMES, count=2).axes[0]
+    np.testing.assert_array_equal(axes.images[0].get_array()[91:119, 31:59], IMAGES[LABELS == 3][1])
+    assert axes.get_yticklabels()[3].get_text() == f"3  {CLASS_NAMES[3]}"
+
+
 RISING = "Overfitting shows where validation cross-entropy keeps rising; lowest: epoch"
 
 
