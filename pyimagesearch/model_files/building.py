@@ -135,6 +135,8 @@ def _arguments(kind, old):
             value = value[0]
         if key in known:
             arguments[key] = [_value(one) for one in value] if isinstance(value, list) else _value(value)
+    if kind is keras.layers.GRU and "reset_after" not in old:  # Keras before 2.1.5 had no other
+        arguments["reset_after"] = False
     return arguments
 
 

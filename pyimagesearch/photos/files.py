@@ -21,6 +21,7 @@ SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", "
 SUFFIXES |= {".dng", ".cr2", ".cr3", ".nef", ".arw"}  # raw photos, which are named and not read
 MAX_BYTES = 400e6  # of memory for decoding, at 4 bytes a pixel
 COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 2, "TIFF": 2}  # of all pixels, held at once by a decoder; other formats: 1
+MAX_ASPECT = 50  # longer edge / shorter edge
 
 
 def find(paths):
@@ -133,3 +134,5 @@ def _bound(path, image):
         size += 6 * pixels
     if size > MAX_BYTES:
         raise UserError(f"{path} is too large ({pixels / 1e6:,.0f} megapixels); save it smaller")
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        raise UserError(f"{path} is {image.width} x {image.height} pixels, too narrow for a photo; crop it")

@@ -208,6 +208,18 @@ def test_a_network_that_keras_has_quantized_is_named(tmp_path):
         load(tmp_path / "m.h5")
 
 
+def test_a_gru_of_keras_before_2_1_5_computes_by_the_older_formula(tmp_path):
+    """It had no other, and no such argument."""
+    model = keras.Sequential([keras.Input((28, 28)), layers.GRU(10, reset_after=False)])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        del config["config"]["layers"][1]["config"]["reset_after"]
+        file.attrs["model_config"] = json.dumps(config)
+    rows = IMAGES[..., 0] / 255
+    np.testing.assert_allclose(load(tmp_path / "m.h5")(rows), model(rows), atol=1e-5)
+
+
 @pytest.mark.needs("tf_keras")
 def test_real_files_of_keras_2(tmp_path):
     """Written by tf_keras, which is Keras 2 itself."""

@@ -47,6 +47,7 @@ NOT_PHOTOS = {
         stored(Image.fromarray(np.zeros((8000, 8000), np.float32)), "TIFF", compression="tiff_deflate"),
         "float.tif is too large .64 megapixels.",
     ),
+    "thin.png": (stored(Image.new("L", (1, 1_000_000))), "thin.png is 1 x 1000000 pixels, too narrow"),
 }
 
 

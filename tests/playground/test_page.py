@@ -73,3 +73,10 @@ def test_no_page_for_what_it_cannot_compute(tmp_path, monkeypatch, layer, reason
     path = tmp_path / "a.html"
     assert reason in page.write(path, "a.h5", model, OURS, images, labels, np.eye(10)[labels], NAMES)
     assert not path.exists()
+
+
+def test_of_an_odd_padding_the_larger_part_is_below_and_at_the_right():
+    """As in TensorFlow; the page gets what is above and at the left."""
+    pooling = layers.MaxPooling2D(3, 2, "same")
+    model = keras.Sequential([keras.Input((28, 28, 1)), pooling, layers.Flatten(), layers.Dense(10)])
+    assert page.describe(model, OURS)["layers"][1]["padding"] == [0, 0]
