@@ -200,21 +200,22 @@ const cornerOf = (place) => place.map((cell) => cell - ((brushSize() - 1) >> 1))
 
 const canvas = byId("image"), CELL = canvas.width / SIDE;
 function drawImage() {
-  const context = canvas.getContext("2d");
+  const [context, copy] = [canvas, byId("copy")].map((one) => one.getContext("2d")); // copy: with the explanation
   context.fillStyle = "#3a3a3a"; // the lines between the cells
   context.fillRect(0, 0, canvas.width, canvas.height);
   image.pixels.forEach((pixel, i) => {
     context.fillStyle = COLORS.gray[pixel];
     context.fillRect((i % SIDE) * CELL, Math.floor(i / SIDE) * CELL, CELL - 1, CELL - 1);
   });
-  const frame = (color, top, left, bottom, right) => {
-    Object.assign(context, { strokeStyle: color, lineWidth: 4 });
-    context.strokeRect(left * CELL, top * CELL, (right - left + 1) * CELL - 1, (bottom - top + 1) * CELL - 1);
+  const frame = (on, color, top, left, bottom, right) => {
+    const cell = on.canvas.width / SIDE;
+    Object.assign(on, { strokeStyle: color, lineWidth: 4 });
+    on.strokeRect(left * cell, top * cell, (right - left + 1) * cell - 1, (bottom - top + 1) * cell - 1);
   };
-  if (image.field) frame(FRAME, ...image.field);
+  copy.drawImage(canvas, 0, 0, copy.canvas.width, copy.canvas.width);
+  if (image.field) [context, copy].forEach((on) => frame(on, FRAME, ...image.field));
   const size = brushSize(), [top, left] = cornerOf(brush.place);
-  if (canvas.matches(":hover, :focus-visible")) frame(CURSOR, top, left, top + size - 1, left + size - 1);
-  byId("copy").getContext("2d").drawImage(canvas, 0, 0, byId("copy").width, byId("copy").height);
+  if (canvas.matches(":hover, :focus-visible")) frame(context, CURSOR, top, left, top + size - 1, left + size - 1);
 }
 
 // Change all pixels: from(row, column) is the place whose pixel comes here, or outside of the image, which is black.
@@ -371,6 +372,7 @@ function showPrediction() {
   const verdict = image.label === null || !original ? "" : winner === image.label ? ", right" : ", wrong";
   byId("prediction").replaceChildren("Prediction: ", make("strong", {}, naming(values)), verdict,
     touched ? ` (before the change: ${naming(old)})` : "");
+  fill("now", naming(values));
   conclude?.(old, values);
 }
 byId("scaled").addEventListener("change", () => show(current));
@@ -688,7 +690,7 @@ function showFilters() {
 async function measure() { // the accuracy on the gallery; a later measurement ends an earlier one
   const own = (filters.measurement = {});
   let right = 0;
-  fill("with-yours", editedFilters().length ? "; counting with your filters \u2026" : "");
+  fill("with-yours", editedFilters().length ? ", now counting with your filters" : "");
   if (!editedFilters().length) return;
   for (const one of data.gallery) {
     right += best((await compute(one.pixels)).probabilities) === one.label;
@@ -779,7 +781,7 @@ for (const [name, [tool, act, done]] of Object.entries(EXPERIMENTS)) {
   const one = name === "bag" && data.genuine ? empty : data.experiments[name];
   if (!one || (name === "filters" && !first)) continue;
   const box = document.querySelector(`.experiment.${name}`), [question, conclusion] = box.querySelectorAll("p");
-  const show = box.querySelector("button");
+  const show = box.querySelector("button"), [comparison, different, same] = conclusion.children;
   const start = () => { // from the original image and the trained filters
     bringBack();
     open(one);
@@ -787,7 +789,6 @@ for (const [name, [tool, act, done]] of Object.entries(EXPERIMENTS)) {
     conclusion.hidden = true;
     for (const value of [tool, "3x3"]) choose(value);
     conclude = (old, now) => {
-      const [comparison, different, same] = conclusion.children;
       conclusion.hidden = !before || (name !== "filters" && editedFilters().length > 0) || !done();
       comparison.textContent = `Before: ${naming(old)}. After: ${naming(now)}.`;
       same.hidden = !(different.hidden = name === "bag" ? best(now) !== BAG : best(now) === best(old));

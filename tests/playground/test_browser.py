@@ -280,6 +280,7 @@ def test_edited_filters_change_the_maps_and_come_back(opened, model):
         edited.layers[0].set_weights([kernel])
         assert abs(assert_prediction(opened, edited) - first).max() > 0.001
         assert "1 of the 4 filters" in find(opened, "#banner").text
+        assert re.search(r", (right|wrong) \(before the change", find(opened, "#prediction").text)
     predicted = predict(edited, IMAGES).argmax(axis=1)
     shown = opened.execute_script("return data.gallery.map((one) => one.number)")
     assert f"and {(predicted == LABELS)[shown].sum()} with your filters" in find(opened, "#accuracy").text
