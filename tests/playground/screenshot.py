@@ -17,7 +17,7 @@ for (const column of [13, 14]) for (let row = 6; row < 28; row++) strokeAt([row,
 byId("rest").before(byId("explanation"));
 Object.assign(byId("explanation").style, { gridRow: "1 / 3", alignSelf: "start" });
 document.querySelector("main").style.padding = "8px";
-const hidden = "header, footer, #experiments, #rest, #tools [role=group], #scaling";
+const hidden = "header, footer, #experiments, #rest, #tools [role=group], #to-maps";
 for (const one of document.querySelectorAll(hidden)) one.style.display = "none";
 """
 NUMBER = """
