@@ -40,7 +40,8 @@ def curves(history, recipe, classes=10):
     rate.set(xlabel="epoch", ylabel="learning rate", xticks=[0, *ticks], ylim=(0, 1.1 * rates.max() or 1))
     rate.set_title(f"schedule: {recipe.schedule}", loc="right")
     for axes in (loss, accuracy, rate):
-        axes.set_xlim(0, 1.2 * last)  # with room for the last values
+        axes.set_xlim(0, 1.2 * last)  # with room for the last values, which may be the lowest, too
+        axes.margins(y=0.1)
         axes.grid()
     figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -54,4 +55,6 @@ def _finding(history, recipe):
         return f"{first}\nTraining is measured on mixed images (CutMix): do not compare the curves"
     lowest = 1 + int(np.argmin(history["val_cross_entropy"]))
     gap = f"{100 * abs(accuracy - trained):.1f} points {'above' if accuracy > trained else 'below'} training"
-    return f"{first}, {gap}\nOverfitting shows where validation cross-entropy keeps rising; lowest: epoch {lowest}"
+    if lowest == epochs:
+        return f"{first}, {gap}\nValidation cross-entropy is lowest at the end: no overfitting is seen"
+    return f"{first}, {gap}\nIf only training improves, it overfits: validation has not since epoch {lowest}"
