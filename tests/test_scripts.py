@@ -165,7 +165,7 @@ def test_help(run, script):
         ("fashion_mnist.py", ["--recipe", "slow"], 2, "invalid choice: 'slow'"),
         ("fashion_mnist.py", ["--learning-rate", "0"], 2, "'0' is not a number above 0"),
         ("fashion_mnist.py", ["--limit", "5"], 2, "'5' is not a whole number from 240"),
-        ("fashion_mnist.py", ["--model", "model.keras"], 2, "must end in .h5"),
+        ("fashion_mnist.py", ["--model", "model.onnx"], 2, "must end in .h5"),
         ("fashion_mnist.py", ["--model", "nowhere/m.h5"], 1, "the folder nowhere does not exist"),
         ("fashion_mnist.py", ["--images", "a_file"], 1, "cannot write to the folder a_file"),
         ("fashion_mnist.py", ["--data-dir", "nowhere"], 1, "nowhere: No such file"),
