@@ -51,6 +51,7 @@ def parse(arguments):
 def main(arguments=()):
     """Train, save and plot; `arguments` is a list such as ["--limit", "2000"]. Returns (model, history)."""
     args = parse(arguments)
+    libraries.warn_of_edits()
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.training import checkpoints
 
@@ -85,6 +86,8 @@ def train_and_save(args, checkpoint):
 
     # Start Keras, and choose how to train.
     with libraries.quiet():
+        import keras  # noqa: F401  (for callbacks of your own, below)
+
         from pyimagesearch.data.batches import scale
         from pyimagesearch.evaluation import calibration, layers, predict
         from pyimagesearch.figures import network as drawings
@@ -115,7 +118,7 @@ def train_and_save(args, checkpoint):
         say(line)
     if args.learning_rate and values["learning_rate"] != args.learning_rate:
         say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
-    if changed := settings.changes(args.recipe, values):
+    if changed := settings.changes(args.recipe, values, model):
         say(f"  changed from the published recipe: {changed}")
     if recipe.cutmix:
         say("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
@@ -143,7 +146,7 @@ def train_and_save(args, checkpoint):
         **made_by,
         **used,
         "planned": values,
-        "changed": settings.changes(args.recipe, used),
+        "changed": settings.changes(args.recipe, used, model),
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
         "genuine_data": data.genuine,

@@ -1,12 +1,18 @@
 """A learner's edits hold: one file of a copy of this project is changed, and all three scripts go on with it."""
 
 import json
+import os
 import shutil
+import sys
+import time
+import types
 
 import h5py
 import pytest
 
+import fashion_mnist
 from conftest import ROOT, write_data
+from pyimagesearch.errors import UserError
 
 SCRIPTS = ("fashion_mnist.py", "fashion_mnist_loaded.py", "initial_data_analysis.py")
 DATA = ("--data-dir", "data", "--any-data")
@@ -148,7 +154,7 @@ def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
     text += "\n\nclass Double(layers.Layer):\n    def call(self, inputs):\n        return 2 * inputs\n"
     edit(tmp_path, NETWORK, text)
     script = tmp_path / "fashion_mnist.py"
-    callback = "__import__('keras').callbacks.EarlyStopping('val_cross_entropy', min_delta=100, patience=2)"
+    callback = "keras.callbacks.EarlyStopping('val_cross_entropy', min_delta=100, patience=2)"
     script.write_text(
         script.read_text().replace("more_callbacks = [filters]", f"more_callbacks = [{callback}, filters]")
     )
@@ -161,3 +167,22 @@ def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
         record = json.loads(file.attrs["fashion_mnist"])
     assert (record["epochs"], record["planned"]["epochs"]) == (3, 15)
     assert record["changed"].startswith("epochs 3, batch size 16, learning rate 0.0125")
+    assert record["changed"].endswith("another network (7,850 parameters)")
+
+
+def test_a_file_that_was_edited_after_its_import_is_named(tmp_path, monkeypatch, capsys):
+    """Python goes on with the old code, as in a notebook. A file that was imported after the edit is up to date."""
+    file, module = tmp_path / "mine.py", types.ModuleType("pyimagesearch.mine")
+    file.touch()
+    module.__file__ = str(file)
+
+    def warned():
+        with pytest.raises(UserError, match="missing"):
+            fashion_mnist.main(["--data-dir", tmp_path / "missing", "--model", tmp_path / "model.h5"])
+        return f"{file} has changed since it was imported: restart" in capsys.readouterr().err
+
+    assert not warned()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert not warned()
+    os.utime(file, (0, time.time()))
+    assert warned()

@@ -17,7 +17,8 @@ from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError, first_line
 MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 # The libraries that may be missing: the name to import, and that to install.
-LIBRARIES = {name: name for name in ("h5py", "jax", "keras", "matplotlib", "numpy", "rich", "scipy", "tensorflow")}
+LIBRARIES = {name: name for name in ("h5py", "jax", "keras", "matplotlib", "numpy", "rich", "scipy")}
+LIBRARIES |= {"tensorboard": "tensorboard", "tensorflow": "tensorflow"}
 LIBRARIES |= {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "joblib": "scikit-learn"}
 
 
@@ -70,7 +71,9 @@ def _explain(error):
 def _explain_import(error):
     """Return a sentence if a library is missing, or an error ended its import; else None."""
     library, what = (getattr(error, "name", None) or "").partition(".")[0], "is not installed"
-    if not isinstance(error, ModuleNotFoundError) or library not in LIBRARIES or importlib.util.find_spec(library):
+    if type(error).__name__ == "TBNotInstalledError":  # TensorFlow's, where a callback of Keras needs TensorBoard
+        library = "tensorboard"
+    elif not isinstance(error, ModuleNotFoundError) or library not in LIBRARIES or importlib.util.find_spec(library):
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
         importing = [frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames]
         library = next((name for name in reversed(importing) if name in LIBRARIES), None)

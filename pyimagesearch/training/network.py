@@ -1,5 +1,6 @@
 """The network of minivggnet.py as it stands: build it, check that it can be trained, see what of a recipe applies."""
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
@@ -89,6 +90,16 @@ def fingerprint(model):
     return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def outline(model):
+    """Return the SHA-256 of the layers before the last, as any version of Keras has it: classes, outputs, weights."""
+    entries = []
+    for layer in model.layers[:-1]:
+        if not isinstance(layer, keras.layers.InputLayer):  # a Sequential does not list it
+            shapes = [[list(one.shape) for one in many] for many in (keras.tree.flatten(layer.output), layer.weights)]
+            entries.append((type(layer).__name__, *shapes))
+    return hashlib.sha256(repr(entries).encode()).hexdigest()
+
+
 def _check(model, classes):
     """Check that a model can be trained and saved. Raises UserError; warns if it cannot be loaded again."""
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
@@ -107,12 +118,21 @@ def _check(model, classes):
         )
     if reason := why_not_loaded(model):
         warn(f"the other scripts will not load this network again: {reason}")
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Rescaling) and (largest := np.max(np.abs(layer.scale))) < 0.1:
-            warn(
-                f"the Rescaling layer of minivggnet.py multiplies pixels by {largest:.2g}, but they are divided by 255 "
-                "already: the network will learn little; remove that layer"
-            )
+    if (spread := _spread(model, noise)) < 0.1:
+        warn(
+            f"the network of minivggnet.py scales pixels to a range of {spread:.2g}, but they are divided by 255 "
+            "already: it will learn little; remove that layer or division"
+        )
+
+
+def _spread(model, images):
+    """Return the range, largest minus smallest, of what the first layer that has weights gets of images from 0 to 1."""
+    with contextlib.suppress(AttributeError, ValueError):  # a layer of one's own without such an input
+        while isinstance(model, keras.Model) and getattr(model, "inputs", None):  # such a layer may be a model itself
+            inputs, model = model.inputs, next((layer for layer in model.layers if layer.weights), None)
+            if model:
+                images = keras.Model(inputs[0], keras.tree.flatten(model.input)[0])(images, training=False)
+    return float(np.ptp(np.asarray(images)))
 
 
 def why_not_loaded(model):

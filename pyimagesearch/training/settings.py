@@ -12,11 +12,13 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.training.checkpoints import ENVIRONMENT
+from pyimagesearch.training.network import outline
 from pyimagesearch.training.train import learning_rates, optimizer
 
 AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
 WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
 UNITS = {"shift": " px", "stretch": "%"}
+OUTLINE = "a81198714792cd0ee777279bb32410475de8efb004088ba2e54d429baa2598cc"  # of the published network
 
 
 def settings(recipe):
@@ -61,16 +63,19 @@ def published():
     return json.loads(Path(__file__).with_name("published.json").read_text())
 
 
-def changes(name, values):
+def changes(name, values, model=None):
     """Return how the settings of a training differ from those of the published recipe `name`: "epochs 3, no flips".
 
-    Of a recipe that was not published: "".
+    With its model, a network that was written by hand is named, too. Of a recipe that was not published: "".
     """
     if name not in published():
         return ""
     theirs, ours = _flat(published()[name]), _flat(values)
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
-    return ", ".join(_words(key, ours[key]) for key in differ)
+    words = [_words(key, ours[key]) for key in differ]
+    if model and not {"filters", "dense"} & set(differ) and outline(model) != OUTLINE:
+        words.append(f"another network ({model.count_params():,} parameters)")
+    return ", ".join(words)
 
 
 def describe(values):

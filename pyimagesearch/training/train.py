@@ -74,11 +74,17 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     over the epoch, while the network still learns. The same arguments give the same weights, bit for bit, on the same
     machine, number of cores and versions.
 
-    Raises UserError if the loss is not a number, the checkpoint is of another training, or a callback sets the learning
-    rate that a schedule sets.
+    Raises UserError if augmentation divides pixels, the loss is not a number, the checkpoint is of another training, or
+    a callback sets the learning rate that a schedule sets.
     """
     batches = Batches(*training, classes, recipe.batch_size, seed, recipe)
     to_validate = Batches(*validation, classes, batch_size=500)
+    before, after = training[0][batches.order[: recipe.batch_size]].max(), 255 * batches[0][0].max()
+    if after < before / 25:
+        raise UserError(
+            f"augmentation in data/batches.py turns pixels up to {before} into pixels up to {after:.2g}; do not divide "
+            "there, because batches are divided by 255 after it"
+        )
     steps = recipe.epochs * len(batches)
     model = model or build(recipe, classes, seed)
     trained = build(recipe, classes, seed, "mixed_bfloat16") if recipe.bfloat16 else model  # the same in 16 bits

@@ -43,6 +43,7 @@ def end_of(folder, what, before="", redirection=""):
         ("raise KeyboardInterrupt", 130, "script.py: stopped\n"),
         ("os.kill(os.getpid(), signal.SIGTERM)", 143, "script.py: stopped\n"),
         ("os.kill(os.getpid(), signal.SIGXCPU)", 128 + signal.SIGXCPU, "script.py: stopped\n"),
+        ("raise type('TBNotInstalledError', (Exception,), {})", 1, "script.py: tensorboard is not installed"),
         ("raise MemoryError", 1, "script.py: there is not enough memory"),
         ("raise OSError(errno.EMFILE, 'Too many open files', 'a.txt')", 1, "refused: Too many open files (a.txt)"),
     ],

@@ -176,7 +176,7 @@ def test_labels_are_numbered_by_the_names_of_the_model(tmp_path, capsys):
 
 def test_folders_that_are_no_classes(tmp_path):
     write_gray(tmp_path / "one", ("a",))
-    with pytest.raises(UserError, match="no folders with pictures; put the four IDX files, two CSV files, or a folder"):
+    with pytest.raises(UserError, match="no folders with pictures of two classes; put the four IDX files"):
         loading.load_part("train", tmp_path / "one")
     write_gray(tmp_path / "many", [f"{k}" for k in range(101)], 1)
     with pytest.raises(UserError, match="has 101 folders with pictures; make one for each class: 2 to 100"):

@@ -96,12 +96,17 @@ def test_a_network_that_is_not_loaded_again_is_trained_with_a_warning(monkeypatc
 
 
 def test_pixels_that_are_divided_twice_are_told(monkeypatch, capsys):
-    replace_build(monkeypatch, lambda: [image(), layers.Rescaling(1 / 255), layers.Flatten(), softmax()])
-    network.adapt(RECIPES["classic"], 10, 0)
-    assert "divided by 255 already" in capsys.readouterr().err
-    replace_build(monkeypatch, lambda: [image(), layers.Rescaling(2, -1), layers.Flatten(), softmax()])
-    network.adapt(RECIPES["classic"], 10, 0)
-    assert capsys.readouterr().err == ""
+    def divided():
+        inputs = image()
+        return keras.Model(inputs, layers.Flatten()(inputs / 255.0))
+
+    def nested():
+        return keras.Sequential([layers.Rescaling(1 / 127.5, -1), layers.Flatten(), layers.Dense(8)])
+
+    for first, told in (divided, True), (nested, True), (lambda: layers.Rescaling(2, -1), False):
+        replace_build(monkeypatch, lambda first=first: [image(), first(), layers.Flatten(), softmax()])
+        network.adapt(RECIPES["classic"], 10, 0)
+        assert ("divided by 255 already" in capsys.readouterr().err) == told
 
 
 def convolution(*before, after=(), bias=False, **options):

@@ -43,7 +43,19 @@ def test_what_differs_from_the_published_recipe_is_named(edit, words):
 
 def test_an_edit_of_minivggnet_is_named(monkeypatch):
     monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((16, 64), 512, 0.25, 0.5))
-    assert changes("classic", settings(RECIPES["classic"])) == "filters [16, 64]"
+    model, values = MiniVGGNet.build(28, 28, 1, 10), settings(RECIPES["classic"])
+    assert changes("classic", values, model) == changes("classic", values) == "filters [16, 64]"
+
+
+def test_a_network_written_by_hand_is_named(monkeypatch):
+    """That of the published code is not, whatever the number of classes and the dropout."""
+    values = settings(RECIPES["classic"])
+    assert changes("classic", values, MiniVGGNet.build(28, 28, 1, 7, dropout=0)) == ""
+    for name, other in ("ReLU", keras.layers.ELU), ("MaxPooling2D", lambda size: keras.layers.AveragePooling2D(size)):
+        with monkeypatch.context() as patch:
+            patch.setattr(keras.layers, name, other)
+            model = MiniVGGNet.build(28, 28, 1, 10)
+        assert changes("classic", values, model) == "another network (1,678,378 parameters)"
 
 
 def test_another_optimizer_is_named(monkeypatch):
