@@ -186,8 +186,8 @@ def _read_given(folder, part, any_data):
     if not pair:
         raise UserError(
             f"no data in {folder}: it has no files {idx.FILES[part][0]} or {idx.FILES[part][0]}.gz and so on, no "
-            f"{kaggle.FILES[part]}, and no folders with pictures of two classes; put the four IDX files, two CSV "
-            "files, or a folder of pictures for each class there"
+            f"{kaggle.FILES[part]}, and no folders with pictures of two or more classes; put the four IDX files, two "
+            "CSV files, or a folder of pictures for each class there"
         )
     images, labels = pair
     if len(images) != len(labels):
