@@ -51,7 +51,7 @@ class Pictures:
         """
         if not 2 <= len(self.names) <= idx.MAX_CLASSES or max(map(len, self.names)) > idx.MAX_NAME:
             raise UserError(
-                f"{self.folder} has pictures of {len(self.names)} class(es) in folders; make one folder for each class: "
+                f"{self.folder} has pictures of {len(self.names)} class(es) in folders; make one for each class: "
                 f"2 to {idx.MAX_CLASSES}, with names of at most {idx.MAX_NAME} characters"
             )
         classes, names = getattr(self, part), [name.replace("/", "-") for name in known or self.names]

@@ -179,7 +179,7 @@ def test_folders_that_are_no_classes(tmp_path):
     with pytest.raises(UserError, match="no folders with pictures of two or more classes; put the four IDX files"):
         loading.load_part("train", tmp_path / "one")
     write_gray(tmp_path / "many", [f"{k}" for k in range(101)], 1)
-    with pytest.raises(UserError, match="has pictures of 101 class.*make one folder for each class: 2 to 100"):
+    with pytest.raises(UserError, match="has pictures of 101 class.*make one for each class: 2 to 100"):
         loading.load_part("train", tmp_path / "many")
     with pytest.raises(UserError, match="--resize is for pictures in a folder for each class"):
         loading.Data(tmp_path, resize=True).part("train")
