@@ -1,8 +1,10 @@
 """tables.py: the READMEs show what was measured; a mean names its n, and counts no other recipe's trainings."""
 
 import json
+import re
 from dataclasses import asdict
 
+import pytest
 import tables
 
 from pyimagesearch.recipes import RECIPES
@@ -27,6 +29,14 @@ def test_the_tables_of_the_readme_are_those_of_the_stored_measurements():
     made = tables.written(text, RESULTS, SPEEDS)
     for line, expected in zip(text.splitlines(), made.splitlines(), strict=True):
         assert line == expected, "python tests/benchmarks/tables.py"
+
+
+def test_the_ladder_of_the_lesson_has_the_stored_means():
+    lesson = (tables.ROOT / "README.md").read_text().split("## What each idea is worth")[1]
+    shown = re.findall(r"\| +([\d.]+)% \|\n", lesson)
+    stored = re.findall(r"\| +(\d\d\.\d\d)\b", tables.README.read_text().split("<!-- table: ladder -->")[1])
+    means = [float(mean) for mean in stored]
+    assert [float(accuracy) for accuracy in shown] == pytest.approx(means[: len(shown)], abs=0.06) and len(shown) == 7
 
 
 def test_a_mean_has_its_n_and_other_training_runs_do_not_count():
