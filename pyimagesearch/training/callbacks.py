@@ -15,6 +15,11 @@ from pyimagesearch.progress import duration
 RATES = 32  # how many learning rates of an epoch are kept, at least, for the figure
 
 
+def learning_rate(optimizer):
+    """Return the learning rate of the optimizer's present step, as a float: 0.3, not 0.30000001 as a float32 gives."""
+    return float(f"{float(optimizer.learning_rate):.7g}")
+
+
 class AfterEachEpoch(keras.callbacks.Callback):
     """Add the epoch to the history, stop if the loss is not a number, store a checkpoint, print the row of a table.
 
@@ -37,8 +42,7 @@ class AfterEachEpoch(keras.callbacks.Callback):
         if batch % max(1, self.params["steps"] // RATES) == 0:
             if keras.backend.backend() == "jax":  # it updates the optimizer's count of steps when asked to
                 self.model.jax_state_sync()
-            rate = float(self.model.optimizer.learning_rate)
-            self.rates.append(float(f"{rate:.7g}"))  # it is a float32: 0.3, not 0.30000001
+            self.rates.append(learning_rate(self.model.optimizer))
 
     def on_train_batch_end(self, batch, logs=None):
         done, elapsed = batch + 1, time.perf_counter() - self.start

@@ -11,6 +11,7 @@ import numpy as np
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
+from pyimagesearch.training.callbacks import learning_rate
 from pyimagesearch.training.checkpoints import ENVIRONMENT
 from pyimagesearch.training.network import outline
 from pyimagesearch.training.train import learning_rates, optimizer
@@ -41,7 +42,7 @@ def settings(recipe):
             del values[name]
     for step in range(0, steps, 9):
         chosen.iterations.assign(step)
-        rates.append(float(f"{float(chosen.learning_rate):.7g}"))  # it is a float32: 0.3, not 0.30000001
+        rates.append(learning_rate(chosen))
         expected.append(float(schedule(step)) if callable(schedule) else schedule)
     if not np.allclose(rates, expected, rtol=1e-4, atol=0):
         values |= {"learning_rate": max(rates), "schedule": "constant" if len(set(rates)) == 1 else "of the optimizer"}

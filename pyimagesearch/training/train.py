@@ -87,8 +87,10 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
         )
     steps = recipe.epochs * len(batches)
     model = model or build(recipe, classes, seed)
-    trained = build(recipe, classes, seed, "mixed_bfloat16") if recipe.bfloat16 else model  # the same in 16 bits
-    trained.set_weights(model.get_weights())
+    trained = model
+    if recipe.bfloat16:
+        trained = build(recipe, classes, seed, "mixed_bfloat16")
+        trained.set_weights(model.get_weights())
     trained = compiled(recipe, trained, training[0], seed, steps)
     print(f"{trained.count_params():,} parameters; steps per epoch: {len(batches):,}")
     normalizations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]

@@ -89,7 +89,7 @@ def minus(ours, theirs):
     return {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
 
 
-def trainings(results, recipe, change):
+def runs(results, recipe, change):
     """Return the training runs of the published network by this recipe and change, as the recipe is today.
 
     On the usual number of validation images. Precision may differ.
@@ -139,7 +139,7 @@ def accuracy_table(results, speeds):
     rows = []
     for words, recipe, change in ROWS:
         cells = [*"------"]
-        if found := trainings(results, recipe, change):
+        if found := runs(results, recipe, change):
             values = found[0]["values"]
             cells = [values["epochs"], f"{parameters(values):,}"]
             cells += [cell(of(found, key)) for key in ("validation", "test", "test_tta")]

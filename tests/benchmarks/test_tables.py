@@ -1,4 +1,4 @@
-"""tables.py: the READMEs show what was measured; a mean names its n, and counts no other recipe's trainings."""
+"""tables.py: the READMEs show what was measured; a mean names its n, and counts no runs of another recipe."""
 
 import json
 import re
