@@ -19,7 +19,7 @@ from pyimagesearch.cli import libraries
 from pyimagesearch.cli.arguments import Parser, as_path, command, number
 from pyimagesearch.cli.run import run
 from pyimagesearch.progress import say
-from pyimagesearch.recipes import LEAST_STEPS, RECIPES, for_few_images
+from pyimagesearch.recipes import RECIPES
 
 
 def parse(arguments):
@@ -90,38 +90,21 @@ def train_and_save(args, checkpoint):
 
         from pyimagesearch.data.batches import scale
         from pyimagesearch.evaluation import calibration, layers, predict
-        from pyimagesearch.figures import network as drawings
-        from pyimagesearch.figures import style
-        from pyimagesearch.figures import training as curves
         from pyimagesearch.model_files import saving
         from pyimagesearch.training import callbacks, checkpoints, devices, network, settings, train
 
         device = devices.describe()
     flags = {name: vars(args)[name] for name in ("epochs", "batch_size", "learning_rate") if vars(args)[name]}
-    flags |= {"flip": False} if args.no_flip else {}
-    chosen = dataclasses.replace(RECIPES[args.recipe], **flags)
-    recipe = for_few_images(chosen, len(training[1]), given=flags)
-    recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
+    recipe = settings.choose(args.recipe, flags | ({"flip": False} if args.no_flip else {}), len(training[1]))
     print(preparation.describe("one batch, scaled", scale(training[0][: recipe.batch_size])))
     say(f"training with the recipe {args.recipe!r} on {device}")
-    adapted = {name: getattr(recipe, name) for name in ("batch_size", "learning_rate", "epochs")}
-    words = [f"{name.replace('_', ' ')} {value}" for name, value in adapted.items() if value != getattr(chosen, name)]
-    if words:
-        say(f"  few images: {', '.join(words)}, because a training run needs some {LEAST_STEPS} steps")
 
     # Build the network, and say what is trained.
     model, recipe = network.adapt(recipe, len(class_names), args.seed)  # says where recipe and minivggnet.py disagree
     if other:
         recipe = network.start_from(model, recipe, other, args.start_from)
     values = settings.settings(recipe)
-    for line in settings.describe(values):
-        say(line)
-    if args.learning_rate and values["learning_rate"] != args.learning_rate:
-        say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
-    if changed := settings.changes(args.recipe, values, model):
-        say(f"  changed from the published recipe: {changed}")
-    if recipe.cutmix:
-        say("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
+    settings.announce(args.recipe, values, args.learning_rate)
 
     # Train it, unless that was done before.
     made_by = {"recipe": args.recipe, **values, "seed": args.seed, **saving.environment()}
@@ -141,12 +124,9 @@ def train_and_save(args, checkpoint):
     # Save it, with a record of what made it. The temperature, fitted on validation data, calibrates its probabilities.
     probabilities = predict.predict(model, validation[0])
     accuracy = float((probabilities.argmax(axis=1) == validation[1]).mean())
-    used = settings.used(values, history)
     record = {
         **made_by,
-        **used,
-        "planned": values,
-        "changed": settings.changes(args.recipe, used, model),
+        **settings.ended(args.recipe, values, history),
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
         "genuine_data": data.genuine,
@@ -163,25 +143,37 @@ def train_and_save(args, checkpoint):
     print(f"saved: {args.model}, after {record['training_seconds']:.0f} s of training")
 
     # Plot what happened, and what the network is like inside.
-    figures = {
-        "plot": curves.curves(history, dataclasses.replace(recipe, schedule=used["schedule"]), len(class_names)),
-        "minivggnet": drawings.diagram(layers.layer_table(model)),
-    }
-    maps, last = layers.activations(model, scale(validation[0][0])), layers.first_filters(model)
-    if last is not None:
-        figures["filters"] = drawings.filters(filters.seen)
-    if maps:
-        figures["feature_maps"] = drawings.feature_maps(validation[0][0], maps, last, probabilities[0], class_names)
-    drawn = style.save(args.images, **figures)
-    say(f"figures: {', '.join(map(str, drawn))}")
-    if not maps:
-        print("  no figure of feature_maps and filters: the network has no 2D convolution")
-    elif last is None:
-        print("  no figure of filters: the first convolution is not a Conv2D")
+    recipe = dataclasses.replace(recipe, schedule=record["schedule"])
+    draw(args.images, history, recipe, model, filters.seen, validation[0][0], class_names)
     if not network.why_not_loaded(model):
         print("next, evaluate it on the test images:")
         print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
     return model, history
+
+
+def draw(folder, history, recipe, model, filters, image, class_names):
+    """Draw the curves, the layers, and what the layers make of an image, uint8 (28, 28, 1); say where."""
+    from pyimagesearch.data.batches import scale
+    from pyimagesearch.evaluation import layers, predict
+    from pyimagesearch.figures import network as drawings
+    from pyimagesearch.figures import style
+    from pyimagesearch.figures import training as curves
+
+    figures = {
+        "plot": curves.curves(history, recipe, len(class_names)),
+        "minivggnet": drawings.diagram(layers.layer_table(model)),
+    }
+    maps, last = layers.activations(model, scale(image)), layers.first_filters(model)
+    if last is not None:
+        figures["filters"] = drawings.filters(filters)
+    if maps:
+        probabilities = predict.predict(model, image[None])[0]
+        figures["feature_maps"] = drawings.feature_maps(image, maps, last, probabilities, class_names)
+    say(f"figures: {', '.join(map(str, style.save(folder, **figures)))}")
+    if not maps:
+        print("  no figure of feature_maps and filters: the network has no 2D convolution")
+    elif last is None:
+        print("  no figure of filters: the first convolution is not a Conv2D")
 
 
 if __name__ == "__main__":

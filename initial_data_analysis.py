@@ -47,8 +47,8 @@ def main(arguments=()):
     data = loading.Data(args.data_dir, args.any_data, args.resize, record.get("pictures"), saving.class_names(record))
     train, test = data.part("train"), data.part("test")
     names = data.class_names(args.class_names, train[1], test[1])
-    if len(train[1]) <= neighbors.NEIGHBORS or (train[0] == train[0][0]).all():
-        raise UserError(f"the {len(train[1])} training images are too few or all alike; use more than ten that differ")
+    if len(train[1]) <= neighbors.NEIGHBORS:
+        raise UserError(f"the {len(train[1])} training images are too few; use more than {neighbors.NEIGHBORS}")
     if contents:
         known = saving.class_names(contents.record) or loading.CLASS_NAMES
         for _, labels in (train, test):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from pyimagesearch.data import randomness
+from pyimagesearch.errors import UserError
 
 
 def scale(images):
@@ -80,6 +81,8 @@ class Batches(keras.utils.PyDataset):
     images: uint8 (N, height, width, 1); labels: (N,), whole numbers.
     With a seed, epoch k always has the same order and augmentation (the recipe's), and the images left over for less
     than a batch wait for another epoch. Without a seed, all images come in order and as they are.
+
+    Raises UserError if augmentation divides pixels.
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
@@ -90,6 +93,12 @@ class Batches(keras.utils.PyDataset):
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
         self.start_epoch(0)
+        before, after = self.images[self.order[:batch_size]].max(), 255 * self[0][0].max()
+        if after < before / 25:
+            raise UserError(
+                f"augmentation in data/batches.py turns pixels up to {before} into pixels up to {after:.2g}; do not "
+                "divide there, because batches are divided by 255 after it"
+            )
 
     def start_epoch(self, epoch):
         """Put the images in the order of this epoch, counted from 0."""

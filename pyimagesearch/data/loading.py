@@ -66,8 +66,14 @@ class Data:
         """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
 
         fetch: download data that is not on this machine. Prints where the data comes from. Raises UserError if no data
-        is found, or if a file of the given folder is bad.
+        is found, if a file of the given folder is bad, or if all training images are alike.
         """
+        images, labels = self._part(part, fetch)
+        if part == "train" and (images == images[0]).all():
+            raise UserError(f"the {len(images):,} training images are all alike; use images that differ")
+        return images, labels
+
+    def _part(self, part, fetch):
         if self.pictures:
             return self.pictures.load(part, self.conversion, self.known)
         if self.resize:

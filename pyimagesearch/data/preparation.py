@@ -28,7 +28,7 @@ def split(images, labels, seed, validation=VALIDATION_FRACTION):
 
     images: (N, ...); labels: (N,); validation: a fraction, or a number of images. Returns (images, labels) to train on
     and (images, labels) to validate on; the same seed gives the same split. At least one image of each class validates.
-    Raises UserError if there are too few, or if they are all alike.
+    Raises UserError if there are too few.
     """
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 
@@ -38,8 +38,6 @@ def split(images, labels, seed, validation=VALIDATION_FRACTION):
             f"too few images for training and validation: {len(labels):,} of {len(classes)} classes; "
             "use at least two of each class"
         )
-    if (images == images[0]).all():
-        raise UserError(f"the {len(images):,} training images are all alike; use images that differ")
     if validation == VALIDATION_FRACTION and len(labels) * validation <= len(classes) - 1:
         validation = len(classes)
     train, held_out = train_test_split(

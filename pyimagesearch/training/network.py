@@ -90,16 +90,6 @@ def fingerprint(model):
     return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def outline(model):
-    """Return the SHA-256 of the layers before the last, as any version of Keras has it: classes, outputs, weights."""
-    entries = []
-    for layer in model.layers[:-1]:
-        if not isinstance(layer, keras.layers.InputLayer):  # a Sequential does not list it
-            shapes = [[list(one.shape) for one in many] for many in (keras.tree.flatten(layer.output), layer.weights)]
-            entries.append((type(layer).__name__, *shapes))
-    return hashlib.sha256(repr(entries).encode()).hexdigest()
-
-
 def _check(model, classes):
     """Check that a model can be trained and saved. Raises UserError; warns if it cannot be loaded again."""
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):

@@ -2,24 +2,45 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import inspect
 import json
 from pathlib import Path
 
 import numpy as np
 
+from pyimagesearch.data.batches import Batches
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
+from pyimagesearch.progress import say
+from pyimagesearch.recipes import LEAST_STEPS, RECIPES, for_few_images
+from pyimagesearch.training import devices, train
 from pyimagesearch.training.callbacks import learning_rate
 from pyimagesearch.training.checkpoints import ENVIRONMENT
-from pyimagesearch.training.network import outline
-from pyimagesearch.training.train import learning_rates, optimizer
 
 AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
 WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
 UNITS = {"shift": " px", "stretch": "%"}
-OUTLINE = "a81198714792cd0ee777279bb32410475de8efb004088ba2e54d429baa2598cc"  # of the published network
+# What edited() compares: a digest of each file that is there to be edited, as it was published.
+PUBLISHED = {
+    "minivggnet.py": "398677a24874",
+    "data/batches.py": "06f6ae749233",
+    "training/train.py": "7929fc06580a",
+}
+
+
+def choose(name, given, images):
+    """Return the recipe `name` with the values in `given`, a dict, as it suits so many training images and the device.
+
+    Prints what a small number of images changes.
+    """
+    chosen = dataclasses.replace(RECIPES[name], **given)
+    recipe = for_few_images(chosen, images, given)
+    words = [_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
+    if words:
+        say(f"  few images: {', '.join(words)}, because a training run needs some {LEAST_STEPS} steps")
+    return dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
 
 
 def settings(recipe):
@@ -33,7 +54,7 @@ def settings(recipe):
     parameters = inspect.signature(MiniVGGNet.build).parameters.values()
     defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
     values["network"] = defaults | recipe.network
-    chosen, schedule, rates, expected = optimizer(recipe, steps), learning_rates(recipe, steps), [], []
+    chosen, schedule, rates, expected = train.optimizer(recipe, steps), train.learning_rates(recipe, steps), [], []
     for name in ("momentum", "nesterov", "weight_decay"):
         unset = type(values[name])()
         if hasattr(chosen, name):
@@ -49,11 +70,27 @@ def settings(recipe):
     return json.loads(json.dumps(values | {"optimizer": type(chosen).__name__}, default=str))
 
 
-def used(values, history):
-    """Return the settings that a training ended with: callbacks may have ended it, or have set the learning rate."""
+def announce(name, values, rate=None):
+    """Print the settings that a training with the recipe `name` begins with; rate: what a user has asked for."""
+    augmentation = [_words(key, values[key]) for key in AUGMENTATION if values[key]]
+    left_out = {*AUGMENTATION, "network", "optimizer"}
+    others = [_words(key, value) for key, value in values.items() if key not in left_out and value]
+    say(f"  optimizer {values['optimizer']}, {', '.join(others)}")
+    say(f"  augmentation: {', '.join(augmentation) or 'none'}")
+    if rate and values["learning_rate"] != rate:
+        say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
+    if changed := changes(name, values):
+        say(f"  changed from the published recipe: {changed}")
+    if values["cutmix"]:
+        say("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
+
+
+def ended(name, values, history):
+    """Return the settings that a training ended with, for its record: callbacks may have changed what was planned."""
     rates = {rate for epoch in history["learning_rates"] for rate in epoch}
     schedule = "set by a callback" if values["schedule"] == "constant" and len(rates) > 1 else values["schedule"]
-    return values | {"epochs": len(history["loss"]), "schedule": schedule}
+    used = values | {"epochs": len(history["loss"]), "schedule": schedule}
+    return used | {"planned": values, "changed": changes(name, used)}
 
 
 def published():
@@ -64,30 +101,29 @@ def published():
     return json.loads(Path(__file__).with_name("published.json").read_text())
 
 
-def changes(name, values, model=None):
-    """Return how the settings of a training differ from those of the published recipe `name`: "epochs 3, no flips".
+def edited():
+    """Return {name: digest} of the files in PUBLISHED that were edited, or replaced by a function in a notebook."""
+    digests = {}
+    for name, function in zip(PUBLISHED, (MiniVGGNet.build, Batches.augment, train.optimizer), strict=True):
+        text = ""
+        with contextlib.suppress(OSError, TypeError):  # it is in no file
+            text = Path(inspect.getsourcefile(function)).read_text("utf-8")
+        digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
+        if digest != PUBLISHED[name]:
+            digests[name] = digest
+    return digests
 
-    With its model, a network that was written by hand is named, too. Of a recipe that was not published: "".
+
+def changes(name, values):
+    """Return how a training differs from the published recipe `name`: "epochs 3, no flips, edited minivggnet.py".
+
+    Of a recipe that was not published: "".
     """
     if name not in published():
         return ""
     theirs, ours = _flat(published()[name]), _flat(values)
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
-    words = [_words(key, ours[key]) for key in differ]
-    if model and not {"filters", "dense"} & set(differ) and outline(model) != OUTLINE:
-        words.append(f"another network ({model.count_params():,} parameters)")
-    return ", ".join(words)
-
-
-def describe(values):
-    """Return the settings in words, as a list of lines."""
-    augmentation = [_words(name, values[name]) for name in AUGMENTATION if values[name]]
-    left_out = {*AUGMENTATION, "network", "optimizer"}
-    others = [_words(name, value) for name, value in values.items() if name not in left_out and value]
-    return [
-        f"  optimizer {values['optimizer']}, {', '.join(others)}",
-        f"  augmentation: {', '.join(augmentation) or 'none'}",
-    ]
+    return ", ".join([*(_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
 
 
 def trained(path, values):

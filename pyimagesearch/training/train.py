@@ -79,12 +79,6 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     """
     batches = Batches(*training, classes, recipe.batch_size, seed, recipe)
     to_validate = Batches(*validation, classes, batch_size=500)
-    before, after = training[0][batches.order[: recipe.batch_size]].max(), 255 * batches[0][0].max()
-    if after < before / 25:
-        raise UserError(
-            f"augmentation in data/batches.py turns pixels up to {before} into pixels up to {after:.2g}; do not divide "
-            "there, because batches are divided by 255 after it"
-        )
     steps = recipe.epochs * len(batches)
     model = model or build(recipe, classes, seed)
     trained = model

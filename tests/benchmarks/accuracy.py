@@ -12,7 +12,6 @@ validation images; --test reads them all the same, for a result that is reported
 """
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -38,38 +37,7 @@ with libraries.quiet():
     from pyimagesearch.evaluation.predict import predict, test_time_augmentation
     from pyimagesearch.model_files import saving
     from pyimagesearch.training import checkpoints, devices, network, settings
-    from pyimagesearch.training.train import optimizer, train
-
-# What edited_code() computes of the published network and optimizer.
-PUBLISHED_CODE = "731c43a73253"
-# Parts of a Keras config that say nothing, or that not all versions of Keras have.
-NOT_COMPARED = {"name", "module", "registered_name", "build_config", "renorm_momentum", "ema_momentum"}
-
-
-def edited_code():
-    """Return None for the published network and optimizer, else a digest of today's: an edit is another experiment.
-
-    An edit of the recipe is not part of it, nor of anything else. Raises UserError if the network cannot be trained.
-    """
-    configs = []
-    for arguments in ({}, {"dense": 0}):
-        with contextlib.redirect_stdout(None):  # it says what of the recipe does not apply
-            model, _ = network.adapt(Recipe(1, network=arguments), len(loading.CLASS_NAMES), seed=0)
-        configs.append(model.get_config()["layers"])
-    for schedule in ("constant", "inverse time", "one cycle"):
-        chosen = optimizer(Recipe(2, schedule=schedule, momentum=0.9, nesterov=True, weight_decay=0.01), steps=100)
-        configs.append([type(chosen).__name__, chosen.get_config()])
-    text = json.dumps(compared(configs), sort_keys=True, default=str)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return None if digest == PUBLISHED_CODE else digest
-
-
-def compared(config):
-    """Return a Keras config without names and without what is not set, which other versions of Keras may lack."""
-    if isinstance(config, dict):
-        wanted = {name: value for name, value in config.items() if name not in NOT_COMPARED}
-        return {name: compared(value) for name, value in wanted.items() if value not in (None, False)}
-    return [compared(value) for value in config] if isinstance(config, list | tuple) else config
+    from pyimagesearch.training.train import train
 
 
 def one_training(recipe, seed, args, test, kept):
@@ -183,7 +151,6 @@ def report(results, name, recipe, edited, held_out, seeds):
         return [of(same, name) for name in names]
 
     changes = settings.changes(name, complete(dataclasses.asdict(recipe)))
-    changes = ", ".join(filter(None, [changes, "edited network or optimizer" if edited else ""]))
     without = figures(published(name), None)
     rows = [["as published", *without]]
     if changes:
@@ -210,7 +177,7 @@ def main(arguments=()):
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     args = parser.parse_args(arguments)
 
-    edited = edited_code()
+    edited = ", ".join(settings.edited().values()) or None  # an edit is another experiment
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     for name in args.recipes:
         try:

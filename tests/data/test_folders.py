@@ -89,8 +89,7 @@ def test_what_is_held_out_depends_on_the_names_of_files_alone(tmp_path):
 
 def test_classes_have_the_names_and_order_that_keras_gives_them(tmp_path):
     names = ["b", "B", "10", "9", "a b", "Ä", ".hidden", "_x", unicodedata.normalize("NFD", "Höschen")]
-    for name in names:
-        write_gray(tmp_path / "data", (name,), 2)
+    write_gray(tmp_path / "data", names, 2)
     theirs = keras.utils.image_dataset_from_directory(tmp_path / "data", verbose=False).class_names
     (tmp_path / "data/notes").mkdir()
     (tmp_path / "data/notes/read me.txt").write_text("no picture")

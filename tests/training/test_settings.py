@@ -1,19 +1,24 @@
 """settings.py: what is trained, and how it differs from the published recipe, in a record and in words."""
 
 import dataclasses
+import inspect
 import json
+from pathlib import Path
 
 import keras
 import pytest
 
 import fashion_mnist
 from conftest import write_data
+from pyimagesearch.data.batches import Batches
 from pyimagesearch.errors import UserError
 from pyimagesearch.figures import style
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import train
-from pyimagesearch.training.settings import changes, describe, published, settings, trained, used
+from pyimagesearch.training.settings import announce, changes, edited, ended, published, settings, trained
+
+PACKAGE, GETSOURCEFILE = Path(fashion_mnist.__file__).with_name("pyimagesearch"), inspect.getsourcefile
 
 
 def test_published_recipes_are_those_of_recipes_py():
@@ -21,6 +26,7 @@ def test_published_recipes_are_those_of_recipes_py():
     now = {name: settings(recipe) for name, recipe in RECIPES.items()}
     text = "{\n" + ",\n".join(f'  "{name}": {json.dumps(values)}' for name, values in now.items()) + "\n}\n"
     assert published() == now, f"published.json should be:\n{text}"
+    assert edited() == {}, "PUBLISHED should have these digests, if the weights are the same bits as before"
     assert {changes(name, values) for name, values in now.items()} == {""}
 
 
@@ -41,42 +47,52 @@ def test_what_differs_from_the_published_recipe_is_named(edit, words):
     assert changes("mine", values) == ""
 
 
-def test_an_edit_of_minivggnet_is_named(monkeypatch):
+def test_other_defaults_of_minivggnet_are_named(monkeypatch):
     monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((16, 64), 512, 0.25, 0.5))
-    model, values = MiniVGGNet.build(28, 28, 1, 10), settings(RECIPES["classic"])
-    assert changes("classic", values, model) == changes("classic", values) == "filters [16, 64]"
+    assert changes("classic", settings(RECIPES["classic"])) == "filters [16, 64]"
 
 
-def test_a_network_written_by_hand_is_named(monkeypatch):
-    """That of the published code is not, whatever the number of classes and the dropout."""
+@pytest.mark.parametrize("owner, name", [(MiniVGGNet, "build"), (Batches, "augment"), (train, "optimizer")])
+def test_a_file_that_was_edited_is_named(tmp_path, monkeypatch, owner, name):
+    """Or a function that was replaced. White space does not count."""
+    published, function = Path(inspect.getsourcefile(getattr(owner, name))), getattr(owner, name)
     values = settings(RECIPES["classic"])
-    assert changes("classic", values, MiniVGGNet.build(28, 28, 1, 7, dropout=0)) == ""
-    for name, other in ("ReLU", keras.layers.ELU), ("MaxPooling2D", lambda size: keras.layers.AveragePooling2D(size)):
-        with monkeypatch.context() as patch:
-            patch.setattr(keras.layers, name, other)
-            model = MiniVGGNet.build(28, 28, 1, 10)
-        assert changes("classic", values, model) == "another network (1,678,378 parameters)"
+    copy = tmp_path / "copy.py"
+    with monkeypatch.context() as patch:
+        patch.setattr(inspect, "getsourcefile", lambda one: copy if one is function else GETSOURCEFILE(one))
+        for text, words in ("\n", ""), ("x = 1\n", f"edited {published.relative_to(PACKAGE).as_posix()}"):
+            copy.write_text(published.read_text() + text)
+            assert changes("classic", values) == words
+    monkeypatch.setattr(owner, name, eval("lambda *given: None"))  # in no file
+    assert list(edited()) == [published.relative_to(PACKAGE).as_posix()]
 
 
-def test_another_optimizer_is_named(monkeypatch):
+def test_another_optimizer_is_named(monkeypatch, capsys):
     monkeypatch.setattr(train.keras.optimizers, "SGD", lambda *given, **options: keras.optimizers.Adam(0.002))
     values = settings(RECIPES["fast"])
     assert changes("fast", values) == ("learning rate 0.002, schedule constant, no weight decay, optimizer Adam")
-    assert describe(values)[0].startswith("  optimizer Adam, epochs 7, batch size 256, learning rate 0.002")
+    announce("fast", values, rate=0.1)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "optimizer Adam, epochs 7, batch size 256, learning rate 0.002" in printed
+    assert "--learning-rate has no effect: the optimizer of train.py has its own, 0.002" in printed
 
 
-def test_settings_in_words():
-    first, second = describe(settings(RECIPES["best"]))
-    assert "optimizer SGD, epochs 60, batch size 128, learning rate 0.1, schedule one cycle, momentum 0.9" in first
-    assert second == "  augmentation: flips, shift 1 px, stretch 10%, CutMix 0.5"
-    assert describe(settings(Recipe(1)))[1] == "  augmentation: none"
+def test_settings_in_words(capsys):
+    announce("best", settings(RECIPES["best"]))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "optimizer SGD, epochs 60, batch size 128, learning rate 0.1, schedule one cycle, momentum 0.9" in printed
+    assert "augmentation: flips, shift 1 px, stretch 10%, CutMix 0.5 CutMix: training images are mixed" in printed
+    announce("mine", settings(Recipe(1)))
+    assert "augmentation: none\n" in capsys.readouterr().out
 
 
 def test_what_callbacks_did_is_named():
     values = settings(Recipe(9))
-    happened = used(values, {"loss": [1.0, 0.5], "learning_rates": [[0.01, 0.01], [0.01, 0.001]]})
-    assert happened == values | {"epochs": 2, "schedule": "set by a callback"}
-    assert used(values, {"loss": [1.0], "learning_rates": [[0.01, 0.01]]}) == values | {"epochs": 1}
+    happened = ended("fast", values, {"loss": [1.0, 0.5], "learning_rates": [[0.01, 0.01], [0.01, 0.001]]})
+    assert happened.items() >= {"epochs": 2, "schedule": "set by a callback", "planned": values}.items()
+    assert "epochs 2" in happened["changed"]
+    as_planned = ended("mine", values, {"loss": [1.0], "learning_rates": [[0.01, 0.01]]})
+    assert as_planned == values | {"epochs": 1, "planned": values, "changed": ""}
 
 
 def test_an_unknown_schedule_is_a_sentence():
