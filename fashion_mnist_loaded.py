@@ -174,7 +174,7 @@ def predict_photos(args, contents, data):
         if len(shown) < MOST:
             shown.append((path, one))
     if any(one["doubts"] for one in result):
-        say(f"to be surer, {photo_prediction.ADVICE}")
+        say(f"to be surer, {photo_prediction.ADVICE[genuine]}")
     if shown:
         drawn = style.save(args.images, photos=figures.photos(shown, class_names))
         print(f"figure: {drawn[0]}")

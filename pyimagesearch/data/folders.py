@@ -112,12 +112,14 @@ def find(folder):
 
     Reads names alone. A folder without files that are named as pictures is no class. Raises OSError.
     """
-    inside = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
-    train, test = (
-        next(filter(None, (_classes(inside[name]) for name in names if name in inside)), {}) for names in (TRAIN, TEST)
-    )
+    inside = {path.name.lower(): path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
+    found = {name: _classes(inside[name]) for name in TRAIN + TEST if name in inside}
+    parts = [next((name for name in names if found.get(name)), None) for names in (TRAIN, TEST)]
+    train, test = (found.get(name, {}) for name in parts)
     if not train and not test and len(classes := _classes(folder)) > 1:
         train = classes
+    elif (train or test) and (others := [path.name for name, path in inside.items() if name not in parts]):
+        warn(f"{folder}: not read, because {' and '.join(filter(None, parts))} is: {', '.join(sorted(others))}")
     if test or not train:
         return Pictures(folder, train, test, held_out=False) if test else None
     rest = {}
@@ -151,13 +153,16 @@ def _classes(folder):
     """Return {name of a class: its picture files} from the folders in `folder`, in Keras's order."""
     from pyimagesearch.photos.files import SUFFIXES
 
-    classes = {}
+    classes, deeper = {}, []
     for name in sorted(os.listdir(folder)):
         if not name.startswith(".") and (folder / name).is_dir():
-            files = [file for file in sorted(os.listdir(folder / name)) if not file.startswith(".")]
-            if paths := [folder / name / file for file in files if Path(file).suffix.lower() in SUFFIXES]:
+            entries = sorted((one for one in os.scandir(folder / name) if one.name[0] != "."), key=lambda one: one.name)
+            deeper += [f"{name}/{one.name}" for one in entries if one.is_dir()]
+            if paths := [Path(one) for one in entries if Path(one).suffix.lower() in SUFFIXES]:
                 name = printable(unicodedata.normalize("NFC", name))
                 classes[name] = classes.get(name, []) + paths
+    if classes and deeper:
+        warn(f"{folder}: folders inside those of the classes are not read: {', '.join(deeper[:5])}")
     return classes
 
 

@@ -70,7 +70,7 @@ class Data:
         """
         images, labels = self._part(part, fetch)
         if part == "train" and (images == images[0]).all():
-            raise UserError(f"the {len(images):,} training images are all alike; use images that differ")
+            raise UserError(f"{self.folder}: the {len(images):,} training images are all alike; use images that differ")
         return images, labels
 
     def _part(self, part, fetch):
@@ -200,6 +200,8 @@ def _read_given(folder, part, any_data):
         raise UserError(f"{folder} has {len(images)} {part} images but {len(labels)} labels; use files of one set")
     if part == "train" and labels.min() == labels.max():
         raise UserError(f"{folder}: all training labels are {labels[0]}; use data of two classes or more")
+    if part == "train" and (missing := sorted({*range(labels.max())} - {*labels.tolist()})):
+        warn(f"{folder}: no training image has the label {', '.join(map(str, missing))}; labels count from 0")
     return pair
 
 

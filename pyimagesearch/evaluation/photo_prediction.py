@@ -14,10 +14,11 @@ SHOES = [CLASS_NAMES.index(name) for name in ("Sandal", "Sneaker", "Ankle boot")
 UNSURE = 0.5  # a highest probability below this is low
 CLEAR = 0.8  # from here on, a garment taken as a whole is what it seems, even if its outline is that of a pair of shoes
 PAIR = "a pair of shoes: one of them, turned to lie, is compared with shoes only"
-ADVICE = (
-    "photograph one garment alone, whole, flat, from the front (a shoe from the side, toe to the left), on a plain "
-    "background of another color"
-)
+ADVICE = {  # by whether the network knows Fashion-MNIST
+    True: "photograph one garment alone, whole, flat, from the front (a shoe from the side, toe to the left), on a "
+    "plain background of another color",
+    False: "take a picture like those for training",
+}
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,16 @@ def test_layouts(tmp_path, train, test, capsys):
         assert "a fifth of each class is for the test" in capsys.readouterr().out
 
 
+def test_folders_that_are_not_read_are_named(tmp_path, capsys):
+    for folder in "train", "test", "val":
+        write_gray(tmp_path / folder)
+    write_gray(tmp_path / "train/a", ["more"])
+    (tmp_path / "notes").mkdir()
+    loading.Data(tmp_path).part("train")
+    printed = capsys.readouterr().err
+    assert "not read, because train and test is: notes, val" in printed and "not read: a/more" in printed
+
+
 def test_what_is_held_out_depends_on_the_names_of_files_alone(tmp_path):
     one, other = write(tmp_path / "one", 15), tmp_path / "elsewhere/other"
     write_gray(other, ("bar", "block", "zebra"), 15)

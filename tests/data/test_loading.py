@@ -124,18 +124,21 @@ def test_a_bad_file_of_the_system_or_the_user_stays_where_it_is(empty_machine, t
     "labels, message",
     [
         (np.resize(np.arange(100), 600), None),
+        ([1, 3] * 300, None),
         ([0, 100] * 300, f"{LABELS}.gz: it has the label 100; labels are 0 to 99"),
         ([7] * 600, "all training labels are 7; use data of two classes or more"),
         ([0, 1], "has 600 train images but 2 labels"),
     ],
 )
-def test_labels_are_0_to_99_of_two_classes_and_as_many_as_images(small_data, labels, message):
+def test_labels_are_0_to_99_of_two_classes_and_as_many_as_images(small_data, labels, message, capsys):
     (small_data / f"{LABELS}.gz").write_bytes(gzip.compress(idx_file(np.uint8(labels))))
     if message:
         with pytest.raises(UserError, match=message):
             load(small_data, any_data=True)
     else:
         np.testing.assert_array_equal(loading.load_part("train", small_data, any_data=True)[1], labels)
+        empty = ", ".join(map(str, {*range(max(labels))} - {*labels}))
+        assert bool(empty) == (f"no training image has the label {empty};" in capsys.readouterr().err)
 
 
 def test_cache_then_system_folder(empty_machine):
