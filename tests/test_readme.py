@@ -4,6 +4,7 @@ import ast
 import os
 import re
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from test_explain import network
 
 from conftest import ROOT, pictures
 from pyimagesearch.data.loading import CLASS_NAMES
+from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import reading, saving
 from pyimagesearch.recipes import RECIPES
 
@@ -48,7 +50,17 @@ def test_one_step_prints_what_readme_says_and_draws_the_loss(execute, genuine, t
     assert [float(number) for number in found] == pytest.approx(
         [float(number) for number in promised], rel=0.02, abs=2e-4
     )
-    assert Image.open(tmp_path / "one_step.png").size == (640, 480)
+    assert Image.open(tmp_path / "one_step.png").size == (900, 480)
+
+
+def test_the_layers_that_the_lesson_shows_are_those_of_the_default_recipe():
+    shown = {"keras": keras, "layers": keras.layers}
+    exec(blocks("README.md", "model = keras")[0], shown)
+    built = MiniVGGNet.build(28, 28, 1, 10, **RECIPES["fast"].network)
+    parts = [one for one in built.layers if not isinstance(one, keras.layers.Dropout)]  # a rate of 0: no dropout
+    for one, other in zip(shown["model"].layers, parts, strict=True):
+        assert type(one) is type(other) and one.output.shape == other.output.shape
+        assert one.count_params() == other.count_params()
 
 
 def test_classify_a_png(execute, tmp_path):

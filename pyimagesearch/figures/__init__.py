@@ -22,7 +22,7 @@ if "matplotlib" not in sys.modules:
     # matplotlib cannot be imported if MPLBACKEND names a backend that is not there. Figures that are saved need none.
     backend = os.environ.pop("MPLBACKEND", None)
     with quiet_matplotlib():
-        import matplotlib
+        import matplotlib.font_manager  # which may build a cache
     if backend is not None:
         os.environ["MPLBACKEND"] = backend
         with contextlib.suppress(ValueError):  # for pyplot, in a notebook

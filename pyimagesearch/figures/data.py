@@ -8,7 +8,7 @@ from pyimagesearch.figures.style import SUMS, Figure, draw_frame, draw_image, dr
 
 
 @own_style
-def numbers(image, name, corner=(14, 0), side=10):
+def numbers(image, name, corner=(14, 0), side=7):
     """Draw an image, uint8 (height, width), and beside it a square of it as the numbers that it is.
 
     name: of its class; corner: row and column of the square's upper left pixel; side: of the square, in pixels.
@@ -39,7 +39,7 @@ def convolution(image):
     scale = max(1.0, float(np.abs(feature_map).max()))
     sums = SUMS | {"vmin": -scale, "vmax": scale}
     draw_table(cells[0], pixels, pixels, "9 pixels")
-    draw_table(cells[1], EDGES, EDGES, "x 9 weights: the filter", **SUMS, vmin=-3, vmax=3)
+    draw_table(cells[1], EDGES, EDGES, "x 9 weights", **SUMS, vmin=-3, vmax=3)
     draw_table(cells[2], products, products, "= 9 products", **SUMS, vmin=-510, vmax=510)
     draw_table(cells[3], block, block, "2x2 sums", **sums)
     cells[2].set_xlabel(f"added: {products.sum()}", weight="bold")
@@ -58,8 +58,7 @@ def convolution(image):
 @own_style
 def augmentation(versions):
     """Draw what augmentation makes of an image. versions: [(caption, uint8 (height, width))]."""
-    title = "Augmentation (recipe best): the pixels change, the label stays.\n"
-    title += "CutMix, the last, mixes two images and their labels"
+    title = "Augmentation (recipe best): the pixels change, the label stays.\nCutMix, the last, mixes two images"
     captions, images = zip(*versions, strict=True)
     return style.sheet(title, images, captions, columns=4)
 
@@ -98,7 +97,7 @@ def suspicious_labels(images, suspects, class_names, other="the class of the nei
     """
     names, shown = [short(name, 14) for name in class_names], suspects[:most]
     return style.sheet(
-        f"Training images whose label looks wrong.\nAbove: the label. Below, red and bold: {other}",
+        f"Training images whose label looks wrong.\nAbove, red: the label. Below: {other}",
         [images[suspect.index] for suspect in shown],
         [names[suspect.label] for suspect in shown],
         below=[names[suspect.other] for suspect in shown],

@@ -12,8 +12,8 @@ from pyimagesearch.figures.style import BLUE, GRAY, GREEN, RED, Figure, draw_ima
 
 MOST_CLASSES = 16  # in a confusion matrix, so that its numbers can be read
 FEW = 20  # images in a bin of a calibration curve: the accuracy of fewer says little
-# Over an image: transparent at 0, orange above, blue below.
-_OVERLAY = [to_rgba(color, alpha) for color, alpha in ((BLUE, 1), (BLUE, 0), ("#FF8C00", 0), ("#FF8C00", 1))]
+# Over an image: transparent at 0, orange above, purple below.
+_OVERLAY = [to_rgba(color, alpha) for color, alpha in (("#8A4FD0", 1), ("#8A4FD0", 0), ("#FF8C00", 0), ("#FF8C00", 1))]
 OVERLAY = LinearSegmentedColormap.from_list("overlay", list(zip((0, 0.5, 0.5, 1), _OVERLAY, strict=True)))
 
 
@@ -31,7 +31,7 @@ def confusion_matrix(matrix, class_names):
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     either = np.triu(wrong + wrong.T)[np.ix_(shown, shown)]
     one, other = np.unravel_index(either.argmax(), either.shape)
-    names = [short(class_names[number], 14) for number in shown]
+    names = [short(class_names[number], 12) for number in shown]
     title = f"{right:,} of {total:,} images are predicted correctly (diagonal)"
     if len(shown) < len(counts):
         title = f"The {len(shown)} of {len(counts)} classes with the most mistakes"
@@ -41,8 +41,9 @@ def confusion_matrix(matrix, class_names):
     figure = Figure(7, title)
     axes = figure.subplots()
     texts = [[f"{count:,}" if count else "" for count in row] for row in counts[np.ix_(shown, shown)]]
+    colors = {"cmap": "Blues", "vmax": 1, "size": 15 if len(shown) <= 10 else 10}
     # The square root makes the rare mistakes, which the figure is about, visible.
-    style.draw_table(axes, np.sqrt(fractions)[np.ix_(shown, shown)], texts, cmap="Blues", vmax=1)
+    style.draw_table(axes, np.sqrt(fractions)[np.ix_(shown, shown)], texts, **colors)
     axes.set_xticks(range(len(shown)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(shown)), names)
     axes.set(xlabel="predicted class (empty: 0 images)", ylabel="true class")
@@ -52,7 +53,7 @@ def confusion_matrix(matrix, class_names):
 
 
 @own_style
-def predictions(images, labels, probabilities, class_names, right=7, wrong=3, columns=5):
+def predictions(images, labels, probabilities, class_names, right=6, wrong=2, columns=4):
     """Draw images, most of which are predicted correctly, each with its class and its three largest probabilities.
 
     Correct predictions and mistakes are chosen evenly over the set. Green: correct. Red: wrong. images: uint8
@@ -65,11 +66,11 @@ def predictions(images, labels, probabilities, class_names, right=7, wrong=3, co
         chosen += group[np.unique(places.astype(int))].tolist()
     rows = -(-len(chosen) // columns)
     title = f"{len(chosen)} of {len(labels):,} test images. Above: the label.\nBelow: the three largest probabilities"
-    figure = Figure(0.65 + 2.45 * rows, f"{title}, green: correct, red: wrong")
+    figure = Figure(0.65 + 3 * rows, f"{title}, green: correct, red: wrong")
     for band, indices in zip(
         figure.subfigures(rows, 1, squeeze=False).flat, np.array_split(np.sort(chosen), rows), strict=True
     ):
-        above, below = band.subplots(2, columns, height_ratios=(1.5, 0.7))
+        above, below = band.subplots(2, columns, height_ratios=(1.9, 0.85))
         for axes, bars, index in zip(above, below, indices, strict=False):
             draw_image(axes, images[index, ..., 0], short(class_names[labels[index]], 14))
             style.draw_bars(bars, probabilities[index], class_names, GREEN if correct[index] else RED)
@@ -88,7 +89,7 @@ def explanations(explanations, class_names):
     pairs = min(len(explanations), 2)
     rows = -(-len(explanations) // pairs)
     title = f"Orange: without the {PATCH}x{PATCH} pixels around this place, the predicted class\n"
-    title += "is less probable; blue: more probable"
+    title += "is less probable; purple: more probable"
     figure = Figure(1.5 + rows * (0.5 + style.WIDTH / 2 / max(pairs, 1.5)), title)
     low = 100 * min(one.falls.min() for one in explanations)  # percentage points
     high = 100 * max(one.falls.max() for one in explanations)
@@ -116,11 +117,11 @@ def reliability(result):
 
     result: a dict as of metrics.evaluate, of which calibration, calibration_after_scaling and temperature are used.
     """
-    titles = "as predicted", f"after temperature scaling (T = {result['temperature']:.2f})"
+    titles = "as predicted", f"after scaling (T = {result['temperature']:.2f})"
     both = result["calibration"], result["calibration_after_scaling"]
     gaps = [np.average(np.subtract(bins["accuracy"], bins["confidence"]), weights=bins["count"]) for bins in both]
     before, after = (f"{100 * abs(gap):.1f} points {'below' if gap > 0 else 'above'}" for gap in gaps)
-    figure = Figure(4.5, f"The mean confidence is {before} the accuracy;\nafter temperature scaling {after}")
+    figure = Figure(4.8, f"The mean confidence is {before} the accuracy;\nafter temperature scaling {after}")
     for axes, title, bins in zip(figure.subplots(1, 2, sharey=True), titles, both, strict=True):
         axes.plot([0, 1], [0, 1], "--", color=GRAY)
         faces = np.where(np.array(bins["count"]) < FEW, "white", BLUE)
@@ -128,7 +129,8 @@ def reliability(result):
         axes.text(0.03, 0.94, "underconfident", color=GRAY)
         axes.text(0.98, 0.04, "overconfident", color=GRAY, ha="right")
         axes.set_title(f"{title}\nexpected calibration error {bins['error']:.1%}")
-        axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xlabel=f"confidence (hollow: fewer than {FEW} images)")
+        axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=np.linspace(0, 1, 5))
+        axes.set_xlabel(f"confidence\n(hollow: fewer than {FEW} images)")
         axes.grid()
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -6,8 +6,8 @@ from matplotlib.patches import Rectangle
 from pyimagesearch.figures import style
 from pyimagesearch.figures.style import BLUE, GRAY, SUMS, WIDTH, Figure, draw_image, own_style, short
 
-COLORS = {"Conv": "#BBDDF2", "Dense": "#F6D9A0", "Pooling": "#BFE3D4", "Input": "#E0E0E0", "+": "#F4B6A6"}
-MIDDLE, LEFT = 1.45, 0.65  # of the boxes, in inches: their middle, and where the lines past them go
+MIDDLE, LEFT = 1.1, 0.5  # of the boxes, in inches: their middle, and where the lines past them go
+NAMES, SHAPES, COUNTS = 1.75, 4.95, WIDTH - 0.12  # in inches, from the left: what is written beside the boxes
 
 
 @own_style
@@ -35,7 +35,7 @@ def diagram(rows):
     sizes = [_size(shape) for _, shape, *_ in groups]
     largest_side, largest_depth = max(side for side, _ in sizes) or 1, max(depth for _, depth in sizes)
     heights = [0.1 + 0.5 * side / largest_side for side, _ in sizes]
-    tops = np.cumsum([1.0] + [height + 0.3 for height in heights])
+    tops = np.cumsum([1.0] + [height + 0.36 for height in heights])
     total, (largest, _, most, _) = sum(group[2] for group in groups), max(groups, key=lambda group: group[2])
 
     figure = Figure(tops[-1] + 0.5, layout=None)
@@ -43,29 +43,29 @@ def diagram(rows):
     axes.set(xlim=(0, WIDTH), ylim=(tops[-1] + 0.5, 0))  # in inches from the upper left corner
     axes.set_axis_off()
     finding = f"{most / max(total, 1):.0%} of the {total:,} parameters are in {short(largest[0], 30)}"
-    axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center", fontsize=12.5)
-    for x, text, align in ((2.4, "layers", "left"), (5, "output", "left"), (WIDTH - 0.15, "parameters", "right")):
+    axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center")
+    for x, text, align in ((NAMES, "layers", "left"), (SHAPES, "output", "left"), (COUNTS, "parameters", "right")):
         axes.text(x, 0.7, text, ha=align, va="center", weight="bold")
     for number, ((names, shape, parameters, sources), (_, depth)) in enumerate(zip(groups, sizes, strict=True)):
         top, height = tops[number], heights[number]
         # Lengths grow with a power of the depth: in proportion, 1 next to 512 would not be seen.
-        length = max(0.06, 1.3 * (depth / largest_depth) ** 0.4)
-        color = next((color for kind, color in COLORS.items() if kind in names[0]), "white")
+        length = max(0.06, (depth / largest_depth) ** 0.4)
+        color = "#BBDDF2" if parameters else "#E0E0E0"
         axes.add_patch(Rectangle((MIDDLE - length / 2, top), length, height, facecolor=color, edgecolor="#404040"))
         for source in sources:
             begin, end = (MIDDLE, tops[source] + heights[source]), (MIDDLE, top)
             if source < number - 1:  # past the boxes between; lines from different boxes lie side by side
-                x, y = LEFT - 0.15 * (source % 4), tops[source] + 0.7 * heights[source]
+                x, y = LEFT - 0.12 * (source % 4), tops[source] + 0.7 * heights[source]
                 begin, end = (x, top + 0.3 * height), (MIDDLE - length / 2, top + 0.3 * height)
                 axes.plot([MIDDLE, x, x], [y, y, begin[1]], color=GRAY, linewidth=1, zorder=0)
             line = {"arrowstyle": "->", "color": GRAY, "shrinkA": 0, "shrinkB": 0}
             axes.annotate("", end, begin, arrowprops=line)
         middle, count = top + height / 2, f"{parameters:,}" if parameters else "-"
-        upper = middle - 0.1 if names[1:] else middle
-        for x, text, align in ((2.4, short(names[0], 30), "left"), (5, shape, "left"), (WIDTH - 0.15, count, "right")):
+        upper = middle - 0.12 if names[1:] else middle
+        for x, text, align in ((NAMES, short(names[0], 28), "left"), (SHAPES, shape, "left"), (COUNTS, count, "right")):
             axes.text(x, upper, text, ha=align, va="center")
-        axes.text(2.4, middle + 0.1, short(", ".join(names[1:]), 36), va="center", fontsize=10, color=GRAY)
-    axes.text(0.15, tops[-1] + 0.15, "height of a box: height of the output; length: depth, compressed", color=GRAY)
+        axes.text(NAMES, middle + 0.12, short(", ".join(names[1:]), 33), va="center", fontsize=12.5, color=GRAY)
+    axes.text(0.15, tops[-1] + 0.15, "blue: has parameters; height: of the output; length: its depth", color=GRAY)
     return figure
 
 
@@ -76,7 +76,7 @@ def _size(shape):
 
 
 @own_style
-def filters(stages, shown=6):
+def filters(stages, shown=4):
     """Draw filters of a first convolution with their weights, a row for each stage of the training.
 
     stages: {"before training": float (rows, columns, channels, filters), ...}. The `shown` filters are drawn that
@@ -92,7 +92,7 @@ def filters(stages, shown=6):
     size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
     title = f"{len(chosen)} of {count} filters of the first convolution ({size})"
     title += ", those that changed most" if len(stages) > 1 else ""
-    figure = Figure(0.8 + 1.25 * len(stages), f"{title}.\nOrange adds a pixel, purple subtracts it")
+    figure = Figure(0.8 + 1.7 * len(stages), f"{title}.\nOrange adds a pixel, purple subtracts it")
     grid = figure.subplots(len(stages), max(len(chosen), 4), squeeze=False)
     for axes in grid[:, len(chosen) :].flat:
         axes.set_axis_off()
@@ -103,13 +103,14 @@ def filters(stages, shown=6):
             if max(height, width) <= 3:
                 rounded = np.round(kernel.astype(float), 2) + 0.0  # no "-0"
                 texts = [[f"{weight:.2g}".replace("0.", ".") for weight in line] for line in rounded]
-            style.draw_table(axes, kernel, texts, f"filter {number + 1}", **SUMS, vmin=-scale, vmax=scale)
+            title = f"filter {number + 1}" if axes.get_subplotspec().is_first_row() else ""
+            style.draw_table(axes, kernel, texts, title, **SUMS, vmin=-scale, vmax=scale)
         row[0].set_ylabel(stage.replace(" ", "\n", 1))
     return figure
 
 
 @own_style
-def feature_maps(image, activations, kernels, probabilities, class_names, shown=5):
+def feature_maps(image, activations, kernels, probabilities, class_names, shown=4):
     """Draw the way of an image through a network: filters, feature maps of each convolution, and the prediction.
 
     image          (28, 28) or (28, 28, 1), 0 to 255
@@ -123,7 +124,7 @@ def feature_maps(image, activations, kernels, probabilities, class_names, shown=
     before a batch normalization.
     """
     rows = 2 + len(activations)
-    figure = Figure(0.6 + 1.2 * rows, "From an image to a prediction.\nA feature map is orange where its filter fits")
+    figure = Figure(0.6 + 1.4 * rows, "From an image to a prediction.\nA feature map is orange where its filter fits")
     ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1] * (rows - 1) + [0.7]}
     grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)
     for axes in grid.flat:
@@ -144,7 +145,6 @@ def feature_maps(image, activations, kernels, probabilities, class_names, shown=
         figure.colorbar(drawn, cax=grid[row, -1])
         grid[row, -1].set_ylim(min(0.0, float(maps[..., chosen].min())), scale)
     grid[-1, 0].text(0, 0.5, "prediction", va="center", transform=grid[-1, 0].transAxes)
-    style.draw_bars(
-        figure.add_subplot(grid[-1, 1].get_gridspec()[-1, 1:4]), np.asarray(probabilities), class_names, BLUE
-    )
+    bars = figure.add_subplot(grid[-1, 1].get_gridspec()[-1, 1:4])
+    style.draw_bars(bars, np.asarray(probabilities), class_names, BLUE)
     return figure

@@ -14,22 +14,20 @@ from pyimagesearch.errors import printable
 from pyimagesearch.figures import quiet_matplotlib
 from pyimagesearch.files import replacing
 
-# Colors that color-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
-BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#007A5A", "#C23B00", "#606060"
-WIDTH, DPI = 7.5, 120  # inches, dots per inch: 900 pixels, so that text of 10 points can be read on a phone
+# One meaning for each color, here and in the page (playground/page.css); color-blind readers can tell them apart
+# (Okabe and Ito, "Color Universal Design", 2008). Pixels are gray.
+#   orange, purple   numbers above 0 and below: weights, sums, feature maps, what a place adds to a prediction
+#   blue             what is measured, predicted or trained; black: validation; a light blue frame: the same place
+#   green, red       correct, wrong
+BLUE, GREEN, RED, GRAY = "#0072B2", "#007A5A", "#C23B00", "#606060"
+SUMS = {"cmap": "PuOr_r"}  # orange and purple
+WIDTH, DPI = 7.5, 120  # inches, dots per inch: 900 pixels. On a phone, text of 13 points is 9 pixels high
 # DejaVu Sans comes with matplotlib. Of the others, those that are installed draw the letters that it lacks.
 FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "WenQuanYi Zen Hei")
 FONTS += "Noto Sans Devanagari", "Noto Emoji", "Segoe UI Emoji", "Symbola"
-OWN = {"text.parse_math": False, "axes.titley": 1.0}  # "$" is a dollar
-OWN |= {
-    "font.size": 11,
-    "axes.titlesize": 11,
-    "axes.titlepad": 4,
-    "figure.constrained_layout.h_pad": 0.07,
-    "figure.titlesize": 12.5,
-}
+OWN = {"text.parse_math": False, "axes.titley": 1.0, "figure.constrained_layout.h_pad": 0.07}  # "$" is a dollar
+OWN |= {"font.size": 13, "axes.titlesize": 13, "figure.titlesize": 13, "axes.titlepad": 4}
 OWN |= {"axes.spines.top": False, "axes.spines.right": False, "grid.alpha": 0.3}
-SUMS = {"cmap": "PuOr_r"}  # weights and what they make of pixels: orange is positive, purple negative
 
 
 @contextlib.contextmanager
@@ -92,13 +90,13 @@ def draw_image(axes, image, title="", **options):
     return drawn
 
 
-def draw_table(axes, values, texts, title="", **options):
+def draw_table(axes, values, texts, title="", size=16, **options):
     """Draw an array as draw_image() does, with a text in each cell: black where the cell is light, else white."""
     drawn = draw_image(axes, values, title, **options)
     light = drawn.to_rgba(values)[..., :3] @ (0.3, 0.6, 0.1) > 0.5
     for (row, column), text in np.ndenumerate(texts):
         color = "black" if light[row, column] else "white"
-        axes.text(column, row, text, ha="center", va="center_baseline", color=color, fontsize=10.5)
+        axes.text(column, row, text, ha="center", va="center_baseline", color=color, fontsize=size)
 
 
 def draw_frame(axes, left, top, side=1, color="#56B4E9"):
@@ -113,21 +111,22 @@ def draw_bars(axes, probabilities, class_names, color=GRAY, most=3):
     for row, number in enumerate(chosen):
         text = f" {short(class_names[number], 11)} {probabilities[number]:.0%}"
         weight = "normal" if row else "bold"
-        axes.text(0, row, text, va="center_baseline", weight=weight, fontsize=10, in_layout=False)
+        axes.text(0, row, text, va="center_baseline", weight=weight, fontsize=12.5, in_layout=False)
     axes.set(xlim=(0, 1), ylim=(most + 0.2, -0.6))
     axes.set_axis_off()
 
 
 def sheet(title, images, captions, columns=5, below=None):
-    """Return a Figure of images (N, height, width), each with its caption above; `below`: texts in red below them."""
+    """Return a Figure of images (N, height, width), each with its caption above, red if there are texts `below`."""
     rows = -(-len(images) // columns)
     lines = max(caption.count("\n") + 1 for caption in captions) + bool(below)
-    figure = Figure(0.7 + rows * (WIDTH / columns + 0.2 * lines), title)
+    figure = Figure(0.7 + rows * (WIDTH / columns + 0.24 * lines), title)
     figure.get_layout_engine().set(hspace=0.06)
     grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes, image, caption, text in zip(grid, images, captions, below or [""] * len(images), strict=False):
         draw_image(axes, image, caption)
-        axes.set_xlabel(text, color=RED, weight="bold")
+        axes.title.set_color(RED if below else "black")
+        axes.set_xlabel(text, weight="bold")
     for axes in grid[len(images) :]:
         axes.set_axis_off()
     return figure

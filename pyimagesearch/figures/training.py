@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pyimagesearch.figures.style import BLUE, GREEN, ORANGE, Figure, own_style
+from pyimagesearch.figures.style import BLUE, Figure, own_style
 
 
 @own_style
@@ -16,7 +16,7 @@ def curves(history, recipe, classes=10):
     and learning_rates, for each epoch a list of those of steps that are spread evenly over it. recipe: a Recipe, for
     what the legend and the notes say of CutMix and the schedule. classes: their number.
     """
-    figure = Figure(5.8, _finding(history, recipe))
+    figure = Figure(6, _finding(history, recipe))
     loss, accuracy, rate = figure.subplot_mosaic("ab;cc", height_ratios=(3, 1)).values()
     last = len(history["accuracy"])
     ticks = [tick for tick in MaxNLocator(6, integer=True, min_n_ticks=1).tick_values(1, last) if 1 <= tick <= last]
@@ -28,15 +28,15 @@ def curves(history, recipe, classes=10):
         epochs = np.arange(1, last + 1)
         mixed = " (CutMix)" if recipe.cutmix else ""
         axes.plot(epochs, trained, "o-", color=BLUE, markersize=4, label=f"training: mean over the epoch{mixed}")
-        axes.plot(epochs, validated, "s--", color=ORANGE, markersize=4, label="validation: after the epoch")
-        for values, other, color in ((trained, validated, BLUE), (validated, trained, "#9A6A00")):
+        axes.plot(epochs, validated, "s--", color="black", markersize=4, label="validation: after the epoch")
+        for values, other, color in ((trained, validated, BLUE), (validated, trained, "black")):
             place = 6, 6 if values[-1] > other[-1] or (values[-1] == other[-1] and values is trained) else -6  # points
             text = axes.annotate(form.format(values[-1]), (last, values[-1]), place, textcoords="offset points")
-            text.set(color=color, va="center", weight="bold", fontsize=10)
+            text.set(color=color, va="center", weight="bold")
         axes.set(title=title, xlabel="epoch", ylabel=f"{key.replace('_', '-')} ({guess}: guessing)", xticks=ticks)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
     rates = np.concatenate(history["learning_rates"])
-    rate.plot(np.linspace(0, last, len(rates)), rates, color=GREEN)
+    rate.plot(np.linspace(0, last, len(rates)), rates, color=BLUE)
     rate.set(xlabel="epoch", ylabel="learning rate", xticks=[0, *ticks], ylim=(0, 1.1 * rates.max() or 1))
     rate.set_title(f"schedule: {recipe.schedule}", loc="right")
     for axes in (loss, accuracy, rate):

@@ -3,7 +3,7 @@
 "use strict";
 
 const SIDE = 28, PATCH = 7; // pixels; the patch is as large as that of --explain
-const FRAME = "#56b4e9", CURSOR = "#e69f00";
+const FRAME = "#56b4e9", CURSOR = "#0072b2";
 const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 const { classNames, network } = data, { layers } = network;
@@ -55,9 +55,9 @@ function oneStop(group) {
   group.addEventListener("keydown", ({ key }) => key === "Home" ? go(buttons[0]) : key === "End" && go(buttons.at(-1)));
 }
 
-// COLORS, 256 of each kind: gray for pixels, viridis for feature maps, orange and purple for weights and products.
+// COLORS, 256 of each kind: gray for pixels; orange for positive and purple for negative numbers.
 
-const COLORS = { ...data.colors, gray: range(256).map((k) => `#${k.toString(16).padStart(2, "0").repeat(3)}`) };
+const COLORS = { signed: data.colors, gray: range(256).map((k) => `#${k.toString(16).padStart(2, "0").repeat(3)}`) };
 const partsOf = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16)); // red, green, blue
 const PIXELS = {}; // the same as the numbers that an ImageData has
 for (const [kind, colors] of Object.entries(COLORS)) {
@@ -442,8 +442,9 @@ async function fixScales() {
     const extremes = computed.flatMap((one) => range(stage.maps).map((map) => endsOf(mapOf(stage, map, one))));
     const [lowest, highest] = [0, 1].map((k) => extremes.map((ends) => ends[k]).sort((a, b) => a - b));
     const tenth = Math.floor(0.1 * lowest.length), low = Math.min(0, lowest[tenth]), high = highest.at(-1 - tenth);
-    stage.ends = [low, high];
-    const bar = draw(make("canvas"), 256, 1, range(256), "viridis", [0, 255]);
+    stage.ends = evenly([low, high]);
+    const steps = range(256).map((k) => low + (k / 255) * (high - low));
+    const bar = draw(make("canvas"), 256, 1, steps, "signed", stage.ends);
     stage.scale.replaceChildren(write(low, 1), bar, `${write(high, 1)} or more`);
   }
   byId("inside").hidden = false;
@@ -481,7 +482,7 @@ function drawStage(stage) {
 function drawMap(canvas, stage, map, ...place) { // place: left, top, width and height
   const context = canvas.getContext("2d");
   Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: CURSOR, lineWidth: 3 });
-  context.drawImage(draw(small, stage.width, stage.height, mapOf(stage, map), "viridis", stage.ends), ...place);
+  context.drawImage(draw(small, stage.width, stage.height, mapOf(stage, map), "signed", stage.ends), ...place);
   return context;
 }
 
@@ -601,12 +602,12 @@ function explainSum({ stage: { layer, maps }, map, row, column }) {
   const rows = shown.flatMap(({ channel, numbers, inside, weights, products, sum }, k) => {
     const captioned = (caption, cells) => make("figure", {}, make("figcaption", {}, k ? "" : caption), cells);
     const outside = (i) => (inside[i] ? "" : "outside");
-    const under = table(numbers, size[1], source ? "viridis" : "gray", inputEnds, outside);
+    const under = table(numbers, size[1], source ? "signed" : "gray", inputEnds, outside);
     const name = channels === 1 ? "They add up to" : `${source ? "Map" : "Channel"} ${channel + 1} adds`;
     return [make("div", { className: "sum" },
       captioned(source ? "numbers" : pixels, under), "\u00d7",
-      captioned("weights", table(weights, size[1], "PuOr_r", ends)), "=",
-      captioned("products", table(products, size[1], "PuOr_r", [-most, most]))),
+      captioned("weights", table(weights, size[1], "signed", ends)), "=",
+      captioned("products", table(products, size[1], "signed", [-most, most]))),
     make("p", {}, `${name} `, result(write(sum)))];
   });
   const rest = channels > 3 ? `The other ${channels - 3} add ${write(others)}. ` : "";
@@ -639,7 +640,7 @@ function explainPooling({ layer, ends }, map, row, column, subject = "Pooling") 
   const block = `${layer.size.join("x")} numbers of map ${map + 1}${source ? ` of ${source.name}` : ""}`;
   const value = current.outputs[layers.indexOf(layer)][(row * layer.shape[1] + column) * layer.shape[2] + map];
   return [`${subject} ${maximum ? "keeps the largest" : "takes the mean"} of these ${block}: ${write(value)}.`,
-    table(numbers, layer.size[1], "viridis", ends, mark)];
+    table(numbers, layer.size[1], "signed", ends, mark)];
 }
 
 // THE FILTERS of the first convolution, if it takes a gray image.
@@ -674,14 +675,14 @@ function showFilters() {
   const [rows, columns] = firstLayer.size, chosen = weightsOf(filters.chosen), changedOnes = editedFilters();
   [...byId("kernels").children].forEach((one, filter) => {
     const weights = weightsOf(filter);
-    draw(one.firstChild, columns, rows, weights, "PuOr_r", evenly(weights));
+    draw(one.firstChild, columns, rows, weights, "signed", evenly(weights));
     one.ariaPressed = filter === filters.chosen;
     one.className = changedOnes.includes(filter) ? "edited" : "";
   });
   fill("chosen", filters.chosen + 1);
   [...byId("weights").children].forEach((input, i) => {
     if (document.activeElement !== input) input.value = chosen[i].toFixed(2);
-    tint(input, chosen[i], "PuOr_r", evenly(chosen));
+    tint(input, chosen[i], "signed", evenly(chosen));
   });
   byId("banner").hidden = !changedOnes.length;
   fill("changed", `${changedOnes.length} of the ${first.maps}`);

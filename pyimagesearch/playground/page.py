@@ -84,10 +84,7 @@ def write(path, about, model, input_format, images, labels, probabilities, class
         "quiz": [describe_image(number) for number in others[:: max(1, len(others) // QUIZ)][:QUIZ]],
         "genuine": bool(genuine),
         "experiments": {name: one for name, one in genuine.items() if one["predicted"] == one["label"]},
-        "colors": {
-            name: [matplotlib.colors.to_hex(color) for color in matplotlib.colormaps[name](range(256))]
-            for name in ("viridis", "PuOr_r")
-        },
+        "colors": [matplotlib.colors.to_hex(color) for color in matplotlib.colormaps["PuOr_r"](range(256))],
     }
     parts = {name: (FOLDER / file).read_text("utf-8") for name, file in PARTS.items()}
     hashes = {f"{name}_hash": _base64(hashlib.sha256(part.encode()).digest()) for name, part in parts.items()}

@@ -109,7 +109,8 @@ def test_figure_is_drawn_with_its_texts_inside(draw):
     width, height = figure.get_size_inches() + 1e-6
     for box in drawn:
         assert box.x0 > -1e-6 and box.y0 > -1e-6 and box.x1 <= width and box.y1 <= height, box
-    assert min(text.get_fontsize() for text in written) >= 10  # 6.7 pixels where the figure is 360 pixels wide
+    # On a phone, where the figure is 390 pixels wide, 12.5 points are 9 pixels.
+    assert min(text.get_fontsize() for text in written if not text.get_text().replace(",", "").isdigit()) >= 12.5
 
 
 def texts(figure):
