@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from test_explain import network
+from test_explain import network, save_network
 
 import initial_data_analysis as script
 from conftest import idx, pictures
@@ -74,8 +74,7 @@ BAD = {
 
 @pytest.mark.parametrize("images, labels, message", BAD.values(), ids=BAD)
 def test_data_that_cannot_be_analyzed_is_a_sentence(tmp_path, images, labels, message):
-    record = {"recipe": "fast", "epochs": 1, "seed": 0, "training_images": 1, "versions": {}}
-    saving.save(network(), tmp_path / "model.h5", record | {"input_range": saving.INPUT_RANGE})
+    save_network(tmp_path / "model.h5")
     write(tmp_path, images, labels)
     flags = ["--data-dir", tmp_path, "--any-data", "--images", tmp_path, "--model", tmp_path / "model.h5"]
     with pytest.raises(UserError, match=message):

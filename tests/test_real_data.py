@@ -6,21 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from conftest import ROOT, load
+from conftest import ROOT
 from pyimagesearch.data import loading
 
 pytestmark = pytest.mark.real_data
-
-
-def test_counts_mean_and_standard_deviation(genuine):
-    (images, labels), (test_images, test_labels) = load(genuine)  # checks the SHA-256 sums
-    assert images.shape == (60_000, 28, 28)
-    assert test_images.shape == (10_000, 28, 28)
-    assert images.dtype == labels.dtype == np.uint8
-    assert np.bincount(labels).tolist() == [6_000] * 10
-    assert np.bincount(test_labels).tolist() == [1_000] * 10
-    assert images.mean() / 255 == pytest.approx(0.2860, abs=5e-5)
-    assert images.std() / 255 == pytest.approx(0.3530, abs=5e-5)
 
 
 def test_csv_of_the_test_images_in_another_order_is_genuine(genuine, tmp_path, capsys):

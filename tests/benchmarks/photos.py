@@ -11,7 +11,6 @@ a pair of shoes, and of how many the whole garment is believed instead.
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -32,20 +31,18 @@ RESIZED, OURS = "resize + negate", "photos/"
 
 
 def predictions(model, image):
-    """Return the prediction for a PIL image by each conversion, {name: (classes,)}, the seconds of ours, and whether
-    it is taken for a pair of shoes: None, "pair" or "whole" (it looks like a pair, but the whole garment is believed).
+    """Return the prediction for a PIL image by each conversion, {name: (classes,)}, and whether it is taken for a pair
+    of shoes: None, "pair" or "whole" (it looks like a pair, but the whole garment is believed).
     """
 
     def network(images, plain):
         return predict.predict(model, images)
 
     resized = 255 - np.asarray(image.convert("L").resize((28, 28)))
-    start = time.process_time()
     photo = conversion.convert(image)
     one = predict_photo(photo, network, loading.CLASS_NAMES)
-    seconds = time.process_time() - start
     pair = photo.whole and ("pair" if one.photo is photo else "whole")
-    return {RESIZED: network(resized[None, ..., None], None)[0], OURS: one.probabilities}, seconds, pair
+    return {RESIZED: network(resized[None, ..., None], None)[0], OURS: one.probabilities}, pair
 
 
 def rank(probabilities, right):
@@ -55,22 +52,15 @@ def rank(probabilities, right):
 
 
 def measure(model, folder, half):
-    """Measure a half (0 or 1) of a folder.
-
-    Returns {name: ranks of the right class}, the processor seconds of each photo, and what is taken for a pair.
-    """
+    """Measure a half (0 or 1) of a folder. Returns {name: ranks of the right class}, and what is taken for a pair."""
     paths = sorted(folder.iterdir())
-    ranks, times, pairs = {}, [], []
+    ranks, pairs = {}, []
     for path in paths[len(paths) // 2 :] if half else paths[: len(paths) // 2]:
-        start = time.process_time()
-        image, _ = files.read(path)
-        reading = time.process_time() - start
-        found, seconds, pair = predictions(model, image)
-        times.append(reading + seconds)
+        found, pair = predictions(model, files.read(path)[0])
         pairs.append(pair)
         for name, probabilities in found.items():
             ranks.setdefault(name, []).append(rank(probabilities, CLASSES[folder.name.lower()]))
-    return {name: np.array(values) for name, values in ranks.items()}, times, pairs
+    return {name: np.array(values) for name, values in ranks.items()}, pairs
 
 
 def table(title, groups):
@@ -96,15 +86,12 @@ def main(arguments=None):
     model = building.build(reading.read(args.model))
 
     folders = sorted(path for path in args.folder.iterdir() if path.name.lower() in CLASSES)
-    predictions(model, files.read(next(folders[0].iterdir()))[0])  # the first call of a network is slow
     titles = ["first half, tuned on", "second half"]
     for half, title in enumerate(titles[:1] if args.first_half else titles):
         found = {folder.name: measure(model, folder, half) for folder in folders}
-        table(title, {name: ranks for name, (ranks, _, _) in found.items()})
-        times = [seconds for _, part, _ in found.values() for seconds in part]
+        table(title, {name: ranks for name, (ranks, _) in found.items()})
         for pair, words in ("pair", "taken for a pair of shoes"), ("whole", "believed as a whole instead"):
-            print(f"{words}: " + ", ".join(f"{name} {pairs.count(pair)}" for name, (_, _, pairs) in found.items()))
-        print(f"processor seconds for a photo, all in all: median {np.median(times):.2f}, most {max(times):.2f}")
+            print(f"{words}: " + ", ".join(f"{name} {pairs.count(pair)}" for name, (_, pairs) in found.items()))
 
 
 if __name__ == "__main__":

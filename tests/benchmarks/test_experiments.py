@@ -2,7 +2,6 @@
 
 import experiments
 import numpy as np
-from tables import plain
 
 
 def test_shuffled_images_have_the_same_pixels_in_the_same_other_order():
@@ -15,27 +14,5 @@ def test_shuffled_images_have_the_same_pixels_in_the_same_other_order():
 
 
 def test_the_networks_of_the_ladder_are_of_the_same_size():
-    sizes = {name: build(28, 28, 1, 10).count_params() for name, (_, build, _) in experiments.RUNGS.items()}
-    assert sizes == {
-        "logistic regression": 7_850,
-        "one hidden layer": 1_678_255,
-        "convolutions": 1_676_266,
-        "batch normalization": 1_678_378,
-        "momentum and schedule": 1_678_378,
-        "augmentation": 1_678_378,
-    }
-
-
-def test_the_ladder_has_means_and_counts():
-    def results(kind, name, recipe, tests):
-        values = plain(vars(recipe))
-        return [{kind: name, "values": values, "seed": seed, "test": test} for seed, test in enumerate(tests)]
-
-    rungs = results("experiment", "augmentation", experiments.recipe_of("augmentation"), (0.9, 0.92))
-    rungs += results("experiment", "one hidden layer", experiments.RECIPES["fast"], (0.5,))  # of an older form
-    recipes = results("recipe", "fast", experiments.RECIPES["fast"], (0.94,))
-    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in experiments.table(rungs, recipes).splitlines()]
-    assert [(row[0], row[2]) for row in rows[2:]] == [
-        ("augmentation", "91.00 ± 1.41 (2)"),
-        ("the recipe `fast`", "94.00 (1)"),
-    ]
+    sizes = [build(28, 28, 1, 10).count_params() for _, build, _ in experiments.RUNGS.values()]
+    assert sizes == [7_850, 1_678_255, 1_676_266, *[1_678_378] * 3]

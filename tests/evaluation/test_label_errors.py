@@ -10,10 +10,6 @@ from pyimagesearch.evaluation import label_errors, neighbors
 CLASSES = [f"class {number}" for number in range(10)]
 
 
-def look(images, test_images):
-    return neighbors.nearest_neighbors(*neighbors.project(images, test_images))
-
-
 def test_wrong_labels_come_first(tmp_path):
     images, truth = pictures(600, seed=1)
     test_images, test_truth = pictures(200, seed=2)
@@ -21,7 +17,7 @@ def test_wrong_labels_come_first(tmp_path):
     wrong, test_wrong = [17, 218, 419], [44, 145]
     labels[wrong] = (truth[wrong] + 3) % 10
     test_labels[test_wrong] = (test_truth[test_wrong] + 3) % 10
-    near = look(images, test_images)
+    near = neighbors.nearest_neighbors(*neighbors.project(images, test_images))
     found = label_errors.suspects(labels, test_labels, near, 10, count=10)
     for part, places, known in (("train", wrong, truth), ("test", test_wrong, test_truth)):
         first = [suspect for suspect in found if suspect.part == part][: len(places)]

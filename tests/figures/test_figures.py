@@ -40,7 +40,6 @@ ROWS = [
 ]
 KERNELS = np.random.default_rng(0).normal(size=(3, 3, 1, 200))
 MAPS = [(f"convolution {number}: 28 x 28 x 200", IMAGES.transpose(1, 2, 0)) for number in (1, 2, 3, 4)]
-STAGES = "before training", "after one epoch", "at the end"
 
 
 def predicted(name, classes):
@@ -88,7 +87,7 @@ FIGURES = {
     "one explanation": lambda: evaluation.explanations(explained(1), CLASS_NAMES),
     "explanations of photos": lambda: evaluation.explanations(explained(3, truth=None, scale=0), CLASS_NAMES),
     "reliability": lambda: evaluation.reliability(RELIABILITY),
-    "filters": lambda: network.filters({stage: k * KERNELS**k for k, stage in enumerate(STAGES, start=1)}),
+    "filters": lambda: network.filters({"before training": KERNELS, "after one epoch": KERNELS**2}),
     "filters of color images": lambda: network.filters({"at the end": np.zeros((5, 5, 3, 3))}),
     "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], [], None, np.eye(10)[3], CLASS_NAMES),
     "network": lambda: network.diagram(ROWS),

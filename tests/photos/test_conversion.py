@@ -1,14 +1,12 @@
 """Photos of garments become 28x28 images like those of the data set."""
 
-import io
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from sklearn.neighbors import KNeighborsClassifier
+from test_photo_files import stored
 
 from pyimagesearch.data import loading
 from pyimagesearch.errors import UserError
@@ -22,12 +20,6 @@ def enlarged(image, side=420, padding=40, background=0):
     return sheet
 
 
-def stored(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
 def turned(image):
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn by 90 degrees to see it upright"
@@ -37,18 +29,18 @@ def turned(image):
 def cut_out(image):
     sheet = Image.new("RGBA", (300, 300), (20, 30, 90, 0))
     sheet.putalpha(Image.fromarray(image).resize((300, 300), Image.Resampling.BICUBIC))
-    return stored(sheet, "PNG")
+    return stored(sheet)
 
 
 def sixteen_bits(image):
     values = np.asarray(enlarged(255 - image, background=255)).astype(np.uint16) * 257
-    return stored(Image.fromarray(values), "PNG")
+    return stored(Image.fromarray(values))
 
 
 RENDERINGS = {
-    "dark on white": lambda p: stored(enlarged(255 - p, background=255), "PNG"),
-    "light on black": lambda p: stored(enlarged(p), "PNG"),
-    "on gray": lambda p: stored(enlarged((200 - p / 255 * 200).astype(np.uint8), background=200), "PNG"),
+    "dark on white": lambda p: stored(enlarged(255 - p, background=255)),
+    "light on black": lambda p: stored(enlarged(p)),
+    "on gray": lambda p: stored(enlarged((200 - p / 255 * 200).astype(np.uint8), background=200)),
     "JPEG of quality 60": lambda p: stored(enlarged(255 - p, background=255), "JPEG", quality=60),
     "turned by EXIF": turned,
     "transparent": cut_out,
@@ -60,24 +52,16 @@ RENDERINGS = {
 
 @pytest.mark.real_data
 def test_rendered_image_comes_back_nearly_as_it_was(genuine, tmp_path):
-    images, labels = loading.load_part("train", genuine)
-    classifier = KNeighborsClassifier(1).fit(images[:10_000].reshape(-1, 784), labels[:10_000])
-    originals, truth = images[-90:], labels[-90:]
-    accuracy = classifier.score(originals.reshape(-1, 784), truth)
-    names = list(RENDERINGS)
-    converted = []
-    for number, original in enumerate(originals):
-        path = tmp_path / str(number)
-        path.write_bytes(RENDERINGS[names[number % len(names)]](original))
-        photo = conversion.convert(files.read(path)[0])
+    images, _ = loading.load_part("train", genuine)
+    differences = {name: [] for name in RENDERINGS}
+    for number, original in enumerate(images[-90:]):
+        name = [*RENDERINGS][number % len(RENDERINGS)]
+        (tmp_path / name).write_bytes(RENDERINGS[name](original))
+        photo = conversion.convert(files.read(tmp_path / name)[0])
         assert photo.images.shape == (1, 28, 28, 1)
-        converted.append(photo.images[0, ..., 0])
-    converted = np.array(converted)
-    for number, name in enumerate(names):
-        part = slice(number, None, len(names))
-        assert np.abs(converted[part].astype(float) - originals[part]).mean() < 25, name
-    assert np.abs(converted.astype(float) - originals).mean() < 17
-    assert classifier.score(converted.reshape(-1, 784), truth) > accuracy - 0.05
+        differences[name].append(np.abs(photo.images[0, ..., 0].astype(float) - original).mean())
+    assert all(np.mean(values) < 25 for values in differences.values()), differences
+    assert np.mean([*differences.values()]) < 17
 
 
 def room(color):
@@ -177,11 +161,11 @@ def test_garment_that_is_cut_off_is_noted():
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(
-    ("side", "resampling"), [(28, "NEAREST"), (56, "NEAREST"), (56, "BILINEAR"), (200, "LANCZOS"), (560, "NEAREST")]
+    ("side", "resampling"), [(28, "NEAREST"), (56, "BILINEAR"), (200, "LANCZOS"), (560, "NEAREST")]
 )
 def test_images_of_the_data_set_come_back_and_those_of_28_pixels_unchanged(genuine, tmp_path, side, resampling):
     images, _ = loading.load_part("test", genuine)
-    for number, original in enumerate(images[:40]):
+    for number, original in enumerate(images[:20]):
         image = Image.fromarray(255 - original if number % 2 else original)
         large = image.resize((side, side), Image.Resampling[resampling])
         for name, mode in (("a.png", "L"), ("b.png", "RGB"), ("c.png", "P"), ("d.jpg", "RGB")):

@@ -33,10 +33,6 @@ def damaged_tags():
     return bytes(content)
 
 
-def jpeg():
-    return stored(Image.effect_noise((300, 300), 60), "JPEG")
-
-
 NOT_PHOTOS = {
     "text.jpg": (b"no photo", "text.jpg is not a photo in a format that can be read"),
     "empty.jpg": (b"", "empty.jpg is empty"),
@@ -96,35 +92,24 @@ def test_whatever_a_file_holds_is_a_photo_or_a_sentence(tmp_path, data):
         assert image.mode == "RGBA" and max(image.size) <= files.SIDE and isinstance(notes, tuple)
 
 
-def pipe(folder):
-    os.mkfifo(folder / "pipe.png")
-    return folder / "pipe.png"
-
-
-def folder_of_text(folder):
-    (folder / "notes").mkdir()
-    (folder / "notes" / "notes.txt").write_text("no photo")
-    return folder / "notes"
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda folder: folder / "none.jpg", "there is no file .*none.jpg"),
-        (pipe, "cannot read .*pipe.png: it is not a regular file"),
-        (folder_of_text, "the folder .*notes holds no photos"),
-    ],
-)
-def test_path_that_cannot_be_used_is_an_error(tmp_path, make, words):
-    with pytest.raises(UserError, match=words):
-        files.find([make(tmp_path)])
+def test_path_that_cannot_be_used_is_an_error(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/notes.txt").write_text("no photo")
+    for name, words in (
+        ("none.jpg", "there is no file .*none.jpg"),
+        ("pipe.png", "cannot read .*pipe.png: it is not a regular file"),
+        ("notes", "the folder .*notes holds no photos"),
+    ):
+        with pytest.raises(UserError, match=words):
+            files.find([tmp_path / name])
 
 
 def test_folder_and_wildcards_stand_for_their_photos(tmp_path, capsys):
     folder = tmp_path / "wardrobe"
     (folder / "more").mkdir(parents=True)
     for name in ("b.png", "a.JPG", "without_suffix", "more/c.jpg", ".hidden.jpg"):
-        (folder / name).write_bytes(jpeg())
+        (folder / name).write_bytes(WHOLE[0])
     for name in ("notes.txt", "model.h5", "x.jpg", "more/text"):
         (folder / name).write_text("no photo")
     os.mkfifo(folder / "pipe")

@@ -10,8 +10,8 @@ from test_conversion import enlarged
 from test_explain import save_network
 from test_pairs import PAIRS
 
-import fashion_mnist_loaded
 from conftest import pictures
+from fashion_mnist_loaded import main
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.errors import UserError
 
@@ -30,16 +30,6 @@ def images(tmp_path, monkeypatch):
     return images
 
 
-def predict(*arguments):
-    """Run the script. Returns what it writes as JSON."""
-    try:
-        fashion_mnist_loaded.main([*arguments, "--json", "result.json"])
-    finally:
-        with open("result.json") as file:
-            result = json.load(file)
-    return result
-
-
 def test_photos_are_predicted_and_bad_files_are_counted_at_the_end(images, tmp_path, capsys):
     (tmp_path / "wardrobe").mkdir()
     for number, image in enumerate(images):
@@ -47,7 +37,7 @@ def test_photos_are_predicted_and_bad_files_are_counted_at_the_end(images, tmp_p
     (tmp_path / "wardrobe/a$x^$b.jpg").write_text("no photo")
     Image.new("L", (50, 50), 130).save(tmp_path / "wardrobe/blank.png")
     with pytest.raises(UserError, match="2 of 12 files could not be used"):
-        predict("--image", "wardrobe")
+        main(["--image", "wardrobe", "--json", "result.json"])
     out, err = capsys.readouterr()
     assert "a$x^$b.jpg is not a photo" in err and "blank.png shows nothing but background" in err
     assert "wardrobe/3.png: Dress " in out
@@ -66,7 +56,7 @@ def save_pair(path):
 
 def test_pair_may_only_be_shoes_and_is_unlike_the_data(images, small_data, capsys):
     save_pair("pair.png")
-    (photo,) = predict("--image", "pair.png", "--data-dir", "data", "--any-data")
+    (photo,) = main(["--image", "pair.png", "--data-dir", "data", "--any-data"])
     out = capsys.readouterr().out
     assert "a pair of shoes" in out
     assert "(unsure)" in out and "less like the training images than 90% of the test images" in out
@@ -78,7 +68,7 @@ def test_pair_may_only_be_shoes_and_is_unlike_the_data(images, small_data, capsy
 def test_other_data_has_no_names_of_clothes_no_pairs_of_shoes_and_no_comparison(images, capsys):
     save_network(genuine_data=False)
     save_pair("pair.png")
-    (photo,) = predict("--image", "pair.png")
+    (photo,) = main(["--image", "pair.png"])
     out = capsys.readouterr().out
     assert "pair.png: class " in out and "pair of shoes" not in out and "training data" not in out
     assert min(photo["probabilities"].values()) > 1e-9
@@ -93,14 +83,8 @@ def test_odd_names_are_shown_in_silence(images, tmp_path, capsys):
         with open(bytes(tmp_path / "wardrobe") + b"/" + name, "wb") as file:
             file.write((tmp_path / "image.png").read_bytes())
     (tmp_path / "classes.txt").write_text("file\nexplanation\n" + "\n".join(map(str, range(8))))
-    result = predict("--image", "wardrobe", "--class-names", "classes.txt")
+    result = main(["--image", "wardrobe", "--class-names", "classes.txt"])
     out, err = capsys.readouterr()
     assert err == "" and "\x1b" not in out
     assert sorted(photo["file"] for photo in result) == sorted("wardrobe/" + os.fsdecode(name) for name in names)
     assert list(result[0]["probabilities"])[:2] == ["file", "explanation"]
-
-
-def test_missing_file_is_told_before_keras_is_imported(run, tmp_path, images):
-    (tmp_path / "keras.py").write_text("raise SystemExit('Keras was imported')")
-    done = run("fashion_mnist_loaded.py", "--image", "none.jpg", check=1, PYTHONPATH=str(tmp_path))
-    assert done.stderr == "fashion_mnist_loaded.py: there is no file none.jpg\n"
