@@ -41,8 +41,7 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     assert drawn == {"feature_maps", "filters", "minivggnet", "plot"}
     with h5py.File(tmp_path / "fashion_model.h5") as file:
         record = json.loads(file.attrs["fashion_mnist"])
-    assert record["recipe"] == "fast"
-    assert (record["epochs"], record["batch_size"], record["seed"]) == (5, 32, 7)
+    assert (record["recipe"], record["epochs"], record["batch_size"], record["seed"]) == ("fast", 5, 32, 7)
     assert record["input_range"] == [0.0, 1.0]
     assert record["class_names"][9] == "class 9"
     assert (record["training_images"], record["validation_images"], record["genuine_data"]) == (550, 50, False)
@@ -57,13 +56,8 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     assert done.stderr == ""
     changed = "recipe 'fast', changed: epochs 5, batch size 32, learning rate 0.05; on 550 images, seed 7"
     assert changed in " ".join(done.stdout.split())
-    assert "class 9" in done.stdout
-    assert "most confused pairs" in done.stdout
     result = json.loads((tmp_path / "result.json").read_text())
-    assert {"accuracy", "accuracy_interval", "cross_entropy", "report", "confusion_matrix", "calibration"} <= set(
-        result
-    )
-    assert 0.1 < result["temperature"] < 10
+    assert "class 9" in done.stdout and "class 9" in result["report"]
     assert result["accuracy"] > 0.9
     images, labels = pictures(200, 2)
     probabilities = predict.predict(model, preparation.reshape(images))
@@ -77,12 +71,11 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
     assert {"confusion_matrix", "predictions", "playground", "reliability"} <= drawn
     assert "interactive page: images/playground.html (" in done.stdout
-    plain = result
     done = run("fashion_mnist_loaded.py", *data, "--tta", "--json", "result.json", check=0)
-    result = json.loads((tmp_path / "result.json").read_text())
-    mirrored = result.pop("tta")
-    assert result == plain  # beside, not instead
-    assert mirrored["cross_entropy"] != plain["cross_entropy"]
+    mirrored = json.loads((tmp_path / "result.json").read_text())
+    assert mirrored == result | {"tta": mirrored["tta"]}  # beside, not instead
+    mirrored = mirrored["tta"]
+    assert mirrored["cross_entropy"] != result["cross_entropy"]
     assert f"(horizontal flip): accuracy {mirrored['accuracy']:.2%}" in done.stdout
 
     done = run("initial_data_analysis.py", *data, "--images", "figures", check=0)
@@ -111,21 +104,15 @@ def test_few_images_are_enough_where_classes_are_easily_told_apart(run, tmp_path
     assert reading.read(tmp_path / "fashion_model.h5").record["validation_accuracy"] > 0.9
 
 
-def write_classes(folder, kept, moved):
-    """Write the images of some classes to a folder, `moved` added to their labels."""
+def test_labels_from_10_to_17_of_which_some_are_missing_with_names_and_without_flips(run, tmp_path):
     for part, count, seed in (("train", 600, 1), ("test", 200, 2)):
         images, labels = pictures(count, seed)
-        chosen = np.isin(labels, kept)
-        for name, array in zip(FILES[part], (images[chosen], labels[chosen] + np.uint8(moved)), strict=True):
-            (folder / name).write_bytes(idx(array))
-
-
-def test_labels_from_10_to_17_of_which_some_are_missing_with_names_and_without_flips(run, tmp_path):
-    write_classes(tmp_path, [0, 1, 2, 4, 7], moved=10)
+        kept = np.isin(labels, [0, 1, 2, 4, 7])
+        for name, array in zip(FILES[part], (images[kept], labels[kept] + np.uint8(10)), strict=True):
+            (tmp_path / name).write_bytes(idx(array))
     names = ["cat", "dog", "$x^2$", "fish", "鳥"]
-    (tmp_path / "names.txt").write_text(
-        "\n".join([*map(str, range(10)), *names[:3], "13", names[3], "15", "16", names[4]])
-    )
+    lines = [*map(str, range(10)), *names[:3], "13", names[3], "15", "16", names[4]]
+    (tmp_path / "names.txt").write_text("\n".join(lines))
     data = ("--data-dir", ".", "--any-data")
     flags = ("--class-names", "names.txt", "--no-flip", "--epochs", 4, "--batch-size", 32, "--learning-rate", 0.1)
     assert run("fashion_mnist.py", *data, *flags, "--limit", 250, check=0).stderr == ""
@@ -136,8 +123,7 @@ def test_labels_from_10_to_17_of_which_some_are_missing_with_names_and_without_f
     assert done.stderr == ""
     assert "no test-time augmentation" in done.stdout
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result["accuracy"] > 0.5
-    assert "tta" not in result
+    assert result["accuracy"] > 0.5 and "tta" not in result
     assert set(names) <= set(result["report"]) and all(name in done.stdout for name in names)
     assert np.shape(result["confusion_matrix"]) == (18, 18)
     assert run("initial_data_analysis.py", *data, check=0).stderr == ""
@@ -177,6 +163,8 @@ def test_help(run, script):
         ("fashion_mnist_loaded.py", ["--model", "theirs.keras"], 1, "there is no model theirs.keras\n"),
         ("initial_data_analysis.py", ["--model", "a.h5", "--data-dir", "b"], 1, "--model a.h5 --data-dir b"),
         ("fashion_mnist_loaded.py", ["--model", "a_file"], 1, "it is a text file (1 bytes)"),
+        ("fashion_mnist_loaded.py", ["--explain", *map(str, range(13))], 2, "13 numbers are too many; give at most 12"),
+        ("fashion_mnist_loaded.py", ["--image", "a.png", "--explain", "3"], 2, "no numbers with --image"),
     ],
 )
 def test_user_errors_are_one_sentence_before_keras_is_imported(run, tmp_path, script, arguments, status, text):
