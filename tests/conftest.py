@@ -1,5 +1,7 @@
 """What the tests share: small data sets that they write, the scripts as real processes, the genuine data."""
 
+import contextlib
+import dataclasses
 import gc
 import gzip
 import hashlib
@@ -32,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 from pyimagesearch.cli import libraries  # noqa: E402
 from pyimagesearch.data import download, loading  # noqa: E402
 from pyimagesearch.data.idx import FILES, SHA256  # noqa: E402
+from pyimagesearch.recipes import RECIPES  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts jobs in the background so, and the scripts would inherit it: no test of Ctrl-C could pass.
@@ -93,6 +96,12 @@ def data(count, seed=0):
     return images[..., np.newaxis], labels
 
 
+def small(name, **changes):
+    """Return the recipe `name`, with a small network, which is trained in a fraction of the time, and these changes."""
+    network = {"filters": (8, 8), "dense": 16} | RECIPES[name].network
+    return dataclasses.replace(RECIPES[name], network=network, **changes)
+
+
 def idx(array):
     """Return the bytes of a uint8 array as an IDX file."""
     return np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes() + array.tobytes()
@@ -103,11 +112,24 @@ def write_data(folder, train=600, test=200, packed=True):
     folder.mkdir(parents=True, exist_ok=True)
     for part, count, seed in (("train", train, 1), ("test", test, 2)):
         for name, array in zip(FILES[part], pictures(count, seed), strict=True):
-            if packed:
-                (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array), mtime=0))
-            else:
-                (folder / name).write_bytes(idx(array))
+            content = gzip.compress(idx(array), mtime=0) if packed else idx(array)
+            (folder / f"{name}{'.gz' if packed else ''}").write_bytes(content)
     return folder
+
+
+RECORD = {"recipe": "fast", "seed": 1, "epochs": 2, "training_images": 3, "versions": {}}  # of a model file
+
+
+@contextlib.contextmanager
+def file_size(most):
+    """Let no file of this process grow over so many bytes: a full disk."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -140,12 +162,10 @@ def load(*arguments, **settings):
 
 
 def assert_small_data(loaded):
-    (images, labels), (test_images, test_labels) = loaded
-    for array, expected in zip((images, labels), pictures(600, 1), strict=True):
-        assert array.dtype == np.uint8
-        np.testing.assert_array_equal(array, expected)
-    for array, expected in zip((test_images, test_labels), pictures(200, 2), strict=True):
-        np.testing.assert_array_equal(array, expected)
+    for part, expected in zip(loaded, (pictures(600, 1), pictures(200, 2)), strict=True):
+        for array, wanted in zip(part, expected, strict=True):
+            assert array.dtype == np.uint8
+            np.testing.assert_array_equal(array, wanted)
 
 
 @pytest.fixture(scope="session")
@@ -186,15 +206,11 @@ def run(tmp_path, warm_start):
     return script
 
 
-def _has_all(folder):
-    return all((folder / name).exists() or (folder / f"{name}.gz").exists() for name in SHA256)
-
-
 @pytest.fixture(scope="session")
 def genuine():
     """The folder with the genuine data; skips where there is none."""
     given = os.environ.get("FASHION_MNIST_DIR")
     for folder in [Path(given)] if given else [download.keras_cache(), download.PACKAGE_FOLDER]:
-        if _has_all(folder):
+        if all((folder / name).exists() or (folder / f"{name}.gz").exists() for name in SHA256):
             return folder
     return pytest.skip("the genuine Fashion-MNIST is not on this machine (run a script once, it fetches the data)")

@@ -9,15 +9,19 @@ import time
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, file_size
 from pyimagesearch import errors, files
+
+CODE = "import os, sys; from pathlib import Path; from pyimagesearch import files; path = Path(sys.argv[1])\n"
+
+
+def run_code(code, path, **streams):
+    return subprocess.run([sys.executable, "-c", CODE + code, path], cwd=ROOT, text=True, **streams)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.txt"
-    with files.replacing(path) as temporary:
-        temporary.write_text("first")
-    assert path.read_text() == "first"
+    files.write_text(path, "first")
     with pytest.raises(ValueError, match="a bug"), files.replacing(path) as temporary:
         temporary.write_text("second")
         raise ValueError("a bug")
@@ -28,21 +32,21 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         left_over = tmp_path / f"{files.TEMPORARY}{name}.tmp.txt"
         left_over.write_text("half of a file")
         os.utime(left_over, (time.time() - age,) * 2)
-    with files.replacing(path) as temporary:
-        temporary.write_text("third")
+    files.write_text(path, "third")
+    assert path.read_text() == "third"
     assert sorted(item.name for item in tmp_path.iterdir()) == [f"{files.TEMPORARY}now.tmp.txt", "file.txt"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions")
 def test_permissions_and_owner_stay(tmp_path):
-    path, mode = tmp_path / "file.txt", 0o640
+    path = tmp_path / "file.txt"
     path.write_text("private")
-    path.chmod(mode)
+    path.chmod(0o640)
     if os.geteuid() == 0:
         os.chown(path, 12, 34)
     before = path.stat()
     with files.replacing(path) as temporary:
-        assert stat.S_IMODE(temporary.stat().st_mode) == mode  # already while it is written
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o640  # already while it is written
         temporary.write_text("new")
     after = path.stat()
     assert path.read_text() == "new"
@@ -50,7 +54,7 @@ def test_permissions_and_owner_stay(tmp_path):
 
 
 def test_a_file_that_cannot_be_replaced_is_written_to(tmp_path, monkeypatch):
-    """As one that is mounted into a container; tests/container.py does it with a real one."""
+    """As one that is mounted into a container."""
     path = tmp_path / "file.txt"
     path.write_text("a longer text than the new one")
     inode = path.stat().st_ino
@@ -68,13 +72,8 @@ def test_a_file_that_cannot_be_replaced_is_written_to(tmp_path, monkeypatch):
 
 def test_a_folder_that_takes_no_bytes_is_found_out_before(tmp_path):
     """A full disk takes an empty file."""
-    code = (
-        "import resource, sys; from pathlib import Path; from pyimagesearch import files\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
-        "files.check_folder(Path(sys.argv[1]))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True)
-    assert "UserError: cannot write to the folder" in done.stderr
+    with file_size(10_000), pytest.raises(errors.UserError, match="cannot write to the folder"):
+        files.check_folder(tmp_path)
 
 
 def test_a_link_stays_a_link_and_its_target_is_replaced(tmp_path):
@@ -108,15 +107,11 @@ def test_a_pipe_and_a_device_are_written_into(tmp_path):
     assert (tmp_path / "null").is_char_device()
 
 
-@pytest.mark.parametrize("name", ["/dev/stdout", "same file"])
+@pytest.mark.parametrize("name", ["/dev/stdout", "out.txt"])
 def test_the_file_that_stdout_goes_to_gets_everything_in_order(tmp_path, name):
     out = tmp_path / "out.txt"
-    path = out if name == "same file" else name
-    program = (
-        f"from pyimagesearch import files; print('before'); files.write_text({str(path)!r}, 'text\\n'); print('after')"
-    )
     with out.open("w") as file:
-        subprocess.run([sys.executable, "-c", program], stdout=file, cwd=ROOT, check=True)
+        run_code("print('before'); files.write_text(path, 'text\\n'); print('after')", tmp_path / name, stdout=file)
     assert out.read_text() == "before\ntext\nafter\n"
 
 
@@ -132,10 +127,9 @@ def test_a_read_only_file_is_refused_even_for_a_superuser(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("precious")
     path.chmod(0o444)
-    with pytest.raises(errors.UserError, match="read-only"):
-        files.check_target(path)
-    with pytest.raises(errors.UserError, match="read-only"):
-        files.write_text(path, "new")
+    for write in (files.check_target, lambda path: files.write_text(path, "new")):
+        with pytest.raises(errors.UserError, match="read-only"):
+            write(path)
     assert path.read_text() == "precious"
     assert os.listdir(tmp_path) == ["file.txt"]
 
@@ -151,12 +145,8 @@ def test_another_users_file_in_a_folder_for_all(tmp_path, mode, refused):
     path.parent.chmod(0o1777)
     for folder in path.parents[1:5]:  # up to those of pytest
         folder.chmod(folder.stat().st_mode | 0o711)
-    code = (
-        "import os, sys; from pathlib import Path; from pyimagesearch import files\n"
-        "os.setgid(65534); os.setuid(65534)\n"
-        "files.check_target(Path(sys.argv[1])); print('checked'); files.write_text(Path(sys.argv[1]), 'ours')"
-    )
-    done = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True)
+    code = "os.setgid(65534); os.setuid(65534); files.check_target(path); print('checked')\n"
+    done = run_code(f"{code}files.write_text(path, 'ours')", path, capture_output=True)
     assert (done.stdout, "read-only" in done.stderr) == (("", True) if refused else ("checked\n", False)), done.stderr
     assert path.read_text() == ("theirs" if refused else "ours")
     assert os.listdir(path.parent) == ["file.txt"]

@@ -15,20 +15,13 @@ from pyimagesearch.errors import UserError
 
 
 def test_a_suggested_command_carries_the_flags_that_were_given_and_works_as_it_stands(monkeypatch, tmp_path):
-    args = argparse.Namespace(
-        model=Path("my model.h5"),
-        data_dir=None,
-        any_data=True,
-        class_names=Path("n.txt"),
-        images=Path("images"),
-        limit=3,
-    )
-    names = "model", "data_dir", "any_data", "class_names", "images"
+    given = {"model": Path("my model.h5"), "data_dir": None, "any_data": True, "images": Path("images")}
+    args = argparse.Namespace(**given, limit=3)
     monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", "elsewhere/fashion_mnist.py"])
     monkeypatch.setattr(sys, "argv", [f"{ROOT}/fashion_mnist.py"])
-    words = shlex.split(command("fashion_mnist_loaded.py", args, *names))
+    words = shlex.split(command("fashion_mnist_loaded.py", args, *given))
     assert words[:2] == [".venv/bin/python", f"{ROOT}/fashion_mnist_loaded.py"]
-    assert words[2:] == ["--model", "my model.h5", "--any-data", "--class-names", "n.txt"]
+    assert words[2:] == ["--model", "my model.h5", "--any-data"]
     args.images = Path("figures")
     assert command("x.py", args, "images").endswith(" --images figures")
     monkeypatch.setattr(sys, "argv", ["/usr/lib/ipykernel_launcher.py"])  # a notebook: the script is elsewhere
@@ -72,9 +65,10 @@ def test_a_folder_of_photos_is_no_place_for_figures(tmp_path):
         fashion_mnist_loaded.parse(["--images", str(tmp_path)])
 
 
-def test_a_number_has_bounds():
-    whole, rate = number(int, 1, 10), number(float, 0, 2, above_low=True)
-    assert (whole("1"), whole("10"), rate("0.1"), rate("2")) == (1, 10, 0.1, 2.0)
-    for parse, wrong in ((whole, "0"), (whole, "11"), (whole, "1.5"), (rate, "0"), (rate, "2.1"), (rate, "nan")):
-        with pytest.raises(argparse.ArgumentTypeError, match=f"'{wrong}' is not a"):
-            parse(wrong)
+@pytest.mark.parametrize("kind, low, wrong", [(int, "1", ["0", "11", "1.5"]), (float, "1.1", ["1", "11", "nan"])])
+def test_a_number_has_bounds(kind, low, wrong):
+    parse = number(kind, 1, 10, above_low=kind is float)
+    assert (parse(low), parse("10")) == (kind(low), 10)
+    for text in wrong:
+        with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is not a"):
+            parse(text)

@@ -21,9 +21,6 @@ def server(empty_machine, monkeypatch):
     """An empty machine with a download server for the small data set, which leaves out the last `cut` bytes."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
-        cut = 0
-        served = []
-
         def do_GET(self):
             content = (empty_machine / self.path.lstrip("/")).read_bytes()
             self.send_response(200)
@@ -35,7 +32,7 @@ def server(empty_machine, monkeypatch):
         def log_message(self, *arguments):
             pass
 
-    Handler.served = []
+    Handler.cut, Handler.served = 0, []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         monkeypatch.setattr(download, "URL", f"http://127.0.0.1:{httpd.server_port}/")

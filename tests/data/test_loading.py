@@ -1,6 +1,7 @@
-"""loading.py finds good data wherever it lies, and never uses bad data."""
+"""loading.py and idx.py find good data wherever it lies, and refuse bad data with the reason."""
 
 import gzip
+import hashlib
 import os
 import shutil
 import subprocess
@@ -21,29 +22,25 @@ from pyimagesearch.errors import UserError
 
 IMAGES, LABELS = FILES["train"]
 HEADER = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
+NO_FILE_MODES = pytest.mark.skipif(sys.platform == "win32", reason="file modes")
 
 
-def dotted(folder):
-    for path in folder.iterdir():
-        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
-
-
-LAYOUTS = {
-    "gzip": lambda folder: write_data(folder),
-    "plain": lambda folder: write_data(folder, packed=False),
-    "plain under the name .gz": lambda folder: [
-        path.rename(f"{path}.gz") for path in write_data(folder, packed=False).iterdir()
+@pytest.mark.parametrize(
+    "packed, name",
+    [
+        (True, "{}"),
+        (False, "{}"),
+        (False, "{}.gz"),  # unpacked by a browser
+        (False, "dotted"),
     ],
-    "folders of the same names beside names with dots": lambda folder: [
-        dotted(write_data(folder, packed=False)),
-        *((folder / name).mkdir() for part in FILES.values() for name in part),
-    ],
-}
-
-
-@pytest.mark.parametrize("write", LAYOUTS.values(), ids=LAYOUTS)
-def test_data_is_read_in_every_form_that_people_have_it(tmp_path, monkeypatch, write):
-    write(tmp_path / "data")
+)
+def test_data_is_read_in_every_form_that_people_have_it(tmp_path, monkeypatch, packed, name):
+    for path in list(write_data(tmp_path / "data", packed=packed).iterdir()):
+        if name == "dotted":
+            path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+            path.mkdir()  # a folder of the published name
+        else:
+            path.rename(name.format(path))
     assert_small_data(load(tmp_path / "data", any_data=True))
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path / "data"))
     assert_small_data(load(any_data=True))
@@ -81,26 +78,25 @@ def test_other_data_is_refused_unless_accepted_and_the_printed_line_says_which(s
         write_data(small_data, 601)
         load(small_data)
     load(small_data, any_data=True)
-    assert capsys.readouterr().out.splitlines() == [
-        f"{part} data: {small_data} (not verified)" for part in ("training", "test")
-    ]
     loading.load_part("test", empty_machine)
-    assert capsys.readouterr().out == f"test data: {empty_machine} (verified by SHA-256)\n"
-    with pytest.raises(UserError, match="--any-data needs --data-dir"):
-        loading.load_part("test", any_data=True)
+    assert capsys.readouterr().out.splitlines() == [
+        f"training data: {small_data} (not verified)",
+        f"test data: {small_data} (not verified)",
+        f"test data: {empty_machine} (verified by SHA-256)",
+    ]
 
 
-NO_DATA = {
-    "no folder": (lambda folder: None, "cannot read .*given: No such file or directory; check the path"),
-    "empty folder": (lambda folder: folder.mkdir(), f"no files {IMAGES} or {IMAGES}.gz .* no fashion-mnist_train.csv"),
-    "pipes for data files": (
-        lambda folder: [folder.mkdir(), *(os.mkfifo(folder / name) for name in (IMAGES, kaggle.FILES["train"]))],
-        "no data in .*given",
-    ),
-}
-
-
-@pytest.mark.parametrize("write, message", NO_DATA.values(), ids=NO_DATA)
+@pytest.mark.parametrize(
+    "write, message",
+    [
+        (lambda folder: None, "cannot read .*given: No such file or directory; check the path"),
+        (lambda folder: folder.mkdir(), f"no files {IMAGES} or {IMAGES}.gz .* no fashion-mnist_train.csv"),
+        (
+            lambda folder: [folder.mkdir(), *(os.mkfifo(folder / name) for name in (IMAGES, kaggle.FILES["train"]))],
+            "no data in .*given",
+        ),
+    ],
+)
 def test_given_folder_is_the_only_one_tried(empty_machine, tmp_path, write, message):
     shutil.copytree(empty_machine, download.keras_cache())
     write(tmp_path / "given")
@@ -150,66 +146,52 @@ def test_cache_then_system_folder(empty_machine):
     assert_small_data(load())
 
 
-def as_user(code):
-    """Run Python code that file permissions bind, even if the tests run as root. Returns the CompletedProcess."""
+def as_user(code, path, mode):
+    """Run Python code that file permissions bind while `path` has this mode. Returns (stdout, stderr), as lines."""
     setup = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\nfrom pyimagesearch.data import download, idx, loading\n"
         f"idx.SHA256.update({idx.SHA256!r}); download.PACKAGE_FOLDER = Path({str(download.PACKAGE_FOLDER)!r})\n"
     )
     command = [*without_privileges(), sys.executable, "-c", setup + code]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    before = path.stat().st_mode
+    path.chmod(mode)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    finally:
+        path.chmod(before)  # so that the folder can be removed
+    return done.stdout.splitlines(), done.stderr.splitlines()
 
 
-@pytest.fixture
-def chmod():
-    """chmod(path, mode), undone after the test so that the folder can be removed."""
-    changed = []
-
-    def change(path, mode):
-        changed.append((path, path.stat().st_mode))
-        path.chmod(mode)
-
-    yield change
-    for path, mode in reversed(changed):
-        path.chmod(mode)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="file modes")
+@NO_FILE_MODES
 @pytest.mark.parametrize("closed, mode", [("", 0o444), (f"{IMAGES}.gz", 0)])
-def test_an_unreadable_cache_stays_as_it_is_and_the_next_source_is_tried(empty_machine, chmod, closed, mode):
+def test_an_unreadable_cache_stays_as_it_is_and_the_next_source_is_tried(empty_machine, closed, mode):
     cache = download.keras_cache()
-    shutil.copytree(empty_machine, cache)
-    before = sorted(cache.iterdir())
-    shutil.copytree(empty_machine, download.PACKAGE_FOLDER)
-    chmod(cache / closed, mode)
-    done = as_user("print(loading.load_part('train')[0].sum())")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == str(pictures(600, 1)[0].sum())
-    (line,) = done.stderr.splitlines()
+    for folder in (cache, download.PACKAGE_FOLDER):
+        shutil.copytree(empty_machine, folder)
+    output, (line,) = as_user("print(loading.load_part('train')[0].sum())", cache / closed, mode)
+    assert output[-1] == str(pictures(600, 1)[0].sum())
     assert line.startswith(f"cannot read {cache}") and "Permission denied; trying the next source" in line
-    cache.chmod(0o755)
-    assert sorted(cache.iterdir()) == before
+    assert sorted(path.name for path in cache.iterdir()) == sorted(path.name for path in empty_machine.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="file modes")
-@pytest.mark.parametrize("closed", [".", "..", f"{LABELS}.gz"])
-def test_unreadable_given_data_is_a_sentence_that_helps(tmp_path, chmod, closed):
+@NO_FILE_MODES
+@pytest.mark.parametrize("closed, named", [("above", "above/data"), (f"above/data/{LABELS}.gz",) * 2])
+def test_unreadable_given_data_is_a_sentence_that_helps(tmp_path, closed, named):
     folder = write_data(tmp_path / "above/data")
-    chmod((folder / closed).resolve(), 0)
-    last = as_user(f"loading.load_part('train', {str(folder)!r}, any_data=True)").stderr.splitlines()[-1]
-    assert f"UserError: cannot read {folder / closed if 'gz' in closed else folder}: Permission denied" in last
-    assert last.endswith("give yourself permission to read it")
+    _, lines = as_user(f"loading.load_part('train', {str(folder)!r}, any_data=True)", tmp_path / closed, 0)
+    assert f"UserError: cannot read {tmp_path / named}: Permission denied" in lines[-1]
+    assert lines[-1].endswith("give yourself permission to read it")
 
 
-NAMES = {
-    "with a BOM, spaces and blank lines at the end": ("\ufeffcat \r\n dog\r\n\r\n", [0, 1], ("cat", "dog")),
-    "more names than labels, in UTF-8": ("Kleid\nHöschen\n靴", [0, 1], ("Kleid", "Höschen", "靴")),
-    "control characters": ("a\x1b[31m\nb", [1], ("a?[31m", "b")),
-}
-
-
-@pytest.mark.parametrize("content, labels, expected", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize(
+    "content, labels, expected",
+    [
+        ("\ufeffcat \r\n dog\r\n\r\n", [0, 1], ("cat", "dog")),
+        ("Kleid\nHöschen\n靴", [0, 1], ("Kleid", "Höschen", "靴")),  # more names than labels
+        ("a\x1b[31m\nb", [1], ("a?[31m", "b")),
+    ],
+)
 def test_class_names(tmp_path, content, labels, expected):
     (tmp_path / "names.txt").write_bytes(content.encode())
     assert loading.Data().class_names(tmp_path / "names.txt", np.uint8([0]), np.uint8(labels)) == expected
@@ -221,20 +203,59 @@ def test_only_fashion_mnist_has_names_of_clothes(tmp_path):
     assert names == ("class 0", "class 1")
 
 
-BAD_NAMES = {
-    "missing": (lambda path: None, "No such file or directory"),
-    "a pipe": (lambda path: os.mkfifo(path), "it is not a regular file"),
-    "empty": (lambda path: path.write_text("\n"), "it has 0 names"),
-    "too many": (lambda path: path.write_text("\n".join(map(str, range(101)))), "it has 101 names, and 2 to 100"),
-    "too few": (lambda path: path.write_text("a\nb\nc\nd"), "it has 4 names, but the labels go up to 4"),
-    "twice": (lambda path: path.write_text("a\nb\nc\nb\n"), "lines 2 and 4 are the same name, 'b'"),
-    "long": (lambda path: path.write_text("a\n" + "b" * 51), "line 2 .* over 50 characters"),
-    "not text": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\0"), "it is not text in UTF-8"),
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "No such file or directory"),
+        (b"\n", "it has 0 names"),
+        ("\n".join(map(str, range(101))).encode(), "it has 101 names, and 2 to 100"),
+        (b"a\nb\nc\nd", "it has 4 names, but the labels go up to 4"),
+        (b"a\nb\nc\nb\n", "lines 2 and 4 are the same name, 'b'"),
+        (b"a\n" + b"b" * 51, "line 2 .* over 50 characters"),
+        (b"\x89PNG\r\n\x1a\n\0", "it is not text in UTF-8"),
+    ],
+)
+def test_bad_class_names_are_a_sentence(tmp_path, content, message):
+    if content:
+        (tmp_path / "names.txt").write_bytes(content)
+    with pytest.raises(UserError, match=f"cannot use .*names.txt for class names: .*{message}.*; give a text file"):
+        loading.Data().class_names(tmp_path / "names.txt", np.uint8([0, 4]))
+
+
+def test_a_pipe_of_class_names_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "names.txt")
+    with pytest.raises(UserError, match="it is not a regular file"):
+        loading.Data().class_names(tmp_path / "names.txt", np.uint8([0, 4]))
+
+
+def test_digits_and_swapped_files_are_recognized(empty_machine, monkeypatch):
+    other = idx_file(pictures(600, 9)[0])
+    monkeypatch.setattr(idx, "DIGITS", {hashlib.sha256(other).hexdigest()})
+    (empty_machine / f"{IMAGES}.gz").write_bytes(gzip.compress(other))
+    with pytest.raises(UserError, match="this is MNIST, the handwritten digits"):
+        load(empty_machine)
+    shutil.copy(empty_machine / "t10k-images-idx3-ubyte.gz", empty_machine / f"{IMAGES}.gz")
+    with pytest.raises(UserError, match="another file of the data set: t10k-images-idx3-ubyte"):
+        load(empty_machine)
+
+
+GOOD = idx_file(pictures(600, 1)[0])
+DAMAGED = {
+    "empty": (b"", "truncated: 0 bytes"),
+    "short": (GOOD[:-1], "truncated: 470399 of 470400 bytes"),
+    "html": (b"<html>sign in to this network</html>", "not an IDX file of 28x28 gray images"),
+    "other shape": (idx_file(np.zeros((600, 64, 64), np.uint8)), "images are 64x64, and 28x28 gray images are needed"),
+    "no images": (idx_file(np.zeros((0, 28, 28), np.uint8)), "promises 0 28x28 gray images"),
+    "too many": (GOOD[:4] + (1_000_001).to_bytes(4, "big") + GOOD[8:], "promises 1,000,001 .*1 to 1,000,000"),
+    "bad gzip": (gzip.compress(GOOD)[:200] + b"\0" * 200, "cannot be decompressed"),
+    "gzip bomb": (gzip.compress(GOOD[:16] + bytes(10**8)), "more bytes than its header promises"),
 }
 
 
-@pytest.mark.parametrize("write, message", BAD_NAMES.values(), ids=BAD_NAMES)
-def test_bad_class_names_are_a_sentence(tmp_path, write, message):
-    write(tmp_path / "names.txt")
-    with pytest.raises(UserError, match=f"cannot use .*names.txt for class names: .*{message}.*; give a text file"):
-        loading.Data().class_names(tmp_path / "names.txt", np.uint8([0, 4]))
+@pytest.mark.parametrize("content, message", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_files_are_named_with_the_reason(tmp_path, content, message):
+    folder = write_data(tmp_path / "data")
+    (folder / f"{IMAGES}.gz").write_bytes(content)
+    with pytest.raises(UserError, match=f"{IMAGES}.gz: .*{message}") as caught:
+        load(folder, any_data=True)
+    assert "genuine" not in str(caught.value)  # other data was asked for

@@ -1,11 +1,11 @@
-"""preparation.py: shapes, ranges, a stratified split, a sample that has all classes."""
+"""preparation.py: a stratified split, a sample that has all classes; randomness.py: one seed, independent streams."""
 
 import numpy as np
 import pytest
 
 import fashion_mnist
 from conftest import idx, pictures
-from pyimagesearch.data import preparation
+from pyimagesearch.data import preparation, randomness
 from pyimagesearch.data.idx import FILES
 from pyimagesearch.errors import UserError
 
@@ -58,11 +58,8 @@ def test_split_takes_any_classes_with_enough_images(labels, fits):
 
 
 def test_limit_keeps_images_and_labels_together(tmp_path, monkeypatch):
-    class Reached(Exception):
-        pass
-
     def split(images, labels, seed):
-        raise Reached(images[..., 0], labels)
+        raise UserError(images[..., 0], labels)
 
     images, labels = pictures(600)
     order = np.argsort(labels, kind="stable")
@@ -70,9 +67,23 @@ def test_limit_keeps_images_and_labels_together(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(idx(array))
     monkeypatch.setattr(preparation, "split", split)
     flags = ["--limit", 240, "--data-dir", tmp_path, "--any-data", "--images", tmp_path, "--model", tmp_path / "m.h5"]
-    with pytest.raises(Reached) as caught:
+    with pytest.raises(UserError) as caught:
         fashion_mnist.main(flags)
     chosen, theirs = caught.value.args
     assert chosen.shape == (240, 28, 28) and np.bincount(theirs).min() > 5
     for image, label in zip(chosen, theirs, strict=True):
         assert image[2 * label + 4 : 2 * label + 6, 4:24].min() == 220  # the bar of its class
+
+
+def test_a_stream_is_what_numpy_spawns():
+    spawned = np.random.SeedSequence(7).spawn(len(randomness.USES))
+    for use, child in zip(randomness.USES, spawned, strict=True):
+        assert (randomness.sequence(7, use).generate_state(4) == child.generate_state(4)).all()
+    child = spawned[randomness.USES.index("augmentation")].spawn(3)[2].spawn(1)[0]
+    assert (randomness.generator(7, "augmentation", 2, 0).random(5) == np.random.default_rng(child).random(5)).all()
+
+
+def test_no_two_uses_draw_the_same_numbers():
+    places = [(use, *indices) for use in randomness.USES for indices in ((), (0,), (1,), (0, 0), (0, 1), (1, 0))]
+    drawn = [randomness.generator(seed, *place).integers(2**63) for seed in (0, 1) for place in places]
+    assert len(set(drawn)) == len(drawn)
