@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from scipy.special import softmax
 
 from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import predict
-from pyimagesearch.model_files import building, reading
+from pyimagesearch.model_files import building, configs, reading
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1), dtype=np.uint8)
 
@@ -25,23 +26,12 @@ def load(path, architecture=None):
 def reference():
     """A small network with random weights, batch normalization's averages too."""
     keras.utils.set_random_seed(1)
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(4, 3, activation="relu", name="conv"),
-            layers.BatchNormalization(name="bn"),
-            layers.MaxPooling2D(2, name="pool"),
-            layers.Dropout(0.25, name="drop"),
-            layers.Flatten(name="flat"),
-            layers.Dense(10, activation="softmax", name="out"),
-        ]
-    )
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Conv2D(4, 3, activation="relu", name="conv")])
+    for layer in layers.BatchNormalization(name="bn"), layers.MaxPooling2D(2), layers.Flatten():
+        model.add(layer)
+    model.add(layers.Dense(10, activation="softmax", name="out"))
     model.get_layer("bn").set_weights([np.array(v, "f4") for v in ([1, 2, 1, 1], [0, 1, 0, 1], [1] * 4, [2] * 4)])
     return model
-
-
-def expected(model):
-    return np.asarray(model(scale(IMAGES), training=False))
 
 
 def write(path, config, weights, **attributes):
@@ -57,6 +47,13 @@ def write(path, config, weights, **attributes):
             inside.attrs["weight_names"] = [name.encode() for name in arrays]
             for name, array in arrays.items():
                 inside[name] = array
+
+
+def change_config(file, change):
+    """Change the config in an h5py.File by change(config)."""
+    config = json.loads(file.attrs["model_config"])
+    change(config)
+    file.attrs["model_config"] = json.dumps(config)
 
 
 def weights_of(model):
@@ -119,14 +116,14 @@ def as_functional(sequential):
 
 @pytest.mark.parametrize("version", ["2.0", "2.2.4", "2.4", "2.15"])
 def test_models_of_keras_2(reference, tmp_path, version):
-    write(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), keras_version=version, training_config=TRAINING)
-    model = load(tmp_path / "m.hdf5")
-    np.testing.assert_allclose(predict(model, IMAGES), expected(reference), atol=1e-6)
+    training = {"keras_version": version, "training_config": TRAINING}
+    check(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), reference, **training)
 
 
-def check(path, config, weights, reference):
-    write(path, config, weights)
-    np.testing.assert_allclose(predict(load(path), IMAGES), expected(reference), atol=1e-6)
+def check(path, config, weights, reference, **attributes):
+    write(path, config, weights, **attributes)
+    expected = np.asarray(reference(scale(IMAGES), training=False))
+    np.testing.assert_allclose(predict(load(path), IMAGES), expected, atol=1e-6)
 
 
 def test_functional_and_nested_models(reference, tmp_path):
@@ -150,16 +147,29 @@ def test_functional_and_nested_models(reference, tmp_path):
     check(tmp_path / "both.h5", {"class_name": "Model", "config": config}, weights, reference)
 
 
+def two_inputs():
+    one, other = keras.Input((28, 28, 1)), keras.Input((28, 28, 1))
+    return keras.Model([one, other], layers.Flatten()(layers.Add()([one, other])))
+
+
+def quantized():
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)])
+    model.quantize("int8")
+    return model
+
+
 @pytest.mark.parametrize(
-    ("shape", "last", "words"),
+    "make, words",
     [
-        ((28, 28, 2), [layers.Flatten(), layers.Dense(10)], "its input is 28x28x2"),
-        ((28, 28, 1), [layers.Dense(10)], "its output is 28x28x10"),
-        ((28, 28, 1), [layers.Conv2D(1, 3, padding="same")], "an autoencoder"),
+        (lambda: keras.Sequential([keras.Input((28, 28, 2)), layers.Flatten(), layers.Dense(10)]), "input is 28x28x2"),
+        (lambda: keras.Sequential([keras.Input((28, 28, 1)), layers.Dense(10)]), "its output is 28x28x10"),
+        (lambda: keras.Sequential([keras.Input((28, 28, 1)), layers.ReLU()]), "an autoencoder"),
+        (two_inputs, "inputs: 2, outputs: 1"),
+        (quantized, "it is quantized"),
     ],
 )
-def test_other_tasks_are_refused_by_name(tmp_path, shape, last, words):
-    keras.Sequential([keras.Input(shape), *last]).save(tmp_path / "m.h5")
+def test_networks_for_something_else_are_refused_by_name(tmp_path, make, words):
+    make().save(tmp_path / "m.h5")
     with pytest.raises(UserError, match=words):
         load(tmp_path / "m.h5")
 
@@ -168,13 +178,6 @@ def test_names_of_layers_with_a_slash_as_keras_applications_of_keras_2_has_them(
     config = json.loads(json.dumps(as_functional(keras_2("2.4"))).replace('"conv"', '"block/conv"'))
     weights = {name.replace("conv", "block/conv"): arrays for name, arrays in weights_of(reference).items()}
     check(tmp_path / "m.h5", config, weights, reference)
-
-
-def test_a_network_with_two_inputs_is_refused(tmp_path):
-    one, other = keras.Input((28, 28, 1)), keras.Input((28, 28, 1))
-    keras.Model([one, other], layers.Flatten()(layers.Add()([one, other]))).save(tmp_path / "m.keras")
-    with pytest.raises(UserError, match="inputs: 2, outputs: 1"):
-        load(tmp_path / "m.keras")
 
 
 def test_of_several_outputs_the_one_for_ten_classes_is_measured(tmp_path):
@@ -196,16 +199,7 @@ def test_an_input_shape_of_nothing_but_none_is_that_of_the_data(reference, tmp_p
     else:
         del config["config"]["layers"][0], config["config"]["layers"][0]["config"]["batch_input_shape"]
         config["config"]["build_input_shape"] = [None] * 4
-    write(tmp_path / "m.h5", config, weights_of(reference))
-    np.testing.assert_allclose(predict(load(tmp_path / "m.h5"), IMAGES), expected(reference), atol=1e-6)
-
-
-def test_a_network_that_keras_has_quantized_is_named(tmp_path):
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)])
-    model.quantize("int8")
-    model.save(tmp_path / "m.h5")
-    with pytest.raises(UserError, match="it is quantized"):
-        load(tmp_path / "m.h5")
+    check(tmp_path / "m.h5", config, weights_of(reference), reference)
 
 
 def test_a_gru_of_keras_before_2_1_5_computes_by_the_older_formula(tmp_path):
@@ -213,9 +207,7 @@ def test_a_gru_of_keras_before_2_1_5_computes_by_the_older_formula(tmp_path):
     model = keras.Sequential([keras.Input((28, 28)), layers.GRU(10, reset_after=False)])
     model.save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5", "r+") as file:
-        config = json.loads(file.attrs["model_config"])
-        del config["config"]["layers"][1]["config"]["reset_after"]
-        file.attrs["model_config"] = json.dumps(config)
+        change_config(file, lambda config: config["config"]["layers"][1]["config"].pop("reset_after"))
     rows = IMAGES[..., 0] / 255
     np.testing.assert_allclose(load(tmp_path / "m.h5")(rows), model(rows), atol=1e-5)
 
@@ -238,3 +230,96 @@ def test_real_files_of_keras_2(tmp_path):
     loaded = load(tmp_path / "m.h5")
     wanted = model.predict(scale(IMAGES), verbose=0)
     np.testing.assert_allclose(predict(loaded, IMAGES), wanted, atol=1e-6)
+
+
+def node(function, before, kind="TFOpLambda", **arguments):
+    """Return the entry of a layer that calls a TensorFlow function on the layer `before`, as Keras 2.15 wrote it."""
+    config = {"name": f"tf.{function}", "trainable": True, "dtype": "float32", "function": function}
+    call = before if isinstance(before, list) else [before, 0, 0]
+    return {"class_name": kind, "config": config, "name": config["name"], "inbound_nodes": [[*call, arguments]]}
+
+
+def network(*entries):
+    """Return the config of a Functional model: the input, these entries, a Dense layer on the last of them."""
+    start = {"batch_input_shape": [None, 28, 28], "name": "start"}
+    dense = {"name": "out", "trainable": True, "units": 10, "activation": "softmax", "use_bias": False}
+    last = [[[entries[-1]["name"], 0, 0, {}]]]
+    layers = [
+        {"class_name": "InputLayer", "config": start, "name": "start", "inbound_nodes": []},
+        *entries,
+        {"class_name": "Dense", "config": dense, "name": "out", "inbound_nodes": last},
+    ]
+    ends = {"input_layers": [["start", 0, 0]], "output_layers": [["out", 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "model", "layers": layers} | ends}
+
+
+def test_arithmetic_slices_and_shapes_compute_what_tensorflow_does(tmp_path):
+    twice = node("concat", "tf.expand_dims", axis=-1)
+    twice["inbound_nodes"] = [twice["inbound_nodes"] * 2]  # called with a list of tensors
+    config = network(
+        node("cast", "start", dtype="float32"),
+        node("math.truediv", "tf.cast", y=255.0, name=None),
+        node("math.subtract", ["_CONSTANT_VALUE", -1, 1.0], y=["tf.math.truediv", 0, 0], name=None),  # 1 - x / 255
+        node("expand_dims", "tf.math.subtract", axis=-1),
+        twice,
+        node("math.reduce_mean", "tf.concat", axis=[2, 3]),
+        node(
+            "__operators__.getitem",
+            "tf.math.reduce_mean",
+            "SlicingOpLambda",
+            slice_spec=[{"start": None, "stop": None, "step": None}, {"start": 1, "stop": 25, "step": 4}],
+        ),
+        node("math.multiply", "tf.__operators__.getitem", y=["tf.__operators__.getitem", 0, 0], name=None),
+    )
+    weights = np.random.default_rng(1).normal(size=(6, 10)).astype("float32")
+    write(tmp_path / "m.h5", config, {"out": {"out/kernel:0": weights}})
+    rows = (1 - IMAGES[..., 0] / 255).mean(axis=2)[:, 1:25:4]
+    np.testing.assert_allclose(load(tmp_path / "m.h5")(IMAGES[..., 0]), softmax(rows**2 @ weights, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "entry, words",
+    [
+        (node("py_function", "start", func="evil"), "calls the function 'py_function'"),
+        (node("math.truediv", ["start", 0], y=2.0), "Keras cannot build it"),
+    ],
+)
+def test_other_functions_are_refused_by_name(tmp_path, entry, words):
+    write(tmp_path / "m.h5", network(entry), {"out": {"out/kernel:0": np.zeros((28, 10), "f4")}})
+    with pytest.raises(UserError, match=words):
+        load(tmp_path / "m.h5")
+
+
+AS_ROWS = layers.Reshape((28, 28))
+
+
+def normalization():
+    layer = layers.Normalization()
+    layer.adapt(np.random.default_rng(1).random((50, 28, 28, 1)))
+    return layer
+
+
+CHAINS = {  # of a kind of layer each: with a layer inside, with weights of its own kind, with several dimensions, ...
+    "Normalization": lambda: [normalization()],
+    "Bidirectional": lambda: [AS_ROWS, layers.Bidirectional(layers.GRU(3))],
+    "RNN": lambda: [AS_ROWS, layers.Masking(), layers.RNN([layers.LSTMCell(3), layers.GRUCell(3)])],
+    "TimeDistributed": lambda: [AS_ROWS, layers.TimeDistributed(layers.Dense(3, activation=layers.LeakyReLU(0.1)))],
+    "SpectralNormalization": lambda: [AS_ROWS, layers.SpectralNormalization(layers.Conv1D(2, 3))],
+    "ConvLSTM2D": lambda: [layers.Reshape((4, 7, 28, 1)), layers.ConvLSTM2D(2, 3)],
+    "Random": lambda: [layers.RandomFlip(), layers.RandomCrop(28, 28), layers.LayerNormalization()],
+    "Embedding": lambda: [layers.Flatten(), layers.Rescaling(9.0), layers.Embedding(10, 2)],
+    "PReLU": lambda: [layers.Resizing(14, 14), layers.PReLU(), layers.ELU(0.3), layers.ReLU(6.0)],
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_layers_that_compute_are_loaded(chain, tmp_path):
+    model = keras.Sequential([keras.Input((28, 28, 1)), *chain(), layers.Flatten(), layers.Dense(10)])
+    model.save(tmp_path / "m.keras")
+    loaded = load(tmp_path / "m.keras")
+    np.testing.assert_allclose(loaded(scale(IMAGES), training=False), model(scale(IMAGES), training=False), atol=1e-5)
+
+
+def test_layers_that_are_given_code_or_files_are_not_among_them():
+    assert not {*configs.REFUSED, "Layer", "Wrapper"} & configs.layers().keys()
+    assert len(set(configs.layers().values())) > 120

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pickle
-import tarfile
 import zipfile
 
 import h5py
@@ -21,18 +20,11 @@ from pyimagesearch.model_files import configs, reading
 IMAGES = np.random.default_rng(0).random((4, 28, 28, 1), np.float32)
 
 
-def archive(**parts):
+def archive(parts):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, data in parts.items():
-            file.writestr(name.replace("__", "/").replace("_dot_", "."), data)
-    return buffer.getvalue()
-
-
-def tar():
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as file:
-        file.addfile(tarfile.TarInfo("model.h5"))
+            file.writestr(name, data)
     return buffer.getvalue()
 
 
@@ -46,18 +38,16 @@ def tar():
         (b"\x08\x01\x12\x04\x0a\x02\x08\x01", "a TensorFlow graph"),
         (b"\x08\x08\x12\x07pytorch", "ONNX"),
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch file"),
-        (archive(archive__data_dot_pkl=b"x"), "PyTorch file"),
-        *((pickle.dumps([1], protocol=number), "a pickle.*never loaded") for number in (0, 2, 3, 4, 5)),
-        (tar(), "a tar archive.*unpack it"),
+        (archive({"archive/data.pkl": b"x"}), "PyTorch file"),
+        *((pickle.dumps([1], protocol=number), "a pickle.*never loaded") for number in (0, 2, 5)),
+        (bytes(257) + b"ustar", "a tar archive.*unpack it"),
         ((2).to_bytes(8, "little") + b"{}", "safetensors"),
-        (b"\x93NUMPY\x01\x00", "NumPy array"),
-        (archive(arr_0_dot_npy=b"x"), "NumPy arrays"),
-        (archive(arr_0_dot_npy=b"x", readme=b"x"), "not a .keras file: config.json is not in it"),
-        (archive(model_dot_h5=b"x"), "contains model.h5; unpack it"),
+        (archive({"arr_0.npy": b"x"}), "NumPy arrays"),
+        (archive({"arr_0.npy": b"x", "readme": b"x"}), "not a .keras file: config.json is not in it"),
+        (archive({"model.h5": b"x"}), "contains model.h5; unpack it"),
         (gzip.compress(b"x", mtime=0), "gzip file.*unpack it"),  # mtime: the same test name in every process
         (b'{"class_name": "Sequential", "config": {}}', "network without weights"),
         (b'{"modelTopology": {"class_name": "Sequential"}}', "TensorFlow.js.*tensorflowjs_converter"),
-        (b'{"a": 1}', "JSON file"),
         (b"hello\n", "text file"),
         (bytes(100), "nothing but zeros"),
         (b"\x01\x02\x00\x03" * 9, "neither an HDF5 file nor a .keras file"),
@@ -71,16 +61,14 @@ def test_files_of_other_kinds_are_named(tmp_path, content, words):
 
 
 def test_paths_that_are_no_files_are_named(tmp_path):
-    (tmp_path / "saved").mkdir()
-    (tmp_path / "saved/saved_model.pb").touch()
-    with pytest.raises(UserError, match="SavedModel"):
-        reading.read(tmp_path / "saved")
-    with pytest.raises(UserError, match="cannot read .*name too long"):
-        reading.read(tmp_path / ("n" * 300))
+    (tmp_path / "saved_model.pb").touch()
+    paths = {"": "SavedModel", "n" * 300: "cannot read .*name too long"}
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.h5")
-        with pytest.raises(UserError, match="a pipe or a device"):
-            reading.read(tmp_path / "pipe.h5")
+        paths["pipe.h5"] = "a pipe or a device"
+    for name, words in paths.items():
+        with pytest.raises(UserError, match=words):
+            reading.read(tmp_path / name)
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +104,13 @@ def rename(path, change):
         for name, array in arrays.items():
             if "seed_generator" not in name:
                 new[change(name)] = array
-    path.write_bytes(archive(config_dot_json=config, model_dot_weights_dot_h5=buffer.getvalue()))
+    path.write_bytes(archive({"config.json": config, "model.weights.h5": buffer.getvalue()}))
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda name: name,
-        lambda name: name.replace("layers/", "layers\\", 1),
         lambda name: name.replace("/", "\\"),
         lambda name: name.replace("layers/", "_layer_checkpoint_dependencies\\", 1),
         lambda name: name.replace("dense_1/", "dense_2/"),
@@ -181,17 +168,19 @@ def test_operations(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("name", "config", "words"),
     [
-        ({"class_name": "Mine", "registered_name": "mine>Mine"}, "a class of its author's, 'Mine'"),
-        ({"config": {"name": "x", "rule": {"class_name": "Rule", "config": {}}}}, "Dense is given an object .*'Rule'"),
+        ("Mine", {}, "a class of its author's, 'Mine'"),
+        (
+            "Sequential",
+            {"layers": [{"class_name": "Dense", "config": {"rule": {"class_name": "Rule", "config": {}}}}]},
+            "Dense is given an object .*'Rule'",
+        ),
     ],
 )
-def test_what_is_not_keras_s_is_named(change, words):
-    layer = {"class_name": "Dense", "config": {"name": "x"}} | change
-    model = {"class_name": "Sequential", "config": {"layers": [layer]}}
+def test_what_is_not_keras_s_is_named(name, config, words):
     with pytest.raises(UserError, match=words):
-        configs.parse(json.dumps(layer if "Mine" in words else model))
+        configs.parse(json.dumps({"class_name": name, "config": config}))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
