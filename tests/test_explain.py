@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,14 +83,10 @@ def test_photos(explain, tmp_path):
     image[image < 100] = 0
     Image.fromarray(image).save("plain.png")  # 28x28: taken as it is
     floor = np.random.default_rng(0).integers(120, 255, (300, 300, 3), dtype=np.uint8)
-    garment, pair = floor.copy(), floor.copy()
-    garment[60:-60, 100:-100] = (40, 50, 90)
-    for center in (90, 210):
-        cv2.ellipse(pair, (center, 150), (40, 100), 0, 0, 360, (60, 30, 20), cv2.FILLED)
-    Image.fromarray(garment).save("garment.png")
-    Image.fromarray(pair).save("pair.png")
-    photos = explain(["--image", "plain.png", "garment.png", "pair.png", "--explain"])
-    for photo, count in zip(photos, (1, 8, 6), strict=True):
+    floor[60:-60, 100:-100] = (40, 50, 90)
+    Image.fromarray(floor).save("garment.png")
+    photos = explain(["--image", "plain.png", "garment.png", "--explain"])
+    for photo, count in zip(photos, (1, 8), strict=True):
         converted = conversion.convert(files.read(tmp_path / photo["file"])[0])
         images, explanation = converted.images, photo["explanation"]
         assert len(images) == count
