@@ -197,6 +197,7 @@ def test_only_files_of_others_are_tried_out(good, tmp_path, monkeypatch):
 
 
 def test_reading_that_takes_long_is_told_and_a_process_that_does_not_start(good, monkeypatch, capsys):
+    monkeypatch.setattr(child, "PATIENCE", 1000)  # longer than a busy machine takes
     reading.read(good)
     waiting = [one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set()]
     assert not waiting  # to say ten seconds later what is no longer true
