@@ -1,15 +1,13 @@
 """callbacks.py: what is printed and kept of an epoch, and a stop that waits for the end of the batch."""
 
-import dataclasses
 import signal
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from conftest import data
+from conftest import data, small
 from pyimagesearch.errors import UserError
-from pyimagesearch.recipes import RECIPES
 from pyimagesearch.training.callbacks import AfterEachEpoch, Stages, stop_between_batches
 from pyimagesearch.training.train import train
 
@@ -51,10 +49,8 @@ def test_the_bar_shows_the_accuracy_so_far_and_the_time_left():
     callback.on_epoch_begin(2)
     callback.start -= 10
     callback.on_train_batch_end(0, LOGS)  # the median of two is their mean
-    assert shown == [
-        (5, "accuracy 81.00%, 8 min left", "epoch 1/3"),
-        (1, "accuracy 81.00%, 50 s left", "epoch 3/3"),
-    ]
+    notes = [(5, "accuracy 81.00%, 8 min left", "epoch 1/3"), (1, "accuracy 81.00%, 50 s left", "epoch 3/3")]
+    assert shown == notes
 
 
 def test_a_loss_that_is_not_a_number_is_not_stored():
@@ -80,27 +76,20 @@ def stopped(*signals, checkpoints=None):
     return events, str(stop.value)
 
 
-def test_ctrl_c_waits_for_the_batch_and_a_second_one_does_not():
-    assert stopped(signal.SIGINT) == (["the batch goes on"], "")
-    assert stopped(signal.SIGINT, signal.SIGINT) == (["the batch goes on"], "")
-
-
-def test_a_stopped_training_says_how_to_go_on_even_before_its_first_epoch():
-    stored = SimpleNamespace(epochs=3)
-    for signals in ((signal.SIGINT,), (signal.SIGINT, signal.SIGINT)):
-        assert stopped(*signals, checkpoints=stored)[1].startswith("stopped after epoch 3 of 8; to go on, add --resume")
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_waits_for_the_batch_a_second_one_does_not_and_both_say_how_to_go_on(presses):
+    signals = [signal.SIGINT] * presses
+    assert stopped(*signals) == (["the batch goes on"], "")
+    events, message = stopped(*signals, checkpoints=SimpleNamespace(epochs=3))
+    assert events == ["the batch goes on"] and message.startswith("stopped after epoch 3 of 8; to go on, add --resume")
 
 
 def test_stages_are_seen_before_training_after_an_epoch_and_at_the_end(tmp_path):
-    def stages(epochs):
+    for epochs in (2, 1):
         watch = Stages(lambda model: model.get_weights()[0])
-        recipe = dataclasses.replace(RECIPES["fast"], epochs=epochs, batch_size=32, bfloat16=False)
+        recipe = small("fast", epochs=epochs, batch_size=32, bfloat16=False)
         model, _ = train(recipe, data(96), data(20, 1), 10, seed=0, more_callbacks=[watch])
         np.testing.assert_array_equal(watch.seen["at the end"], model.get_weights()[0])
-        return watch.seen
-
-    seen = stages(2)
-    assert list(seen) == ["before training", "after one epoch", "at the end"]
-    assert (seen["before training"] != seen["after one epoch"]).any()
-    assert (seen["after one epoch"] != seen["at the end"]).any()
-    assert list(stages(1)) == ["before training", "at the end"]
+        assert list(watch.seen) == ["before training", "after one epoch", "at the end"][:: 3 - epochs]
+        looks = list(watch.seen.values())
+        assert all((one != other).any() for one, other in zip(looks[:-1], looks[1:], strict=True))

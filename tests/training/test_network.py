@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 import fashion_mnist
-from conftest import data
+from conftest import RECORD, data
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import reading, saving
@@ -76,23 +76,13 @@ def test_a_network_that_cannot_be_trained_is_a_sentence(monkeypatch, make, text)
     assert "\n" not in str(failure.value)
 
 
-@pytest.mark.parametrize("model, name", [(None, "NoneType"), (Subclass(), "Subclass")])
-def test_what_is_not_a_sequential_is_named(monkeypatch, model, name):
-    monkeypatch.setattr(MiniVGGNet, "build", lambda *sizes: model)
-    with pytest.raises(UserError, match=name):
-        network.adapt(RECIPES["classic"], 10, 0)
-
-
-def test_an_error_in_minivggnet_names_its_line():
+def test_what_is_not_a_network_is_named_and_an_error_with_its_line(monkeypatch):
     with pytest.raises(UserError, match=r"minivggnet.py, line \d+: images of 28x28x1 are too small for 6 blocks"):
         network.adapt(Recipe(1, network={"filters": (8,) * 6}), 10, 0)
-
-
-def test_a_network_that_is_not_loaded_again_is_trained_with_a_warning(monkeypatch, capsys):
-    replace_build(monkeypatch, lambda: [image(), layers.Lambda(lambda x: 1 - x), layers.Flatten(), softmax()])
-    network.adapt(RECIPES["classic"], 10, 0)
-    error = capsys.readouterr().err
-    assert "will not load this network again" in error and "Lambda" in error
+    for model, name in (None, "NoneType"), (Subclass(), "Subclass"):
+        monkeypatch.setattr(MiniVGGNet, "build", lambda *sizes, model=model: model)
+        with pytest.raises(UserError, match=name):
+            network.adapt(RECIPES["classic"], 10, 0)
 
 
 def test_pixels_that_are_divided_twice_are_told(monkeypatch, capsys):
@@ -123,20 +113,16 @@ def convolution(*before, after=(), bias=False, **options):
         (lambda: convolution(activation="relu"), False),
         (lambda: convolution(after=[layers.BatchNormalization(scale=False)]), False),
         (lambda: convolution(dilation_rate=2), False),
-        (list, False),
+        (list, False),  # without an input, too: it is built for the images
     ],
 )
 def test_whitening_is_left_out_where_it_does_not_fit(monkeypatch, capsys, make, fits):
     replace_build(monkeypatch, lambda: [*make(), layers.Flatten(), softmax()])
     model, recipe = network.adapt(RECIPES["fast"], 10, 0)
+    assert model.input_shape == (None, 28, 28, 1)
     assert recipe.whitening == fits
     assert ("no whitening" in capsys.readouterr().out) != fits
     compiled(recipe, model, data(40)[0], 0, 10)
-
-
-def test_a_network_without_an_input_is_built_for_the_images(monkeypatch):
-    replace_build(monkeypatch, lambda: [layers.Flatten(), softmax()])
-    assert network.adapt(RECIPES["classic"], 10, 0)[0].input_shape == (None, 28, 28, 1)
 
 
 def test_another_network_has_another_fingerprint(monkeypatch):
@@ -151,8 +137,7 @@ def test_training_starts_from_another_network_except_its_last_layer(small_data, 
     other = MiniVGGNet.build(28, 28, 1, 7)
     rng = np.random.default_rng(0)
     other.set_weights([rng.uniform(0.5, 1, weight.shape).astype(np.float32) for weight in other.get_weights()])
-    made = {"recipe": "by hand", "epochs": 0, "seed": 0, "training_images": 0, "versions": {}}
-    made["input_range"] = saving.INPUT_RANGE
+    made = RECORD | {"input_range": saving.INPUT_RANGE}
     saving.save(other, tmp_path / "other.h5", made)
     flags = ["--data-dir", small_data, "--any-data", "--images", tmp_path, "--model", tmp_path / "model.h5"]
     flags += ["--limit", 240, "--epochs", 1, "--learning-rate", 1e-9, "--start-from", tmp_path / "other.h5"]

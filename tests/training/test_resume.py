@@ -4,7 +4,6 @@ The training runs are real ones on small data, in children of a process that has
 """
 
 import contextlib
-import dataclasses
 import errno
 import json
 import os
@@ -13,16 +12,15 @@ import signal
 import time
 from types import SimpleNamespace
 
-import h5py
 import keras
 import numpy as np
 import pytest
 import warm
 
-from conftest import ROOT, write_data
+from conftest import ROOT, file_size, small, write_data
 from pyimagesearch.data import loading, preparation
 from pyimagesearch.errors import UserError
-from pyimagesearch.recipes import RECIPES
+from pyimagesearch.model_files import reading
 from pyimagesearch.training import checkpoints
 from pyimagesearch.training.network import build
 from pyimagesearch.training.train import compiled, train
@@ -46,11 +44,12 @@ class Trainer:
 
     def __init__(self, folder, warm_start):
         self.folder, self.training, self.warm_start = folder, folder / ".fashion_model.h5.training", warm_start
+        self.model = folder / "fashion_model.h5"
         write_data(folder / "data", train=240, test=10)
 
-    def start(self, *flags, epochs=EPOCHS, resume=None):
+    def start(self, epochs=EPOCHS, resume=None, seed=1):
         """Start a training, which resumes one that is unfinished, and return its process number."""
-        flags = ["--data-dir", "data", "--any-data", "--epochs", epochs, "--batch-size", 32, *flags]
+        flags = ["--data-dir", "data", "--any-data", "--epochs", epochs, "--batch-size", 32, "--seed", seed]
         flags += ["--resume"] if (unfinished(self.training) if resume is None else resume) else []
         environment = {name: os.environ[name] for name in ("PATH", "KERAS_BACKEND")} | {"HOME": str(self.folder)}
         log, command = self.folder / "log", [ROOT / "fashion_mnist.py", *flags]
@@ -66,13 +65,8 @@ class Trainer:
         return (self.folder / "log").read_text()
 
     def weights(self):
-        """Return the weights in fashion_model.h5, as bytes, in order."""
-        found = []
-        with h5py.File(self.folder / "fashion_model.h5") as file:
-            file["model_weights"].visititems(
-                lambda name, item: found.append(item[()].tobytes()) if isinstance(item, h5py.Dataset) else None
-            )
-        return found
+        """Return the weights in the saved model, as bytes, in order."""
+        return [array.tobytes() for _, array in reading.parse(self.model).weights]
 
     def wait_for(self, condition):
         deadline = time.monotonic() + 120
@@ -90,93 +84,68 @@ def trainer(tmp_path, warm_start):
 def test_killed_trainings_end_with_the_same_weights_bit_for_bit(trainer, kills):
     """One kill in three is inside a checkpoint's write."""
     rng = np.random.default_rng(0)
-    trainer.start("--seed", "1")
+    trainer.start()
     assert trainer.end() == 0, trainer.log()
     assert not trainer.training.exists()
     expected = trainer.weights()
-    (trainer.folder / "fashion_model.h5").unlink()
-    killed = 0
-    while not (trainer.folder / "fashion_model.h5").exists():
-        process = trainer.start("--seed", "1")
-        if killed < kills and rng.random() < 1 / 3:
-            trainer.wait_for(lambda child=process: list(trainer.training.glob(".*.tmp.npz")) or _gone(child))
-        elif killed < kills:
+    trainer.model.unlink()
+    for _ in range(kills):
+        trainer.start()
+        if rng.random() < 1 / 3:
+            trainer.wait_for(lambda: list(trainer.training.glob(".*.tmp.npz")) or not trainer.child.is_alive())
+        else:
             time.sleep(rng.uniform(0, 3))
-        if killed < kills:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        killed += 1
+        trainer.child.kill()
         assert trainer.end() in (0, -signal.SIGKILL), trainer.log()
+    trainer.start()
+    assert trainer.end() == 0, trainer.log()
     assert trainer.weights() == expected
     assert not trainer.training.exists()
     assert "Traceback" not in trainer.log()
 
 
-def _gone(process):
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            return file.read().rsplit(")")[-1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-def stop_after_an_epoch(trainer, sign):
-    process = trainer.start("--seed", "1")
+def test_a_stopped_training_says_how_to_go_on_and_a_new_one_what_it_replaces(trainer):
+    """The older model stays; other flags with --resume are refused by name."""
+    trainer.model.write_bytes(b"an older model")
+    process = trainer.start()
     trainer.wait_for(lambda: unfinished(trainer.training) >= 2)
-    os.kill(process, sign)
-    return trainer.end()
-
-
-def test_stopped_trainings_say_how_to_go_on_and_leave_the_model_alone(trainer):
-    (trainer.folder / "fashion_model.h5").write_bytes(b"an older model")
-    for sign, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        assert stop_after_an_epoch(trainer, sign) == status
-        last = trainer.log().splitlines()[-1]
-        assert last.startswith("fashion_mnist.py: stopped after epoch")
-        assert last.endswith(f"of {EPOCHS}; to go on, add --resume to the same command")
-        assert (trainer.folder / "fashion_model.h5").read_bytes() == b"an older model"
-        assert unfinished(trainer.training)
-        shutil.rmtree(trainer.training)
-    assert "Traceback" not in trainer.log()
+    os.kill(process, signal.SIGTERM)
+    assert trainer.end() == 143
+    last = trainer.log().splitlines()[-1]
+    assert last.startswith("fashion_mnist.py: stopped after epoch")
+    assert last.endswith(f"of {EPOCHS}; to go on, add --resume to the same command")
+    assert trainer.model.read_bytes() == b"an older model"
     assert not list(trainer.folder.glob(".*tmp*"))
-
-
-def test_starting_anew_says_so_and_other_flags_are_refused_by_name(trainer):
-    stop_after_an_epoch(trainer, signal.SIGTERM)
     write_data(trainer.folder / "data", train=250, test=10)
-    trainer.start("--seed", "1", epochs=9)
+    trainer.start(epochs=9)
     assert trainer.end() == 1
     last = trainer.log().splitlines()[-1]
     assert f"cannot resume: the unfinished training has epochs {EPOCHS}, not 9 and other training data;" in last
-    trainer.start(epochs=1, resume=False)
+    trainer.start(epochs=1, resume=False, seed=42)
     assert trainer.end() == 0
     (line,) = [line for line in trainer.log().splitlines() if line.startswith("an unfinished training with")]
     for difference in ("other training data", f"epochs {EPOCHS}, not 1", "seed 1, not 42"):
         assert difference in line
     assert not trainer.training.exists()
+    assert "Traceback" not in trainer.log()
 
 
 def test_a_model_that_cannot_be_written_can_be_resumed_to(trainer):
     """The disk is full when all epochs are done: the older model and the checkpoints stay."""
     import resource  # not on Windows
 
-    (trainer.folder / "fashion_model.h5").write_bytes(b"an older model")
-    process = trainer.start("--seed", "1", epochs=2)
+    trainer.model.write_bytes(b"an older model")
+    process = trainer.start(epochs=2)
     trainer.wait_for(lambda: unfinished(trainer.training) == 2)
     resource.prlimit(process, resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
     assert trainer.end() == 1
     assert "cannot write fashion_model.h5" in trainer.log().splitlines()[-1]
-    assert (trainer.folder / "fashion_model.h5").read_bytes() == b"an older model"
+    assert trainer.model.read_bytes() == b"an older model"
     assert not list(trainer.folder.rglob("*.tmp*"))
-    trainer.start("--seed", "1", epochs=2)
+    trainer.start(epochs=2)
     assert trainer.end() == 0
     assert "Traceback" not in trainer.log()
     assert "will be replaced" in trainer.log()
-    weights, log = (trainer.folder / "fashion_model.h5").read_bytes(), len(trainer.log())
-    trainer.start("--seed", "1", epochs=2, resume=True)  # a job that is started again
-    assert trainer.end() == 0
-    assert "has ended" in trainer.log()[log:]
-    assert (trainer.folder / "fashion_model.h5").read_bytes() == weights
     assert not trainer.training.exists()
 
 
@@ -209,18 +178,16 @@ def test_on_windows_the_lock_is_found_whatever_its_holder_has_written(tmp_path, 
         held.append(place)
 
     monkeypatch.setattr(checkpoints, "fcntl", None)
-    windows = SimpleNamespace(LK_NBLCK=2, locking=locking)
-    monkeypatch.setattr(checkpoints, "msvcrt", windows, raising=False)
+    monkeypatch.setattr(checkpoints, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking), raising=False)
     with checkpoints.locked(tmp_path / "m.h5") as checkpoint:
         assert held[0] > len((checkpoint.parent / "lock").read_bytes())
-        with pytest.raises(UserError, match=f"process {os.getpid()}"), checkpoints.locked(tmp_path / "m.h5"):
-            pass
+        with pytest.raises(UserError, match=f"process {os.getpid()}"):
+            checkpoints.locked(tmp_path / "m.h5").__enter__()
 
 
 def test_a_folder_without_locks_or_that_cannot_be_made_does_not_stop_a_training(tmp_path, monkeypatch, capsys):
     (tmp_path / ".m.h5.training").touch()  # in the way
-    with checkpoints.locked(tmp_path / "m.h5"):
-        pass
+    checkpoints.locked(tmp_path / "m.h5").__enter__()
     assert "cannot be resumed" in capsys.readouterr().err
     assert (tmp_path / ".m.h5.training").is_file()
 
@@ -239,7 +206,12 @@ def settings_of(folder, seed=0):
     write_data(folder / "data", train=240)
     images, labels = loading.load_part("train", folder / "data", any_data=True)
     training, validation = preparation.split(preparation.reshape(images), labels, seed)
-    return dataclasses.replace(RECIPES["classic"], epochs=3), training, validation, 10, seed
+    return small("classic", epochs=3), training, validation, 10, seed
+
+
+def stop(epoch, logs):
+    if epoch == 1:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -251,11 +223,6 @@ def two_epochs(tmp_path_factory):
     with contextlib.suppress(KeyboardInterrupt):
         train(recipe, training, *rest, kept, more_callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=stop)])
     return kept.path, compiled(recipe, build(recipe, 10, 0), training[0], 0, 18)
-
-
-def stop(epoch, logs):
-    if epoch == 1:
-        raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -279,20 +246,15 @@ def test_in_one_process_a_resumed_training_has_the_whole_history(model, tmp_path
     assert "no checkpoint to resume from: starting a new training" in capsys.readouterr().out
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_once_and_costs_no_other(model, tmp_path, monkeypatch, capsys):
-    def savez(path, **arrays):
-        path.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
+def test_a_checkpoint_that_cannot_be_written_is_told_once_and_costs_no_other(model, tmp_path, capsys):
     kept = checkpoints.Checkpoints(tmp_path / "checkpoint.npz", {"seed": 0})
     before = kept.path.read_bytes()
-    with monkeypatch.context() as full_disk:
-        full_disk.setattr(np, "savez", savez)
+    with file_size(10_000):
         for epochs in (3, 4):
             kept.save(model, {"loss": [1.0] * epochs})
     assert os.listdir(tmp_path) == ["checkpoint.npz"] and kept.path.read_bytes() == before
     error = capsys.readouterr().err
-    assert (kept.epochs, error.count("No space left"), error.count("cannot be resumed after epoch 3")) == (0, 1, 1)
+    assert (kept.epochs, error.count("File too large"), error.count("cannot be resumed after epoch 3")) == (0, 1, 1)
     kept.save(model, {"loss": [1.0]})  # that of another training goes when this one has its own
     assert (kept.epochs, unfinished(tmp_path)) == (1, 1)
 
@@ -314,9 +276,7 @@ SPOILED = {
     "not a header": lambda path: change_header(path, lambda header: []),
     "another network's": lambda path: np.savez(path, **dict(list(np.load(path).items())[:-1])),
     "flipped bits": flip_bits,
-    "nothing": lambda path: path.write_bytes(b""),
     "half": lambda path: path.write_bytes(path.read_bytes()[:5000]),
-    "an array": lambda path: np.save(path.open("wb"), np.zeros(3)),
 }
 
 

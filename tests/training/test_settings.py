@@ -93,9 +93,6 @@ def test_what_callbacks_did_is_named():
     assert "epochs 2" in happened["changed"]
     as_planned = ended("mine", values, {"loss": [1.0], "learning_rates": [[0.01, 0.01]]})
     assert as_planned == values | {"epochs": 1, "planned": values, "changed": ""}
-
-
-def test_an_unknown_schedule_is_a_sentence():
     with pytest.raises(UserError, match="unknown schedule 'cosine'; recipes.py"):
         settings(Recipe(1, schedule="cosine"))
 
@@ -115,6 +112,11 @@ def caller_settings():
     return values | {"dtype_policy": values["dtype_policy"].name}
 
 
+def set_all(values):
+    for name, value in values.items():
+        getattr(keras.config, f"set_{name}")(value)
+
+
 def test_a_caller_gets_the_same_network_whatever_its_settings_and_keeps_them(tmp_path, monkeypatch, capsys):
     """And --resume after the end, as a scheduler starts a job again, changes nothing."""
     write_data(tmp_path / "data", train=240, test=10)
@@ -129,13 +131,11 @@ def test_a_caller_gets_the_same_network_whatever_its_settings_and_keeps_them(tmp
     assert "this training has ended" in capsys.readouterr().out
     assert (tmp_path / "fashion_model.h5").read_bytes() == file
     try:
-        for name, value in CALLER.items():
-            getattr(keras.config, f"set_{name}")(value)
+        set_all(CALLER)
         model, other = fashion_mnist.main(arguments)
         assert caller_settings() == CALLER
     finally:
-        for name, value in before.items():
-            getattr(keras.config, f"set_{name}")(value)
+        set_all(before)
     assert len(other["loss"]) == len(history["loss"]) == 2
     for one, two, three in zip(expected.get_weights(), model.get_weights(), again.get_weights(), strict=True):
         assert (one == two).all() and (one == three).all()

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import data
+from conftest import data, small
 from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES, Recipe
@@ -27,15 +27,13 @@ def test_one_cycle_warms_up_and_ends_at_zero():
 
 
 def test_classic_decays_as_the_tutorial_does():
-    recipe = RECIPES["classic"]
-    schedule = learning_rates(recipe, 1000)
-    for step in (0, 1, 500):
-        assert float(schedule(step)) == pytest.approx(0.01 / (1 + 0.01 / 25 * step))
+    schedule = learning_rates(RECIPES["classic"], 1000)
+    assert [float(schedule(step)) for step in (0, 500)] == pytest.approx([0.01, 0.01 / (1 + 0.01 / 25 * 500)])
 
 
 def test_the_loss_is_smoothed_and_the_cross_entropy_is_not():
     images, labels = data(50)
-    recipe = dataclasses.replace(RECIPES["fast"], whitening=False)
+    recipe = small("fast", whitening=False)
     model = compiled(recipe, build(recipe, 10, 0), images, seed=0, steps=10)
     kernel, bias = model.layers[-1].get_weights()
     model.layers[-1].set_weights([100 * kernel, bias])  # probabilities that differ
@@ -57,18 +55,14 @@ def test_steps_are_those_of_sgd(monkeypatch, momentum, nesterov, decay, stock):
     sgd = optimizer(recipe, 10)
     rng = np.random.default_rng(0)
     kernel, bias = (keras.Variable(rng.normal(size=5), name=name) for name in ("kernel", "bias"))
-    expected = {"kernel": np.asarray(kernel, np.float64), "bias": np.asarray(bias, np.float64)}
-    velocity = {"kernel": np.zeros(5), "bias": np.zeros(5)}
+    expected, velocity = np.array([kernel, bias], np.float64), np.zeros((2, 5))
     for _ in range(3):
         gradients = rng.normal(size=(2, 5)).astype(np.float32)
         sgd.apply(list(map(keras.ops.convert_to_tensor, gradients)), [kernel, bias])
-        for (name, value), gradient in zip(expected.items(), gradients, strict=True):
-            value = value * (1 - 0.1 * decay) if name == "kernel" else value
-            velocity[name] = momentum * velocity[name] - 0.1 * gradient
-            step = momentum * velocity[name] - 0.1 * gradient if nesterov else velocity[name]
-            expected[name] = value + step
-    np.testing.assert_allclose(np.asarray(kernel), expected["kernel"], rtol=1e-5)
-    np.testing.assert_allclose(np.asarray(bias), expected["bias"], rtol=1e-5)
+        expected[0] *= 1 - 0.1 * decay  # the kernel alone
+        velocity = momentum * velocity - 0.1 * gradients
+        expected += momentum * velocity - 0.1 * gradients if nesterov else velocity
+    np.testing.assert_allclose(np.array([kernel, bias]), expected, rtol=1e-5)
 
 
 def normalization(**settings):
@@ -91,22 +85,18 @@ def test_fused_batch_normalization_is_batch_normalization(frozen):
 
 
 def test_only_what_the_kernels_know_is_fused():
-    class Own(keras.layers.BatchNormalization):
-        pass
-
-    class OwnSGD(keras.optimizers.SGD):
-        pass
+    own, own_sgd = (type("Own", (kind,), {}) for kind in (keras.layers.BatchNormalization, keras.optimizers.SGD))
 
     class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         def __call__(self, step):
             return 0.1
 
     models = [normalization(**settings) for settings in ({"scale": False}, {"axis": 1}, {"gamma_regularizer": "l2"})]
-    models += [keras.Sequential([keras.Input((5, 5, 4)), Own()])]
+    models += [keras.Sequential([keras.Input((5, 5, 4)), own()])]
     models += [keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])]
     for model in models:
         assert fused_model(model).layers[0] is model.layers[0]
-    for one in (OwnSGD(0.1, momentum=0.9), keras.optimizers.SGD(0.1), keras.optimizers.Adam()):
+    for one in (own_sgd(0.1, momentum=0.9), keras.optimizers.SGD(0.1), keras.optimizers.Adam()):
         assert fused_optimizer(one) is one
     own_schedule = keras.optimizers.SGD(Schedule(), momentum=0.9)
     assert float(fused_optimizer(own_schedule).learning_rate) == pytest.approx(0.1)
@@ -119,12 +109,6 @@ def test_only_what_the_kernels_know_is_fused():
         optimizer = fused_optimizer(keras.optimizers.SGD(0.3, **settings))
         assert type(optimizer) is not keras.optimizers.SGD
         assert optimizer.get_config().items() >= settings.items()
-
-
-def small(name, **changes):
-    """Return a recipe that trains a small network, which takes a fraction of the time."""
-    network = {"filters": (8, 8), "dense": 16} | RECIPES[name].network
-    return dataclasses.replace(RECIPES[name], network=network, **changes)
 
 
 @pytest.mark.parametrize("name", ["classic", "best"])
@@ -149,11 +133,11 @@ def test_history_has_a_value_an_epoch_and_its_last_are_those_of_the_returned_net
     recipe = small("fast", epochs=4, batch_size=16, learning_rate=0.05, bfloat16=False)
     held_out = data(50, 1)
     model, history = train(recipe, data(320), held_out, 10, seed=0)
-    names = {"loss", "cross_entropy", "accuracy"}
     rates = np.concatenate(history.pop("learning_rates"))
     schedule = learning_rates(recipe, 80)
     np.testing.assert_allclose(rates, [float(schedule(step)) for step in range(80)], rtol=1e-5, atol=1e-8)
-    assert set(history) == names | {f"val_{name}" for name in names} | {"seconds"}
+    names = "loss", "cross_entropy", "accuracy", "val_loss", "val_cross_entropy", "val_accuracy"
+    assert set(history) == {*names, "seconds"}
     assert all(len(values) == 4 and np.isfinite(values).all() for values in history.values())
     assert history["val_accuracy"][-1] > 0.9
     assert cross_entropy(model, *held_out) == pytest.approx(history["val_cross_entropy"][-1], rel=1e-3)
@@ -186,12 +170,7 @@ def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path):
 
 def test_the_validation_images_are_not_augmented_and_stay_out_of_the_training(monkeypatch):
     asked = []
-
-    def remember(*arguments, **options):
-        asked.append(Batches(*arguments, **options))
-        return asked[-1]
-
-    monkeypatch.setattr(training, "Batches", remember)
+    monkeypatch.setattr(training, "Batches", lambda *given, **more: asked.append(Batches(*given, **more)) or asked[-1])
     held_out = data(20, 1)
     train(small("fast", epochs=1, batch_size=32), data(64), held_out, 10, seed=0)
     batches, to_validate = asked
@@ -200,7 +179,8 @@ def test_the_validation_images_are_not_augmented_and_stay_out_of_the_training(mo
 
 
 def test_weight_decay_spares_biases_and_batch_normalization():
-    model = compiled(RECIPES["fast"], build(RECIPES["fast"], 10, 0), data(100)[0], seed=0, steps=10)
+    recipe = small("fast")
+    model = compiled(recipe, build(recipe, 10, 0), data(100)[0], seed=0, steps=10)
     variables = model.trainable_variables
     for variable in variables:
         variable.assign(keras.ops.ones_like(variable))
