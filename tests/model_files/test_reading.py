@@ -104,6 +104,7 @@ def rename(path, change):
         for name, array in arrays.items():
             if "seed_generator" not in name:
                 new[change(name)] = array
+        new[change("layers/dropout_9/seed_generator/vars/0")] = np.zeros(2, np.uint32)  # of a random seed
     path.write_bytes(archive({"config.json": config, "model.weights.h5": buffer.getvalue()}))
 
 
