@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Variables that warm.py's children cannot be given.
 READ_AT_IMPORT = ("CUDA", "JAX", "KERAS", "LANG", "LC_", "MPL", "OMP", "PYTHONIO", "TF_", "TMPDIR", "XLA")
 SKIPS_FAIL = "SKIPS_FAIL" in os.environ  # as in .ci/run
+WITH_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in a folder")
 SETPRIV = shutil.which("setpriv")  # here: some tests empty the PATH
 sys.path.insert(0, str(ROOT))
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import ROOT, file_size
+from conftest import ROOT, WITH_PIPES, file_size
 from pyimagesearch import errors, files
 
 CODE = "import os, sys; from pathlib import Path; from pyimagesearch import files; path = Path(sys.argv[1])\n"
@@ -88,6 +88,7 @@ def test_a_link_stays_a_link_and_its_target_is_replaced(tmp_path):
     assert os.listdir(target.parent) == ["target.json"]
 
 
+@WITH_PIPES
 def test_a_pipe_and_a_device_are_written_into(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 import fashion_mnist
 import fashion_mnist_loaded
 import initial_data_analysis
-from conftest import load, pictures
+from conftest import WITH_PIPES, load, pictures
 from pyimagesearch.data import folders, loading
 from pyimagesearch.errors import UserError
 from pyimagesearch.figures import style
@@ -127,6 +127,7 @@ def test_a_picture_becomes_28x28_as_for_image_or_as_a_whole(tmp_path):
     assert loading.Data(tmp_path / "data", resize=True, converted="segmented").conversion == "segmented"
 
 
+@WITH_PIPES
 def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path, capsys):
     folder = write(tmp_path / "data/train", 3)
     write(tmp_path / "data/test", 1)

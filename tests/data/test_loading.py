@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT, assert_small_data, load, pictures, without_privileges, write_data
+from conftest import ROOT, WITH_PIPES, assert_small_data, load, pictures, without_privileges, write_data
 from conftest import idx as idx_file
 from pyimagesearch.data import download, idx, kaggle, loading
 from pyimagesearch.data.idx import FILES
@@ -91,9 +91,10 @@ def test_other_data_is_refused_unless_accepted_and_the_printed_line_says_which(s
     [
         (lambda folder: None, "cannot read .*given: No such file or directory; check the path"),
         (lambda folder: folder.mkdir(), f"no files {IMAGES} or {IMAGES}.gz .* no fashion-mnist_train.csv"),
-        (
+        pytest.param(
             lambda folder: [folder.mkdir(), *(os.mkfifo(folder / name) for name in (IMAGES, kaggle.FILES["train"]))],
             "no data in .*given",
+            marks=WITH_PIPES,
         ),
     ],
 )
@@ -222,6 +223,7 @@ def test_bad_class_names_are_a_sentence(tmp_path, content, message):
         loading.Data().class_names(tmp_path / "names.txt", np.uint8([0, 4]))
 
 
+@WITH_PIPES
 def test_a_pipe_of_class_names_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "names.txt")
     with pytest.raises(UserError, match="it is not a regular file"):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from conftest import ROOT
+from conftest import ROOT, WITH_PIPES
 from pyimagesearch.errors import UserError
 from pyimagesearch.photos import files
 
@@ -92,6 +92,7 @@ def test_whatever_a_file_holds_is_a_photo_or_a_sentence(tmp_path, data):
         assert image.mode == "RGBA" and max(image.size) <= files.SIDE and isinstance(notes, tuple)
 
 
+@WITH_PIPES
 def test_path_that_cannot_be_used_is_an_error(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "notes").mkdir()
@@ -105,6 +106,7 @@ def test_path_that_cannot_be_used_is_an_error(tmp_path):
             files.find([tmp_path / name])
 
 
+@WITH_PIPES
 def test_folder_and_wildcards_stand_for_their_photos(tmp_path, capsys):
     folder = tmp_path / "wardrobe"
     (folder / "more").mkdir(parents=True)
