@@ -109,7 +109,7 @@ def train_and_save(args, checkpoint):
     # Train it, unless that was done before.
     made_by = {"recipe": args.recipe, **values, "seed": args.seed, **saving.environment()}
     made_by |= {"data": checkpoints.fingerprint(images, labels), "layers": network.fingerprint(model)}
-    made_by |= {"start_from": str(args.start_from)} if other else {}
+    made_by |= {"code": settings.edited()} | ({"start_from": str(args.start_from)} if other else {})
     if args.resume and not checkpoint.exists() and (trained := settings.trained(args.model, made_by)):
         print(f"this training has ended, and its network is in {args.model}: nothing to resume")
         return trained, {}

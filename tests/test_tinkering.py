@@ -40,7 +40,7 @@ EDITS = {
     "a third block": (
         NETWORK,
         ("filters=(32, 64)", "filters=(32, 64, 48)"),
-        ["the recipe sets dropout=0 (minivggnet.py: 0.25)", "342,698 parameters"],
+        ["minivggnet.py says, the recipe sets dropout=0", "342,698 parameters"],
     ),
     "no batch normalization": (NETWORK, (NORMALIZATION, "pass"), [NO_WHITENING, "1,675,562 parameters"]),
     "a dense network": (

@@ -11,7 +11,7 @@ from pyimagesearch.errors import UserError
 
 def scale(images):
     """Turn uint8 pixels, 0 to 255, into float32 from 0.0 to 1.0: networks learn best from small numbers."""
-    return images.astype(np.float32) / np.float32(255)
+    return np.asarray(images, np.float32) / np.float32(255)
 
 
 def flip(images, rng):
@@ -82,7 +82,8 @@ class Batches(keras.utils.PyDataset):
     With a seed, epoch k always has the same order and augmentation (the recipe's), and the images left over for less
     than a batch wait for another epoch. Without a seed, all images come in order and as they are.
 
-    Raises UserError if augmentation divides pixels.
+    Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if augment() divides
+    pixels or changes shapes, or if scale() has another range.
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
@@ -93,11 +94,26 @@ class Batches(keras.utils.PyDataset):
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
         self.start_epoch(0)
-        before, after = self.images[self.order[:batch_size]].max(), 255 * self[0][0].max()
-        if after < before / 25:
+        self._check()
+
+    def _check(self):
+        """Check, with the first batch, that batches are what the network and the other scripts expect."""
+        if scale(np.array([0, 255], np.uint8)).tolist() != [0, 1]:
             raise UserError(
-                f"augmentation in data/batches.py turns pixels up to {before} into pixels up to {after:.2g}; do not "
-                "divide there, because batches are divided by 255 after it"
+                "scale() in data/batches.py does not turn pixels from 0 to 255 into 0.0 to 1.0, as the others do; "
+                "scale them further in minivggnet.py, with layers.Rescaling or layers.Normalization"
+            )
+        images, targets = self[0]
+        before, after = self.images[self.order[: self.batch_size]], 255 * images.max()
+        if images.shape != before.shape or targets.shape != (len(before), len(self.one_hot)):
+            raise UserError(
+                f"augment() in data/batches.py turns images of the shape {before.shape} into {images.shape}; they must "
+                "keep it, and so must the targets"
+            )
+        if after < before.max() / 25:
+            raise UserError(
+                f"augmentation in data/batches.py turns pixels up to {before.max()} into pixels up to {after:.2g}; do "
+                "not divide there, because batches are divided by 255 after it"
             )
 
     def start_epoch(self, epoch):
@@ -122,7 +138,10 @@ class Batches(keras.utils.PyDataset):
         return scale(images), targets
 
     def augment(self, images, targets, rng):
-        """Change the images at random as the recipe says, so that the network rarely sees the same image twice."""
+        """Change the images at random as the recipe says, so that the network rarely sees the same image twice.
+
+        images: uint8 (N, height, width, 1), 0 to 255, before scale(); returned are images of that range, and targets.
+        """
         if self.recipe.flip:
             images = flip(images, rng)
         if self.recipe.shift:

@@ -64,13 +64,14 @@ class Pictures:
         numbers = {path: names.index(name) for name, paths in classes.items() for path in paths}
         converted = self._converted(numbers, conversion)
         labels = np.array([numbers[path] for path in converted], np.uint8)
-        progress.say(f"  {len(labels):,} pictures of {len(set(labels))} classes: {', '.join(classes)}")
-        if len(set(labels)) < (2 if part == "train" else 1):
+        present = [names[number] for number in sorted(set(labels))]
+        progress.say(f"  {len(labels):,} pictures of {len(present)} classes: {', '.join(present)}")
+        if len(present) < (2 if part == "train" else 1):
             raise UserError(f"{self.folder} has too few {part} pictures that can be used; see above")
         progress.say(f"  28x28 gray pictures stay as they are; others are {WORDS[conversion]}")
         if self.held_out:
             progress.say("  a fifth of each class is for the test, by the files' names; the others are for training")
-        if missing := [name for name in names if name not in classes]:
+        if missing := [name for name in names if name not in present]:
             progress.say(f"  no pictures of {', '.join(missing)}")
         return np.stack(list(converted.values())), labels
 
@@ -94,7 +95,10 @@ class Pictures:
                     status = path.stat()
                     key = f"{path.relative_to(self.folder)} {status.st_size} {status.st_mtime_ns}"
                     if key not in known:
-                        known[key] = convert(*files.read(path), path, conversion).images[0, ..., 0]
+                        image, notes = files.read(path)
+                        known[key] = convert(image, notes, path, conversion).images[0, ..., 0]
+                        for note in notes:
+                            warn(f"{path}: {note}")
                     converted[path] = known[key]
                 except (OSError, UserError) as error:
                     words = error if isinstance(error, UserError) else f"cannot read {path}: {reason(error)}"
@@ -119,7 +123,7 @@ def find(folder):
     if not train and not test and len(classes := _classes(folder)) > 1:
         train = classes
     elif (train or test) and (others := [path.name for name, path in inside.items() if name not in parts]):
-        warn(f"{folder}: not read, because {' and '.join(filter(None, parts))} is: {', '.join(sorted(others))}")
+        warn(f"{folder}: not read, beside {' and '.join(filter(None, parts))}: {', '.join(sorted(others))}")
     if test or not train:
         return Pictures(folder, train, test, held_out=False) if test else None
     rest = {}
@@ -153,7 +157,7 @@ def _classes(folder):
     """Return {name of a class: its picture files} from the folders in `folder`, in Keras's order."""
     from pyimagesearch.photos.files import SUFFIXES
 
-    classes, deeper = {}, []
+    classes, deeper, empty = {}, [], []
     for name in sorted(os.listdir(folder)):
         if not name.startswith(".") and (folder / name).is_dir():
             entries = sorted((one for one in os.scandir(folder / name) if one.name[0] != "."), key=lambda one: one.name)
@@ -161,8 +165,12 @@ def _classes(folder):
             if paths := [Path(one) for one in entries if Path(one).suffix.lower() in SUFFIXES]:
                 name = printable(unicodedata.normalize("NFC", name))
                 classes[name] = classes.get(name, []) + paths
+            else:
+                empty.append(name)
     if classes and deeper:
         warn(f"{folder}: folders inside those of the classes are not read: {', '.join(deeper[:5])}")
+    if classes and empty:
+        warn(f"{folder}: folders without files that are named as pictures are not read: {', '.join(empty[:5])}")
     return classes
 
 

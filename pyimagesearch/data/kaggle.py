@@ -76,7 +76,9 @@ def _columns(table, names):
     if not labels:
         values = {k: np.unique(table[:, k]) for k in (columns[0], columns[-1])}
         labels = [k for k, found in values.items() if 1 < len(found) == np.ptp(found) + 1 < len(table)]
-    if len(labels) != 1 or len(columns) != 1 + PIXELS:
+    if len(columns) != 1 + PIXELS:
+        raise BadFile(f"one of its {len(names)} columns is no pixel; name it 'id' in a header, the first line")
+    if len(labels) != 1:
         raise BadFile("it is not clear which column has the labels; name it 'label' in a header, the first line")
     note = f"the labels are in column {labels[0] + 1} of {len(names)}"
     note += "; one that counts the lines is left out" if len(names) > len(columns) else ""

@@ -187,7 +187,8 @@ def _read_given(folder, part, any_data):
         with _readable(folder):
             pair = _read(folder, part, any_data)
     except BadFile as bad:
-        hint = "a sound file there" if any_data else "the genuine file there, or add --any-data to use other data"
+        hint = "the genuine file there, or add --any-data to use other data"
+        hint = "a sound file, or folders of pictures, there" if any_data else hint
         raise UserError(f"{bad.path}: {bad}; put {hint}") from bad
     if not pair:
         raise UserError(
@@ -201,7 +202,8 @@ def _read_given(folder, part, any_data):
     if part == "train" and labels.min() == labels.max():
         raise UserError(f"{folder}: all training labels are {labels[0]}; use data of two classes or more")
     if part == "train" and (missing := sorted({*range(labels.max())} - {*labels.tolist()})):
-        warn(f"{folder}: no training image has the label {', '.join(map(str, missing))}; labels count from 0")
+        hint = f"; subtract {labels.min()} from the labels to count from 0" if labels.min() else ""
+        warn(f"{folder}: no training image has the label {', '.join(map(str, missing))}{hint}")
     return pair
 
 

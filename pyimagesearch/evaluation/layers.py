@@ -10,6 +10,8 @@ POINTWISE += keras.layers.PReLU, keras.layers.ELU
 def layer_table(model):
     """Describe a Keras model with one input, Sequential or Functional, one row for the input and for each layer.
 
+    A dropout layer that drops nothing is left out.
+
     Returns [(layer, output shape, parameters, inputs)], for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288,
     [0]). inputs: the rows whose outputs the layer takes.
     """
@@ -18,6 +20,9 @@ def layer_table(model):
     for operation, tensors, output in found:
         parameters = operation.count_params() if hasattr(operation, "count_params") else 0  # none in keras.ops.add
         sources = [places.get(id(tensor), 0) for tensor in tensors]
+        if isinstance(operation, keras.layers.Dropout) and not operation.rate:
+            places[id(output)] = sources[0]
+            continue
         places[id(output)] = len(rows)
         rows.append((_name(operation), _shape(output.shape), parameters, sources))
     return rows

@@ -33,7 +33,7 @@ def convolution(image):
     pixels = np.pad(image.astype(int), 1)[row : row + 3, column : column + 3]
     products, block = pixels * EDGES, feature_map[top : top + 2, left : left + 2]
     title = "A convolution multiplies, adds and slides; max pooling keeps the largest.\n"
-    figure = Figure(5.3, f"{title}Orange: edges from dark to light; purple: from light to dark")
+    figure = Figure(5.3, f"{title}Orange: from left to right, dark turns light; purple: light turns dark")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.3))
     cells, maps = above.subplots(1, 4), below.subplots(1, 3)
     scale = max(1.0, float(np.abs(feature_map).max()))

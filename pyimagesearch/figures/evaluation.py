@@ -65,8 +65,11 @@ def predictions(images, labels, probabilities, class_names, right=6, wrong=2, co
         places = np.linspace(0, len(group) - 1, min(count, len(group)))
         chosen += group[np.unique(places.astype(int))].tolist()
     rows = -(-len(chosen) // columns)
-    title = f"{len(chosen)} of {len(labels):,} test images. Above: the label.\nBelow: the three largest probabilities"
-    figure = Figure(0.65 + 3 * rows, f"{title}, green: correct, red: wrong")
+    green = int(correct[chosen].sum())
+    title = (
+        f"{green} correct predictions (green) and {len(chosen) - green} wrong ones (red) of {len(labels):,} test images"
+    )
+    figure = Figure(0.65 + 3 * rows, f"{title}.\nAbove: the label. Below: the three largest probabilities")
     for band, indices in zip(
         figure.subfigures(rows, 1, squeeze=False).flat, np.array_split(np.sort(chosen), rows), strict=True
     ):

@@ -92,7 +92,8 @@ def filters(stages, shown=4):
     size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
     title = f"{len(chosen)} of {count} filters of the first convolution ({size})"
     title += ", those that changed most" if len(stages) > 1 else ""
-    figure = Figure(0.8 + 1.7 * len(stages), f"{title}.\nOrange adds a pixel, purple subtracts it")
+    title += ".\nOrange adds a pixel, purple subtracts it. Each square has its own scale"
+    figure = Figure(0.8 + 1.7 * len(stages), title)
     grid = figure.subplots(len(stages), max(len(chosen), 4), squeeze=False)
     for axes in grid[:, len(chosen) :].flat:
         axes.set_axis_off()

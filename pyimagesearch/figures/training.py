@@ -57,4 +57,4 @@ def _finding(history, recipe):
     gap = f"{100 * abs(accuracy - trained):.1f} points {'above' if accuracy > trained else 'below'} training"
     if lowest == epochs:
         return f"{first}, {gap}\nValidation cross-entropy is lowest at the end: no overfitting is seen"
-    return f"{first}, {gap}\nIf only training improves, it overfits: validation has not since epoch {lowest}"
+    return f"{first}, {gap}\nIf only training improves, it overfits: validation loss is lowest at epoch {lowest}"

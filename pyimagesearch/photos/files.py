@@ -18,7 +18,7 @@ SIDE = 200  # pixels: the longer edge of a photo after read()
 # EPS, starts a foreign program. HEIF needs the package pillow-heif.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
-SUFFIXES |= {".dng", ".cr2", ".cr3", ".nef", ".arw"}  # raw photos, which are named and not read
+SUFFIXES |= {".ppm", ".dng", ".cr2", ".cr3", ".nef", ".arw"}  # the last five: raw photos, which are named and not read
 MAX_BYTES = 400e6  # of memory for decoding, at 4 bytes a pixel
 COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 2, "TIFF": 2}  # of all pixels, held at once by a decoder; other formats: 1
 MAX_ASPECT = 50  # longer edge / shorter edge

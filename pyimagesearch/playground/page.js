@@ -407,6 +407,7 @@ function show(computed) {
   current = computed;
   showPrediction();
   if (hasLogits) showPercentages();
+  byId("percentages").hidden = !hasLogits;
   if (selected) showLayers();
 }
 
@@ -815,4 +816,3 @@ for (const group of document.querySelectorAll("[role=radiogroup], #gallery, #ker
 open(data.gallery.findLast((one) => one.label === one.predicted) ?? data.gallery[0]);
 if (stages.length) fixScales();
 byId("scaling").hidden = data.temperature === 1;
-byId("percentages").hidden = !hasLogits;

@@ -27,7 +27,8 @@ except ModuleNotFoundError:  # Windows, where nobody else can read a byte that i
 
 # The rounding depends on these, which are the machine's. Another value gives as good a network, but not the same bits.
 ENVIRONMENT = ("versions", "cores", "bfloat16")
-WORDS = {"data": "other training data", "layers": "another network"}  # where the values say nothing to a reader
+# Words for settings whose values say nothing to a reader.
+WORDS = {"data": "other training data", "layers": "another network", "code": "other code"}
 
 
 def fingerprint(*arrays):

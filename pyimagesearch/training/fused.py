@@ -42,6 +42,8 @@ class SGD(keras.optimizers.SGD):
 
         if not isinstance(gradient, tf.Tensor):  # sparse, of an embedding
             return super().update_step(gradient, variable, learning_rate)
+        # velocity = momentum * velocity - rate * gradient; the weight moves by the velocity, or with Nesterov by
+        # momentum * velocity - rate * gradient
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,
             accum=self.momentums[self.places[id(variable)]].value.handle,

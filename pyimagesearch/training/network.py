@@ -44,12 +44,12 @@ def adapt(recipe, classes, seed):
     """
     parameters, taken = inspect.signature(MiniVGGNet.build).parameters, {}
     for name, value in recipe.network.items():
-        if name not in parameters:
+        if name in parameters:
+            taken[name] = value
+        else:
             say(f"  left out: the recipe's {name}={value}, which MiniVGGNet.build does not take")
-            continue
-        taken[name] = value
-        if (default := parameters[name].default) not in (value, inspect.Parameter.empty):
-            say(f"  the recipe sets {name}={value} (minivggnet.py: {default})")
+    if other := [f"{name}={value}" for name, value in taken.items() if parameters[name].default != value]:
+        say(f"  in place of what minivggnet.py says, the recipe sets {', '.join(other)}")
     recipe = dataclasses.replace(recipe, network=taken)
     try:
         model = build(recipe, classes, seed)

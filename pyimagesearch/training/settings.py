@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
@@ -25,8 +26,8 @@ UNITS = {"shift": " px", "stretch": "%"}
 # What edited() compares: a digest of each file that is there to be edited, as it was published.
 PUBLISHED = {
     "minivggnet.py": "398677a24874",
-    "data/batches.py": "06f6ae749233",
-    "training/train.py": "7929fc06580a",
+    "data/batches.py": "991558177c79",
+    "training/train.py": "e683daf95bf2",
 }
 
 
@@ -105,23 +106,26 @@ def edited():
     """Return {name: digest} of the files in PUBLISHED that were edited, or replaced by a function in a notebook."""
     digests = {}
     for name, function in zip(PUBLISHED, (MiniVGGNet.build, Batches.augment, train.optimizer), strict=True):
-        text = ""
-        with contextlib.suppress(OSError, TypeError):  # it is in no file
-            text = Path(inspect.getsourcefile(function)).read_text("utf-8")
-        digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
-        if digest != PUBLISHED[name]:
+        if (digest := _digest(function)) != PUBLISHED[name]:
             digests[name] = digest
     return digests
+
+
+@functools.cache  # what runs is the file as it was imported, not as it is edited later
+def _digest(function):
+    text = ""
+    with contextlib.suppress(OSError, TypeError):  # it is in no file
+        text = Path(inspect.getsourcefile(function)).read_text("utf-8")
+    return hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
 
 
 def changes(name, values):
     """Return how a training differs from the published recipe `name`: "epochs 3, no flips, edited minivggnet.py".
 
-    Of a recipe that was not published: "".
+    Of a recipe that was not published, only edited files are named.
     """
-    if name not in published():
-        return ""
-    theirs, ours = _flat(published()[name]), _flat(values)
+    ours = _flat(values)
+    theirs = _flat(published()[name]) if name in published() else ours
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
     return ", ".join([*(_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
 

@@ -81,7 +81,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     to_validate = Batches(*validation, classes, batch_size=500)
     steps = recipe.epochs * len(batches)
     model = model or build(recipe, classes, seed)
-    trained = model
+    trained = model  # what learns is a copy, of faster layers and in 16 bits; the model gets its weights at the end
     if recipe.bfloat16:
         trained = build(recipe, classes, seed, "mixed_bfloat16")
         trained.set_weights(model.get_weights())

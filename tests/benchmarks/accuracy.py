@@ -105,7 +105,8 @@ def measure_once(path, results, key, measure, optional=()):
     wanted = dict.fromkeys(optional) | key
     if any(all(result.get(name) == value for name, value in wanted.items()) for result in results):
         return
-    print("\n" + ", ".join(f"{name} {value}" for name, value in key.items() if name != "values" and value))
+    words = [f"{name} {value}" for name, value in key.items() if name != "values" and value not in (None, {})]
+    print("\n" + ", ".join(words))
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
     with checkpoints.locked(path.with_name(digest)) as checkpoint:
         kept = checkpoints.Checkpoints(checkpoint, key | saving.environment(), resume=True)

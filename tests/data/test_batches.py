@@ -8,6 +8,7 @@ import pytest
 from conftest import data
 from pyimagesearch.data import batches as augmentation
 from pyimagesearch.data.batches import Batches, scale
+from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import Recipe
 
 
@@ -129,3 +130,18 @@ def test_cutmix_pastes_patches_and_mixes_labels_by_their_area():
     areas = np.array(areas)
     assert 0.4 < (areas > 0).mean() < 0.55
     assert np.quantile(areas[areas > 0], [0.5, 1]) == pytest.approx([0.3, 1], abs=0.15)
+
+
+@pytest.mark.parametrize(
+    "owner, name, edit, words",
+    [
+        (augmentation, "scale", lambda images: images / np.float32(127.5) - 1, "into 0.0 to 1.0"),
+        (Batches, "augment", lambda self, images, targets, rng: (images[:, 2:], targets), r"\(20, 26, 28, 1\)"),
+        (Batches, "augment", lambda self, images, targets, rng: (images, targets[:, :5]), "so must the targets"),
+        (Batches, "augment", lambda self, images, targets, rng: (images / 255, targets), "do not divide there"),
+    ],
+)
+def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, owner, name, edit, words):
+    monkeypatch.setattr(owner, name, edit)
+    with pytest.raises(UserError, match=f"data/batches.py.*{words}"):
+        Batches(noise(40), np.arange(40) % 10, 10, 20, seed=1, recipe=Recipe(1))

@@ -78,10 +78,14 @@ def test_folders_that_are_not_read_are_named(tmp_path, capsys):
     for folder in "train", "test", "val":
         write_gray(tmp_path / folder)
     write_gray(tmp_path / "train/a", ["more"])
-    (tmp_path / "notes").mkdir()
+    for folder in "notes", "train/empty", "train/broken":
+        (tmp_path / folder).mkdir()
+    (tmp_path / "train/broken/x.jpg").write_text("no picture")
     loading.Data(tmp_path).part("train")
-    printed = capsys.readouterr().err
-    assert "not read, because train and test is: notes, val" in printed and "not read: a/more" in printed
+    printed = capsys.readouterr()
+    assert "20 pictures of 2 classes: a, b\n" in printed.out and "no pictures of broken\n" in printed.out
+    assert "not read, beside train and test: notes, val" in printed.err and "not read: a/more" in printed.err
+    assert "folders without files that are named as pictures are not read: empty" in printed.err
 
 
 def test_what_is_held_out_depends_on_the_names_of_files_alone(tmp_path):
@@ -135,12 +139,15 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path, capsys):
     Image.new("RGB", (50, 50), "white").save(folder / "ring/empty.png")
     os.mkfifo(folder / "block/pipe.png")
     (folder / "bar/notes.txt").write_text("not named as a picture")
-    assert loading.load_part("train", tmp_path / "data")[1].tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    draw("ring", 9).save(folder / "ring/cut.jpg")
+    os.truncate(folder / "ring/cut.jpg", 3000)
+    assert loading.load_part("train", tmp_path / "data")[1].tolist() == [0] * 3 + [1] * 3 + [2] * 4
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition("data/train/")[2].split()[0].strip(":") for line in lines] == [
-        *("bar/bad.jpg", "block/pipe.png", "ring/empty.png"),
+        *("bar/bad.jpg", "block/pipe.png", "ring/cut.jpg", "ring/empty.png"),
     ]
-    assert all(line.endswith("it is left out") for line in lines)
+    assert [line.endswith("it is left out") for line in lines] == [True, True, False, True]
+    assert "cut off or damaged" in lines[2]
 
 
 def test_pictures_are_converted_once_and_anew_when_they_change(tmp_path, monkeypatch):

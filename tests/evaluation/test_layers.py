@@ -26,17 +26,6 @@ def test_the_overview_shows_the_network():
     assert f"{sum(row[2] for row in rows):,}" in text
 
 
-def test_the_tour_shows_the_code_as_it_is():
-    def statements(text):
-        lines = (line.split("  #")[0].strip() for line in text.splitlines())
-        return [line for line in lines if line and not line.startswith("#")]
-
-    shown = re.search(r"```python\n(model = keras.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
-    code = (ROOT / "pyimagesearch/minivggnet.py").read_text()
-    start = code.index('model = keras.Sequential(name="minivggnet")')
-    assert statements(shown) == statements(code[start : code.index("return model")])
-
-
 def residual():
     inputs = keras.Input((28, 28, 1))
     first = layers.Conv2D(8, 5, padding="same", activation="relu")(inputs / 255)

@@ -158,7 +158,7 @@ def test_predictions_show_correct_ones_and_mistakes_with_their_largest_probabili
     probabilities[np.arange(200), LABELS] = 0.91
     probabilities[150] = np.eye(10)[3]  # wrong: it is class 0
     figure = evaluation.predictions(reshape(IMAGES), LABELS, probabilities, CLASS_NAMES, right=2, wrong=3, columns=3)
-    assert "3 of 200 test images" in texts(figure)
+    assert "2 correct predictions (green) and 1 wrong ones (red) of 200 test images" in texts(figure)
     assert [axes.get_title() for axes in figure.axes[:3]] == ["T-shirt/top", "T-shirt/top", "Ankle boot"]
     below = [[text.get_text().strip() for text in axes.texts] for axes in figure.axes[3:6]]
     assert [names[0] for names in below] == ["T-shirt/top 91%", "Dress 100%", "Ankle boot 91%"]
@@ -271,7 +271,7 @@ def test_the_samples_of_a_class_are_in_its_row():
             2,
             0.3,
             [1.1, 1.2],
-            ", 25.0 points above training\nIf only training improves, it overfits: validation has not since epoch 1",
+            ", 25.0 points above training\nIf only training improves, it overfits: validation loss is lowest at",
         ),
     ],
 )
@@ -279,7 +279,7 @@ def test_curves_say_what_is_seen(name, classes, accuracy, losses, finding):
     changed = {"accuracy": [0.2, accuracy], "val_cross_entropy": losses}
     drawn = texts(training.curves(HISTORY | changed, RECIPES[name], classes))
     assert f"Validation accuracy 55.00% after 2 epochs{finding}" in drawn
-    assert ("since epoch 1" in drawn) == (losses[0] < losses[1])
+    assert ("lowest at epoch 1" in drawn) == (losses[0] < losses[1])
     assert ("cross-entropy (2.30: guessing)" if classes == 10 else "cross-entropy (0.69: guessing)") in drawn
     assert ("training: mean over the epoch (CutMix)" in drawn) == (name == "best")
 

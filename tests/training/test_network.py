@@ -35,8 +35,8 @@ def test_the_recipe_says_where_it_differs_from_minivggnet(capsys):
     model, recipe = network.adapt(recipe, 10, 0)
     assert recipe.network == {"dropout": 0.25, "dense": 8}
     assert capsys.readouterr().out.splitlines() == [
-        "  the recipe sets dense=8 (minivggnet.py: 512)",
         "  left out: the recipe's bias=1, which MiniVGGNet.build does not take",
+        "  in place of what minivggnet.py says, the recipe sets dense=8",
     ]
     assert model.layers[-1].input.shape == (None, 8)
     recipe = dataclasses.replace(RECIPES["best"], network={})

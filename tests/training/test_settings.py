@@ -16,7 +16,7 @@ from pyimagesearch.figures import style
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import train
-from pyimagesearch.training.settings import announce, changes, edited, ended, published, settings, trained
+from pyimagesearch.training.settings import _digest, announce, changes, edited, ended, published, settings, trained
 
 PACKAGE, GETSOURCEFILE = Path(fashion_mnist.__file__).with_name("pyimagesearch"), inspect.getsourcefile
 
@@ -62,7 +62,12 @@ def test_a_file_that_was_edited_is_named(tmp_path, monkeypatch, owner, name):
         patch.setattr(inspect, "getsourcefile", lambda one: copy if one is function else GETSOURCEFILE(one))
         for text, words in ("\n", ""), ("x = 1\n", f"edited {published.relative_to(PACKAGE).as_posix()}"):
             copy.write_text(published.read_text() + text)
+            _digest.cache_clear()
             assert changes("classic", values) == words
+            assert changes("mine", values) == words
+            copy.write_text("edited after it was imported")
+            assert changes("classic", values) == words
+    _digest.cache_clear()
     monkeypatch.setattr(owner, name, eval("lambda *given: None"))  # in no file
     assert list(edited()) == [published.relative_to(PACKAGE).as_posix()]
 
@@ -130,6 +135,7 @@ def test_a_caller_gets_the_same_network_whatever_its_settings_and_keeps_them(tmp
     again, _ = fashion_mnist.main([*arguments, "--resume"])
     assert "this training has ended" in capsys.readouterr().out
     assert (tmp_path / "fashion_model.h5").read_bytes() == file
+    assert trained(tmp_path / "fashion_model.h5", {"code": {}})
     try:
         set_all(CALLER)
         model, other = fashion_mnist.main(arguments)
