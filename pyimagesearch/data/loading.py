@@ -9,6 +9,7 @@ import os
 import stat
 from pathlib import Path
 
+from pyimagesearch import progress
 from pyimagesearch.data import download, folders, idx, kaggle
 from pyimagesearch.data.idx import BadFile
 from pyimagesearch.errors import UserError, printable, reason, warn
@@ -203,7 +204,7 @@ def _read_given(folder, part, any_data):
         raise UserError(f"{folder}: all training labels are {labels[0]}; use data of two classes or more")
     if part == "train" and (missing := sorted({*range(labels.max())} - {*labels.tolist()})):
         hint = f"; subtract {labels.min()} from the labels to count from 0" if labels.min() else ""
-        warn(f"{folder}: no training image has the label {', '.join(map(str, missing))}{hint}")
+        progress.say(f"  no training image has the label {', '.join(map(str, missing))}{hint}")
     return pair
 
 

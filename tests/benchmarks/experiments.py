@@ -61,7 +61,7 @@ RUNGS = {
 }
 SHUFFLED = {  # the pixels of all images in another order, the same for all
     "one hidden layer, shuffled pixels": "one hidden layer",
-    "convolutions, shuffled pixels": "momentum and schedule",
+    "momentum and schedule, shuffled pixels": "momentum and schedule",
 }
 
 

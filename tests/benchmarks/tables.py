@@ -31,7 +31,6 @@ DEEP = FROZEN | {"network": {"filters": [[32] * 2, [96] * 3, [192] * 3], "dense"
 ROWS = (
     ("`classic`, as the tutorials train", "classic", {}),
     ("`fast`, the default", "fast", {}),
-    ("`best`, the most accurate recipe", "best", {}),
     ("`fast`, first convolution frozen, `--epochs 3 --no-flip`", "fast", FROZEN | {"epochs": 3, "flip": False}),
     ("`fast`, first convolution frozen", "fast", FROZEN | {"epochs": 8}),
     ("`best`, first convolution frozen", "best", FROZEN),

@@ -135,7 +135,7 @@ def test_labels_are_0_to_99_of_two_classes_and_as_many_as_images(small_data, lab
     else:
         np.testing.assert_array_equal(loading.load_part("train", small_data, any_data=True)[1], labels)
         empty = ", ".join(map(str, {*range(max(labels))} - {*labels}))
-        assert bool(empty) == (f"no training image has the label {empty};" in capsys.readouterr().err)
+        assert bool(empty) == (f"no training image has the label {empty};" in capsys.readouterr().out)
 
 
 def test_cache_then_system_folder(empty_machine):
