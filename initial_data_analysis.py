@@ -170,7 +170,7 @@ def describe_baselines(images, labels, near, names):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = ", ".join(f"{names[one]} / {names[other]}" for _, one, other in pairs)
         say(f"  {name}: {(predicted == truth).mean():.1%} {how}; most confused: {confused or 'none'}")
-    say("  Of Fashion-MNIST people name 83.5% (the data set's own page).")
+    say("  People name 83.5% of Fashion-MNIST correctly (the data set's own page).")
 
 
 def describe_duplicates(images, test_images, near):
@@ -183,7 +183,7 @@ def describe_duplicates(images, test_images, near):
         exact, close = neighbors.duplicates(images, others, found)
         say(f"  {words} images: {len(exact):,} equal pairs, {len(close):,} nearly equal")
     known = len({index for _, index in exact + close})
-    say(f"  A network may have memorized {known} of the {len(test_images):,} test images from their twins.")
+    say(f"  {known} of the {len(test_images):,} test images have such a twin, which a network may have memorized.")
 
 
 def describe_labels(args, contents, train, test, near, names):

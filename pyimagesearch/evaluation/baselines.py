@@ -26,4 +26,4 @@ def baselines(images, labels, neighbors):
         how = f"of {len(held_out):,} held-out images"
         results.append(("nearest class mean", how, method.predict(flatten(images[held_out])), labels[held_out]))
     voted = class_fractions(labels[neighbors[0][:, :5]], int(labels.max()) + 1).argmax(axis=1)
-    return [*results, ("5 nearest neighbors", "of all images (leave-one-out)", voted, labels)]
+    return [*results, ("5 nearest neighbors", "of all images, each from the others", voted, labels)]

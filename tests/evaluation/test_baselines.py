@@ -18,7 +18,7 @@ def test_baselines_learn_what_is_easy_and_are_measured_on_all_classes_of_sorted_
     assert len(results) == 2
     for name, how, predicted, true in results:
         assert (predicted == true).mean() > 0.95, name
-        assert len(true) == (600 if "leave-one-out" in how else 60) and set(true) == set(range(10))
+        assert len(true) == (600 if "from the others" in how else 60) and set(true) == set(range(10))
 
 
 def test_baselines_are_measured_on_images_that_they_were_not_fitted_to():
@@ -26,7 +26,7 @@ def test_baselines_are_measured_on_images_that_they_were_not_fitted_to():
     labels = np.random.default_rng(0).integers(0, 10, 600)
     for name, how, predicted, true in measure(pictures(600, seed=1)[0], labels):
         assert (predicted == true).mean() < 0.3, name
-        np.testing.assert_array_equal(true, labels if "leave-one-out" in how else labels[540:])
+        np.testing.assert_array_equal(true, labels if "from the others" in how else labels[540:])
 
 
 def test_what_cannot_be_fitted_is_left_out():
