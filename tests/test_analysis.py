@@ -99,5 +99,5 @@ def test_every_line_fits_a_terminal_of_60_columns_and_those_of_arrays_80(tmp_pat
     monkeypatch.setenv("COLUMNS", "60")
     script.main(["--data-dir", tmp_path, "--any-data", "--images", tmp_path])
     lines = [line for line in capsys.readouterr().out.splitlines() if str(tmp_path) not in line]  # a path stays whole
-    assert any("from the others" in line for line in lines)
+    assert any("5 nearest neighbors" in line for line in lines)
     assert [line for line in lines if len(line) > (80 if "uint8" in line else 60)] == []

@@ -3,7 +3,7 @@
 from pathlib import PurePath
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm, to_rgba
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.ticker import PercentFormatter
 
 from pyimagesearch.evaluation.occlusion import PATCH
@@ -96,8 +96,7 @@ def explanations(explanations, class_names):
     figure = Figure(1.5 + rows * (0.5 + style.WIDTH / 2 / max(pairs, 1.5)), title)
     low = 100 * min(one.falls.min() for one in explanations)  # percentage points
     high = 100 * max(one.falls.max() for one in explanations)
-    least = max(5, 0.2 * max(-low, high))  # so that the noise of a prediction that nothing changes has hardly a color
-    colors = {"cmap": OVERLAY, "norm": TwoSlopeNorm(0, -max(least, -low), max(least, high)), "vmin": None, "vmax": None}
+    most = max(5, -low, high)  # at least 5, so that the noise of a prediction that nothing changes has hardly a color
     grid = figure.subplots(rows, 2 * pairs, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -108,9 +107,10 @@ def explanations(explanations, class_names):
         draw_image(plain, one.image, "\n".join(lines))
         prediction = f"{short(class_names[one.predicted], 11)} {one.probabilities[one.predicted]:.0%}"
         draw_image(covered, one.image)
-        drawn = draw_image(covered, 100 * one.falls, f"prediction:\n{prediction}", **colors)
+        drawn = draw_image(covered, 100 * one.falls, f"prediction:\n{prediction}", cmap=OVERLAY, vmin=-most, vmax=most)
     label = "fall of the predicted class's probability, percentage points"
-    figure.colorbar(drawn, ax=grid, location="bottom", label=label, shrink=0.7, aspect=30)
+    bar = figure.colorbar(drawn, ax=grid, location="bottom", label=label, shrink=0.7, aspect=30)
+    bar.ax.set_xlim(min(0, low), most)
     return figure
 
 

@@ -48,16 +48,22 @@ def adapt(recipe, classes, seed):
             taken[name] = value
         else:
             say(f"  left out: the recipe's {name}={value}, which MiniVGGNet.build does not take")
-    if other := [f"{name}={value}" for name, value in taken.items() if parameters[name].default != value]:
-        say(f"  in place of what minivggnet.py says, the recipe sets {', '.join(other)}")
+    chosen = {k: v for k, v in taken.items() if parameters[k].default not in (v, inspect.Parameter.empty)}
     recipe = dataclasses.replace(recipe, network=taken)
+    without = dataclasses.replace(recipe, network={k: v for k, v in taken.items() if k not in chosen})
     try:
-        model = build(recipe, classes, seed)
+        plain, model = build(without, classes, seed), build(recipe, classes, seed)
     except Exception as error:  # an edit of minivggnet.py went wrong: name its line
         frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == minivggnet.__file__]
         line = f", line {frames[-1].lineno}" if frames else ""
         raise UserError(f"cannot build the network of minivggnet.py{line}: {first_line(error)}") from error
     _check(model, classes)
+    if words := ", ".join(f"{name}={value}" for name, value in chosen.items()):
+        if fingerprint(plain) == fingerprint(model):
+            say(f"  left out: the recipe's {words}, which makes no difference to this network")
+            recipe = without
+        else:
+            say(f"  in place of what minivggnet.py says, the recipe sets {words}")
     if recipe.whitening and not whitening.fits(model):
         say("  no whitening: it needs a plain Conv2D and BatchNormalization at the start")
         recipe = dataclasses.replace(recipe, whitening=False)

@@ -30,7 +30,7 @@ def replace_build(monkeypatch, make):
     monkeypatch.setattr(MiniVGGNet, "build", lambda width, height, depth, classes: keras.Sequential(make()))
 
 
-def test_the_recipe_says_where_it_differs_from_minivggnet(capsys):
+def test_the_recipe_says_where_it_differs_from_minivggnet(capsys, monkeypatch):
     recipe = Recipe(1, network={"dropout": 0.25, "dense": 8, "bias": 1})
     model, recipe = network.adapt(recipe, 10, 0)
     assert recipe.network == {"dropout": 0.25, "dense": 8}
@@ -39,6 +39,14 @@ def test_the_recipe_says_where_it_differs_from_minivggnet(capsys):
         "  in place of what minivggnet.py says, the recipe sets dense=8",
     ]
     assert model.layers[-1].input.shape == (None, 8)
+
+    def ignores(width, height, depth, classes, dense=512):
+        return keras.Sequential([image(), layers.Flatten(), softmax()])
+
+    monkeypatch.setattr(MiniVGGNet, "build", ignores)
+    assert network.adapt(recipe, 10, 0)[1].network == {}
+    assert "left out: the recipe's dense=8, which makes no difference" in capsys.readouterr().out
+    monkeypatch.undo()
     recipe = dataclasses.replace(RECIPES["best"], network={})
     assert network.adapt(recipe, 10, 0)[1] == recipe
     assert capsys.readouterr().out == ""
