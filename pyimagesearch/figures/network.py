@@ -65,7 +65,7 @@ def diagram(rows):
         for x, text, align in ((NAMES, short(names[0], 28), "left"), (SHAPES, shape, "left"), (COUNTS, count, "right")):
             axes.text(x, upper, text, ha=align, va="center")
         axes.text(NAMES, middle + 0.12, short(", ".join(names[1:]), 33), va="center", fontsize=12.5, color=GRAY)
-    axes.text(0.15, tops[-1] + 0.15, "blue: has parameters; height: of the output; length: its depth", color=GRAY)
+    axes.text(0.15, tops[-1] + 0.15, "blue: has parameters; box: height and depth of the output", color=GRAY)
     return figure
 
 
@@ -91,7 +91,7 @@ def filters(stages, shown=4):
     chosen = np.argsort(-np.linalg.norm(after - before, axis=0), kind="stable")[:shown]
     size = f"{height}x{width}" + (f", the first of {channels} channels" if channels > 1 else "")
     title = f"{len(chosen)} of {count} filters of the first convolution ({size})"
-    title += ", those that changed most" if len(stages) > 1 else ""
+    title += ", those whose pattern changed most" if len(stages) > 1 else ""
     title += ".\nOrange adds a pixel, purple subtracts it. Each square has its own scale"
     figure = Figure(0.8 + 1.7 * len(stages), title)
     grid = figure.subplots(len(stages), max(len(chosen), 4), squeeze=False)

@@ -226,9 +226,3 @@ def test_bfloat16_is_for_the_computing_and_not_for_the_weights():
     trained, history = train(recipe, data(320), data(40, 1), 10, seed=0, more_callbacks=[Watch()])
     assert history["val_accuracy"][-1] > 0.9
     assert {layer.dtype_policy.name for layer in trained.layers} == {"float32"}
-
-
-def test_an_augmentation_that_divides_pixels_is_refused(monkeypatch):
-    monkeypatch.setattr(Batches, "augment", lambda self, images, targets, rng: (images / 255 + 0.1, targets))
-    with pytest.raises(UserError, match="augmentation .* up to 220 into pixels up to 0.96; do not"):
-        train(Recipe(1), data(40), data(20), 10, 0)
