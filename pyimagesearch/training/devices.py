@@ -46,11 +46,14 @@ def default_settings(policy="float32"):
 
 
 def fast_bfloat16():
-    """Return whether bfloat16 is faster than float32 here: accelerators, and CPUs with instructions for it."""
+    """Return whether bfloat16 is faster than float32 here: accelerators, and CPUs with fast instructions for it.
+
+    Those are AMX, and AVX-512 BF16 on AMD. On an Intel Xeon without AMX, the latter takes 1.45 times as long as float32.
+    """
     if keras.backend.backend() == "jax":
         return not keras.distribution.list_devices()[0].lower().startswith("cpu")
     try:
         instructions = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:  # not Linux
         return False
-    return bool(instructions & {"avx512_bf16", "amx_bf16"})
+    return "amx_bf16" in instructions or {"avx512_bf16", "AuthenticAMD"} <= instructions
