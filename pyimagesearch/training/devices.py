@@ -48,7 +48,7 @@ def default_settings(policy="float32"):
 def fast_bfloat16():
     """Return whether bfloat16 is faster than float32 here: accelerators, and CPUs with fast instructions for it.
 
-    Those are AMX, and AVX-512 BF16 on AMD. On an Intel Xeon without AMX, the latter takes 1.45 times as long as float32.
+    Those are AMX, and AVX-512 BF16 on AMD. On an Intel Xeon without AMX, the latter makes `fast` 1.45 times slower.
     """
     if keras.backend.backend() == "jax":
         return not keras.distribution.list_devices()[0].lower().startswith("cpu")

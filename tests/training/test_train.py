@@ -10,6 +10,7 @@ from conftest import data, small
 from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES, Recipe
+from pyimagesearch.training import devices
 from pyimagesearch.training import train as training
 from pyimagesearch.training.fused import fused_model, fused_optimizer
 from pyimagesearch.training.network import build
@@ -226,3 +227,18 @@ def test_bfloat16_is_for_the_computing_and_not_for_the_weights():
     trained, history = train(recipe, data(320), data(40, 1), 10, seed=0, more_callbacks=[Watch()])
     assert history["val_accuracy"][-1] > 0.9
     assert {layer.dtype_policy.name for layer in trained.layers} == {"float32"}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX's devices decide")
+@pytest.mark.parametrize(
+    "processor, fast",
+    [
+        ("vendor_id : GenuineIntel flags : avx512_bf16 amx_bf16", True),
+        ("vendor_id : GenuineIntel flags : avx512_bf16", False),
+        ("vendor_id : AuthenticAMD flags : avx512_bf16", True),
+        ("vendor_id : AuthenticAMD flags : avx2", False),
+    ],
+)
+def test_bfloat16_is_used_where_the_processor_is_fast_at_it(monkeypatch, processor, fast):
+    monkeypatch.setattr(devices.Path, "read_text", lambda path: processor)
+    assert devices.fast_bfloat16() == fast
