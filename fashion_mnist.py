@@ -144,17 +144,17 @@ def train_and_save(args, checkpoint):
 
     # Plot what happened, and what the network is like inside.
     recipe = dataclasses.replace(recipe, schedule=record["schedule"])
-    draw(args.images, history, recipe, model, filters.seen, validation[0][0], class_names)
+    draw(args.images, history, recipe, model, filters.seen, validation[0][0], probabilities[0], class_names)
     if not network.why_not_loaded(model):
         print("next, evaluate it on the test images:")
         print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
     return model, history
 
 
-def draw(folder, history, recipe, model, filters, image, class_names):
+def draw(folder, history, recipe, model, filters, image, probabilities, class_names):
     """Draw the curves, the layers, and what the layers make of an image, uint8 (28, 28, 1); say where."""
     from pyimagesearch.data.batches import scale
-    from pyimagesearch.evaluation import layers, predict
+    from pyimagesearch.evaluation import layers
     from pyimagesearch.figures import network as drawings
     from pyimagesearch.figures import style
     from pyimagesearch.figures import training as curves
@@ -167,7 +167,6 @@ def draw(folder, history, recipe, model, filters, image, class_names):
     if last is not None:
         figures["filters"] = drawings.filters(filters)
     if maps:
-        probabilities = predict.predict(model, image[None])[0]
         figures["feature_maps"] = drawings.feature_maps(image, maps, last, probabilities, class_names)
     say(f"figures: {', '.join(map(str, style.save(folder, **figures)))}")
     if not maps:

@@ -94,7 +94,8 @@ class Batches(keras.utils.PyDataset):
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
         self.start_epoch(0)
-        self._check()
+        if recipe:
+            self._check()
 
     def _check(self):
         """Check, with the first batch, that batches are what the network and the other scripts expect."""

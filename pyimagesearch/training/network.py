@@ -52,7 +52,8 @@ def adapt(recipe, classes, seed):
     recipe = dataclasses.replace(recipe, network=taken)
     without = dataclasses.replace(recipe, network={k: v for k, v in taken.items() if k not in chosen})
     try:
-        plain, model = build(without, classes, seed), build(recipe, classes, seed)
+        plain = build(without, classes, seed) if chosen else None
+        model = build(recipe, classes, seed)
     except Exception as error:  # an edit of minivggnet.py went wrong: name its line
         frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == minivggnet.__file__]
         line = f", line {frames[-1].lineno}" if frames else ""

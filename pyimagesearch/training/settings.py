@@ -26,7 +26,7 @@ UNITS = {"shift": " px", "stretch": "%"}
 # What edited() compares: a digest of each file that is there to be edited, as it was published.
 PUBLISHED = {
     "minivggnet.py": "398677a24874",
-    "data/batches.py": "991558177c79",
+    "data/batches.py": "a114e6396b75",
     "training/train.py": "e683daf95bf2",
 }
 
@@ -124,8 +124,7 @@ def changes(name, values):
 
     Of a recipe that was not published, only edited files are named.
     """
-    ours = _flat(values)
-    theirs = _flat(published()[name]) if name in published() else ours
+    ours, theirs = _flat(values), _flat(published().get(name, values))
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
     return ", ".join([*(_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
 
