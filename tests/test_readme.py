@@ -145,3 +145,17 @@ def test_convert_to_other_formats(execute, tmp_path):
     lite.invoke()
     found = lite.get_tensor(lite.get_output_details()[0]["index"])
     np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)
+
+
+@pytest.mark.needs("tf2onnx")
+@pytest.mark.needs("onnxruntime")
+def test_convert_to_onnx(execute, tmp_path):
+    model = network()
+    saving.save(model, tmp_path / "fashion_model.h5", {})
+    execute(blocks("pyimagesearch/model_files/README.md", "# to_onnx.py")[0])
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(tmp_path / "fashion_model.onnx")
+    images = pictures(10)[0][:3, ..., None].astype(np.float32) / 255
+    (found,) = session.run(None, {session.get_inputs()[0].name: images})
+    np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)

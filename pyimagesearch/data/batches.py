@@ -142,6 +142,7 @@ class Batches(keras.utils.PyDataset):
         """Change the images at random as the recipe says, so that the network rarely sees the same image twice.
 
         images: uint8 (N, height, width, 1), 0 to 255, before scale(); returned are images of that range, and targets.
+        uint8 wraps around (250 + 10 is 4), so compute brighter or noisy images in int16, and clip them to 0 and 255.
         """
         if self.recipe.flip:
             images = flip(images, rng)

@@ -121,7 +121,9 @@ def measure_once(path, results, key, measure, optional=()):
 
 
 def published(name):
-    """Return a recipe as it was published, whatever recipes.py says today."""
+    """Return a recipe as it was published, whatever recipes.py says today; your own, which was not, as it stands."""
+    if name not in settings.published():
+        return RECIPES[name]
     values = {**settings.published()[name]}
     del values["optimizer"]
     defaults = settings.published()["classic"]["network"]
@@ -135,8 +137,10 @@ def complete(values):
     return plain(values | {"network": defaults | values["network"], "bfloat16": None})
 
 
-def report(results, name, recipe, edited, held_out, seeds):
+def report(results, name, recipe, change, edited, held_out, seeds):
     """Print a Markdown table: the recipe as published, as it was measured, and the difference, seed by seed.
+
+    Your own recipe, which was not published, is compared with itself under a `change` or an edit.
 
     Each figure is mean ± standard deviation over the seeds, and their number. Results that were computed in the
     precision of `recipe` come before others.
@@ -151,9 +155,12 @@ def report(results, name, recipe, edited, held_out, seeds):
         names = "validation", "validation_tta", "validation_cross_entropy", "test", "test_tta"
         return [of(same, name) for name in names]
 
+    own = name not in settings.published()
     changes = settings.changes(name, complete(dataclasses.asdict(recipe)))
+    if own and change:
+        changes = ", ".join(filter(None, [json.dumps(change), changes]))
     without = figures(published(name), None)
-    rows = [["as published", *without]]
+    rows = [["as in recipes.py" if own else "as published", *without]]
     if changes:
         ours = figures(recipe, edited)
         rows += [[changes, *ours], ["difference", *map(minus, ours, without)]]
@@ -168,7 +175,8 @@ def report(results, name, recipe, edited, held_out, seeds):
 
 def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", nargs="+", choices=settings.published(), default=["fast"], help="(default: fast)")
+    choices = {**settings.published(), **RECIPES}
+    parser.add_argument("--recipes", nargs="+", choices=choices, default=["fast"], help="(default: fast)")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
@@ -187,7 +195,7 @@ def main(arguments=()):
             parser.error(f"argument --change: {error}")
         work = []
         if not edited:  # otherwise the published network is not here any more
-            work.append((published(name), {}, not args.validation))
+            work.append((published(name), {}, name in settings.published() and not args.validation))
         if edited or complete(dataclasses.asdict(recipe)) != complete(dataclasses.asdict(published(name))):
             work.append((recipe, args.change, args.test))
         for recipe, change, test in work:
@@ -200,7 +208,7 @@ def main(arguments=()):
                 measure = functools.partial(one_training, recipe, seed, args, test)
                 stored = [one for one in read(args.results) if "test" in one or not test]
                 measure_once(args.results, stored, key, measure, optional=["held_out", "edited"])
-        report(read(args.results), name, recipe, edited, args.validation, seeds)
+        report(read(args.results), name, recipe, args.change, edited, args.validation, seeds)
 
 
 if __name__ == "__main__":

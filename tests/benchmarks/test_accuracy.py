@@ -76,6 +76,15 @@ def test_an_edited_network_has_no_published_figures(program, monkeypatch):
     assert [one.get("edited") for one in read(program.results)] == ["mine"] * 2 + [None] * 2 + ["another"] * 2
 
 
+def test_a_recipe_of_ones_own_is_measured_on_validation_images(program, monkeypatch):
+    monkeypatch.setitem(accuracy.RECIPES, "mine", dataclasses.replace(accuracy.RECIPES["fast"], shift=4))
+    trained, rows, _ = program("--recipes", "mine")
+    assert [(recipe.shift, test) for recipe, _, test in trained] == [(4, False)] * 2
+    assert rows == {"as in recipes.py": ["94.50 ± 0.71% (2)", *"----"]}
+    _, rows, _ = program("--recipes", "mine", "--change", '{"shift": 5}')
+    assert rows["difference"][0] == "1.00 ± 0.00% (2)"
+
+
 def test_a_wrong_change_is_a_usage_error(program, capsys):
     with pytest.raises(SystemExit) as stop:
         program("--change", '{"flips": false}')
