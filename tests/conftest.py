@@ -99,7 +99,7 @@ def data(count, seed=0):
 
 def small(name, **changes):
     """Return the recipe `name`, with a small network, which is trained in a fraction of the time, and these changes."""
-    network = {"filters": (8, 8), "dense": 16} | RECIPES[name].network
+    network = {"filters": (8,), "dense": 16} | RECIPES[name].network | changes.pop("network", {})
     return dataclasses.replace(RECIPES[name], network=network, **changes)
 
 

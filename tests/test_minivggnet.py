@@ -16,12 +16,6 @@ def test_any_size_gives_probabilities(width, height, depth, classes):
     np.testing.assert_allclose(output.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"width": 3}, {"depth": 0}, {"width": 7, "filters": (8, 8, 8)}])
-def test_images_that_are_too_small_are_refused(wrong):
-    with pytest.raises(ValueError, match="too small"):
-        MiniVGGNet.build(**{"width": 28, "height": 28, "depth": 1, "classes": 10} | wrong)
-
-
 def test_wider_and_deeper_networks_are_of_the_same_kind():
     model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, (16, 24, 16), [8]), dense=40, dropout=0.1, dense_dropout=0.3)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]

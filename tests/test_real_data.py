@@ -3,25 +3,11 @@
 import json
 import re
 
-import numpy as np
 import pytest
 
 from conftest import ROOT
-from pyimagesearch.data import loading
 
 pytestmark = pytest.mark.real_data
-
-
-def test_csv_of_the_test_images_in_another_order_is_genuine(genuine, tmp_path, capsys):
-    images, labels = loading.load_part("test", genuine)
-    order = np.random.default_rng(0).permutation(len(labels))
-    table = np.column_stack([labels, images.reshape(len(images), -1)])[order]
-    header = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
-    np.savetxt(tmp_path / "fashion-mnist_test.csv", table, "%d", ",", header=header, comments="")
-    found, found_labels = loading.load_part("test", tmp_path)  # checks the SHA-256 sum
-    np.testing.assert_array_equal(found, images[order])
-    np.testing.assert_array_equal(found_labels, labels[order])
-    assert "another order" in capsys.readouterr().out
 
 
 def test_a_short_training_learns(run, genuine, tmp_path):

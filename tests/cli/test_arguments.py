@@ -10,7 +10,7 @@ import pytest
 
 import fashion_mnist_loaded
 from conftest import ROOT
-from pyimagesearch.cli.arguments import Parser, as_path, command, number
+from pyimagesearch.cli.arguments import Parser, as_path, command
 from pyimagesearch.errors import UserError
 
 
@@ -63,12 +63,3 @@ def test_a_folder_of_photos_is_no_place_for_figures(tmp_path):
     (tmp_path / "Boots.JPG").touch()
     with pytest.raises(UserError, match="Boots.JPG"):
         fashion_mnist_loaded.parse(["--images", str(tmp_path)])
-
-
-@pytest.mark.parametrize("kind, low, wrong", [(int, "1", ["0", "11", "1.5"]), (float, "1.1", ["1", "11", "nan"])])
-def test_a_number_has_bounds(kind, low, wrong):
-    parse = number(kind, 1, 10, above_low=kind is float)
-    assert (parse(low), parse("10")) == (kind(low), 10)
-    for text in wrong:
-        with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is not a"):
-            parse(text)

@@ -1,22 +1,19 @@
-"""settings.py: what is trained, and how it differs from the published recipe, in a record and in words."""
+"""settings.py, recipes.py: what is trained, how it differs from the published recipe, in a record and in words."""
 
 import dataclasses
 import inspect
 import json
 from pathlib import Path
 
-import keras
 import pytest
 
 import fashion_mnist
-from conftest import write_data
 from pyimagesearch.data.batches import Batches
 from pyimagesearch.errors import UserError
-from pyimagesearch.figures import style
 from pyimagesearch.minivggnet import MiniVGGNet
-from pyimagesearch.recipes import RECIPES, Recipe
+from pyimagesearch.recipes import LEAST_STEPS, RECIPES, Recipe, for_few_images
 from pyimagesearch.training import train
-from pyimagesearch.training.settings import _digest, announce, changes, edited, ended, published, settings, trained
+from pyimagesearch.training.settings import _digest, announce, changes, choose, edited, ended, published, settings
 
 PACKAGE, GETSOURCEFILE = Path(fashion_mnist.__file__).with_name("pyimagesearch"), inspect.getsourcefile
 
@@ -47,14 +44,25 @@ def test_what_differs_from_the_published_recipe_is_named(edit, words):
     assert changes("mine", values) == ""
 
 
-def test_other_defaults_of_minivggnet_are_named(monkeypatch):
-    monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((16, 64), 512, 0.25, 0.5))
-    assert changes("classic", settings(RECIPES["classic"])) == "filters [16, 64]"
+def test_few_images_are_trained_on_in_enough_steps_and_many_as_the_recipe_says(capsys):
+    for recipe in RECIPES.values():
+        assert for_few_images(recipe, 55_000) == recipe
+        for images in (10, 330, 1833, 5000):
+            adapted = for_few_images(recipe, images)
+            assert adapted.epochs * max(1, images // adapted.batch_size) >= LEAST_STEPS
+            assert 16 <= adapted.batch_size <= recipe.batch_size
+            assert adapted.learning_rate / adapted.batch_size == recipe.learning_rate / recipe.batch_size
+    given = {"epochs": 7, "batch_size": 128, "learning_rate": 0.3}
+    assert vars(choose("fast", given, 330)).items() >= given.items()
+    assert "few images" not in capsys.readouterr().out
+    adapted = choose("fast", {"epochs": 7}, 330)
+    assert (adapted.epochs, adapted.batch_size, adapted.learning_rate) == (7, 16, 0.2 / 16)
+    assert "  few images: batch size 16, learning rate 0.0125, because" in capsys.readouterr().out
+    assert choose("fast", {"batch_size": 256}, 330).epochs == LEAST_STEPS
 
 
 @pytest.mark.parametrize("owner, name", [(MiniVGGNet, "build"), (Batches, "augment"), (train, "optimizer")])
-def test_a_file_that_was_edited_is_named(tmp_path, monkeypatch, owner, name):
-    """Or a function that was replaced. White space does not count."""
+def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_path, monkeypatch, owner, name):
     published, function = Path(inspect.getsourcefile(getattr(owner, name))), getattr(owner, name)
     values = settings(RECIPES["classic"])
     copy = tmp_path / "copy.py"
@@ -72,23 +80,16 @@ def test_a_file_that_was_edited_is_named(tmp_path, monkeypatch, owner, name):
     assert list(edited()) == [published.relative_to(PACKAGE).as_posix()]
 
 
-def test_another_optimizer_is_named(monkeypatch, capsys):
-    monkeypatch.setattr(train.keras.optimizers, "SGD", lambda *given, **options: keras.optimizers.Adam(0.002))
-    values = settings(RECIPES["fast"])
-    assert changes("fast", values) == ("learning rate 0.002, schedule constant, no weight decay, optimizer Adam")
-    announce("fast", values, rate=0.1)
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "optimizer Adam, epochs 7, batch size 256, learning rate 0.002" in printed
-    assert "--learning-rate has no effect: the optimizer of train.py has its own, 0.002" in printed
-
-
-def test_settings_in_words(capsys):
+def test_settings_in_words(capsys, monkeypatch):
     announce("best", settings(RECIPES["best"]))
     printed = " ".join(capsys.readouterr().out.split())
     assert "optimizer SGD, epochs 60, batch size 128, learning rate 0.1, schedule one cycle, momentum 0.9" in printed
     assert "augmentation: flips, shift 1 px, stretch 10%, CutMix 0.5 CutMix: training images are mixed" in printed
     announce("mine", settings(Recipe(1)))
     assert "augmentation: none\n" in capsys.readouterr().out
+    monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((16, 64), 512, 0.25, 0.5))
+    announce("classic", settings(RECIPES["classic"]))
+    assert "changed from the published recipe: filters [16, 64]\n" in capsys.readouterr().out
 
 
 def test_what_callbacks_did_is_named():
@@ -100,51 +101,3 @@ def test_what_callbacks_did_is_named():
     assert as_planned == values | {"epochs": 1, "planned": values, "changed": ""}
     with pytest.raises(UserError, match="unknown schedule 'cosine'; recipes.py"):
         settings(Recipe(1, schedule="cosine"))
-
-
-CALLER = {
-    "floatx": "float16",
-    "dtype_policy": "mixed_float16",
-    "epsilon": 0.1,
-    "image_data_format": "channels_first",
-    "max_epochs": 1,
-    "max_steps_per_epoch": 1,
-}
-
-
-def caller_settings():
-    values = {name: getattr(keras.config, name)() for name in CALLER}
-    return values | {"dtype_policy": values["dtype_policy"].name}
-
-
-def set_all(values):
-    for name, value in values.items():
-        getattr(keras.config, f"set_{name}")(value)
-
-
-def test_a_caller_gets_the_same_network_whatever_its_settings_and_keeps_them(tmp_path, monkeypatch, capsys):
-    """And --resume after the end, as a scheduler starts a job again, changes nothing."""
-    write_data(tmp_path / "data", train=240, test=10)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((8, 8), 16, 0.25, 0.5))
-    monkeypatch.setattr(style, "save", lambda folder, **figures: [])
-    arguments = ["--data-dir", "data", "--any-data", "--epochs", 2, "--batch-size", 64]
-    expected, history = fashion_mnist.main(arguments)
-    before, file = caller_settings(), (tmp_path / "fashion_model.h5").read_bytes()
-    capsys.readouterr()
-    again, _ = fashion_mnist.main([*arguments, "--resume"])
-    assert "this training has ended" in capsys.readouterr().out
-    assert (tmp_path / "fashion_model.h5").read_bytes() == file
-    assert trained(tmp_path / "fashion_model.h5", {"code": {}})
-    try:
-        set_all(CALLER)
-        model, other = fashion_mnist.main(arguments)
-        assert caller_settings() == CALLER
-    finally:
-        set_all(before)
-    assert len(other["loss"]) == len(history["loss"]) == 2
-    for one, two, three in zip(expected.get_weights(), model.get_weights(), again.get_weights(), strict=True):
-        assert (one == two).all() and (one == three).all()
-    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
-    assert trained(tmp_path / "fashion_model.h5", {"seed": 43}) is None
-    assert trained(tmp_path / "no_model.h5", {}) is None
