@@ -169,7 +169,7 @@ def test_training_starts_from_another_network_except_its_last_layer(quick, tmp_p
             if "moving" not in variable.name:  # running averages go on
                 np.testing.assert_allclose(weight, variable, rtol=1e-4)
     assert model.layers[-1].get_weights()[0].shape == (16, 10)
-    assert reading.read("fashion_model.h5").record["start_from"] == str(tmp_path / "other.h5")
+    assert reading.read(tmp_path / "fashion_model.h5").record["start_from"] == str(tmp_path / "other.h5")
     for filters, record in ((8, 16), made), ((8, 8), made | {"input_range": [0.0, 255.0]}):
         saving.save(MiniVGGNet.build(28, 28, 1, 10, filters=filters), tmp_path / "other.h5", record)
         with pytest.raises(UserError, match="cannot start from .*other.h5: its layers before the last are not those"):
