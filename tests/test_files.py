@@ -12,11 +12,11 @@ import pytest
 from conftest import ROOT, WITH_PIPES, file_size
 from pyimagesearch import errors, files
 
-CODE = "import os, sys; from pathlib import Path; from pyimagesearch import files; path = Path(sys.argv[1])\n"
-
 
 def run_code(code, path, **streams):
-    return subprocess.run([sys.executable, "-c", CODE + code, path], cwd=ROOT, text=True, **streams)
+    """Run code in a process, with `path`."""
+    imports = "import os, sys; from pathlib import Path; from pyimagesearch import files; path = Path(sys.argv[1])\n"
+    return subprocess.run([sys.executable, "-c", imports + code, path], cwd=ROOT, text=True, **streams)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -70,12 +70,6 @@ def test_a_file_that_cannot_be_replaced_is_written_to(tmp_path, monkeypatch):
         files.write_text(tmp_path / "new.txt", "new")
 
 
-def test_a_folder_that_takes_no_bytes_is_found_out_before(tmp_path):
-    """A full disk takes an empty file."""
-    with file_size(10_000), pytest.raises(errors.UserError, match="cannot write to the folder"):
-        files.check_folder(tmp_path)
-
-
 def test_a_link_stays_a_link_and_its_target_is_replaced(tmp_path):
     target, link = tmp_path / "there" / "target.json", tmp_path / "link.json"
     target.parent.mkdir()
@@ -83,8 +77,7 @@ def test_a_link_stays_a_link_and_its_target_is_replaced(tmp_path):
     for value in (1, 2):  # first the link points nowhere
         files.check_target(link)
         files.write_json(link, value)
-        assert link.is_symlink()
-        assert target.read_text() == f"{value}\n"
+        assert link.is_symlink() and target.read_text() == f"{value}\n"
     assert os.listdir(target.parent) == ["target.json"]
 
 
@@ -116,23 +109,24 @@ def test_the_file_that_stdout_goes_to_gets_everything_in_order(tmp_path, name):
     assert out.read_text() == "before\ntext\nafter\n"
 
 
-@pytest.mark.parametrize("name", ["a" * 300, "loop", "missing/x.json", "folder"])
+@pytest.mark.parametrize("name", ["a" * 300, "loop", "missing/x.json", "folder", "precious.txt"])
 def test_a_target_that_cannot_be_written_is_one_sentence(tmp_path, name):
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "precious.txt").write_text("precious")
+    (tmp_path / "precious.txt").chmod(0o444)  # for a superuser, too
     with pytest.raises(errors.UserError, match="cannot write"):
         files.check_target(tmp_path / name, stream=True)
+    with pytest.raises(errors.UserError, match="cannot write .*precious.txt: it is read-only"):
+        files.write_text(tmp_path / "precious.txt", "new")
+    assert (tmp_path / "precious.txt").read_text() == "precious"
+    assert sorted(os.listdir(tmp_path)) == ["folder", "loop", "precious.txt"]
 
 
-def test_a_read_only_file_is_refused_even_for_a_superuser(tmp_path):
-    path = tmp_path / "file.txt"
-    path.write_text("precious")
-    path.chmod(0o444)
-    for write in (files.check_target, lambda path: files.write_text(path, "new")):
-        with pytest.raises(errors.UserError, match="read-only"):
-            write(path)
-    assert path.read_text() == "precious"
-    assert os.listdir(tmp_path) == ["file.txt"]
+def test_a_full_disk_is_found_out_before(tmp_path):
+    """It takes an empty file."""
+    with file_size(10_000), pytest.raises(errors.UserError, match="cannot write to the folder"):
+        files.check_folder(tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may make files of other users")
