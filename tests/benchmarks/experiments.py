@@ -40,11 +40,10 @@ def dense(*shape):
 
 def convolutions(*shape):
     """Return MiniVGGNet with biases in place of batch normalization."""
-    hidden = []
-    for filters in (32, 32, 64, 64):
-        hidden.append(layers.Conv2D(filters, 3, padding="same", activation="relu"))
-    hidden.insert(2, layers.MaxPooling2D(2))
-    return network(*hidden, layers.MaxPooling2D(2), layers.Flatten(), layers.Dense(512, activation="relu"))
+    convolution = functools.partial(layers.Conv2D, kernel_size=3, padding="same", activation="relu")
+    hidden = convolution(32), convolution(32), layers.MaxPooling2D(2)
+    hidden += convolution(64), convolution(64), layers.MaxPooling2D(2)
+    return network(*hidden, layers.Flatten(), layers.Dense(512, activation="relu"))
 
 
 STEPS = {"learning_rate": 0.1, "schedule": "constant", "momentum": 0.0, "nesterov": False}

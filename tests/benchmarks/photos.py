@@ -10,13 +10,10 @@ a pair of shoes, and of how many the whole garment is believed instead.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+from tables import ROOT
 
 from pyimagesearch.cli import libraries
 from pyimagesearch.data import loading
@@ -30,21 +27,6 @@ CLASSES |= {"t-shirt": {0}, "shoes": {5, 7, 9}}
 RESIZED, OURS = "resize + negate", "photos/"
 
 
-def predictions(model, image):
-    """Return the prediction for a PIL image by each conversion, {name: (classes,)}, and whether it is taken for a pair
-    of shoes: None, "pair" or "whole" (it looks like a pair, but the whole garment is believed).
-    """
-
-    def network(images, plain):
-        return predict.predict(model, images)
-
-    resized = 255 - np.asarray(image.convert("L").resize((28, 28)))
-    photo = conversion.convert(image)
-    one = predict_photo(photo, network, loading.CLASS_NAMES)
-    pair = photo.whole and ("pair" if one.photo is photo else "whole")
-    return {RESIZED: network(resized[None, ..., None], None)[0], OURS: one.probabilities}, pair
-
-
 def rank(probabilities, right):
     """Return the rank, 0 the first, of the first of the classes `right`."""
     order = list(probabilities.argsort()[::-1])
@@ -52,14 +34,23 @@ def rank(probabilities, right):
 
 
 def measure(model, folder, half):
-    """Measure a half (0 or 1) of a folder. Returns {name: ranks of the right class}, and what is taken for a pair."""
-    paths = sorted(folder.iterdir())
-    ranks, pairs = {}, []
+    """Measure a half (0 or 1) of a folder. Returns {conversion: ranks of the right class}, and a list of what is taken
+    for a pair of shoes: None, "pair" or "whole" (it looks like a pair, but the whole garment is believed).
+    """
+
+    def network(images, plain):
+        return predict.predict(model, images)
+
+    paths, right = sorted(folder.iterdir()), CLASSES[folder.name.lower()]
+    ranks, pairs = {RESIZED: [], OURS: []}, []
     for path in paths[len(paths) // 2 :] if half else paths[: len(paths) // 2]:
-        found, pair = predictions(model, files.read(path)[0])
-        pairs.append(pair)
-        for name, probabilities in found.items():
-            ranks.setdefault(name, []).append(rank(probabilities, CLASSES[folder.name.lower()]))
+        image = files.read(path)[0]
+        resized = 255 - np.asarray(image.convert("L").resize((28, 28)))
+        ranks[RESIZED].append(rank(network(resized[None, ..., None], None)[0], right))
+        photo = conversion.convert(image)
+        one = predict_photo(photo, network, loading.CLASS_NAMES)
+        ranks[OURS].append(rank(one.probabilities, right))
+        pairs.append(photo.whole and ("pair" if one.photo is photo else "whole"))
     return {name: np.array(values) for name, values in ranks.items()}, pairs
 
 

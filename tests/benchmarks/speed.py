@@ -37,10 +37,11 @@ def timed_fit(model, *arguments, **options):
     import keras
 
     times = []
-    clock = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda *_: times.append(time.perf_counter()),
-        on_epoch_end=lambda *_: times.append(time.perf_counter()),
-    )
+
+    def note(*_):
+        times.append(time.perf_counter())
+
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=note, on_epoch_end=note)
     model.fit(*arguments, epochs=1, verbose=0, callbacks=[clock], **options)
     return times[1] - times[0]
 
@@ -101,15 +102,13 @@ if importlib.util.find_spec("jax"):
     IMPLEMENTATIONS["fast on JAX"] = functools.partial(ours, "fast"), 1280, RECIPES["fast"].batch_size
 
 
-def peak_memory():
-    """Return the peak of this process's memory so far, in MB."""
+def serve(pipe, name, divide, data_dir):
+    """An implementation's process: make it ready, then answer each request with the rate of a run.
+
+    Its last answer is the peak of its memory, in MB.
+    """
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1024)
-
-
-def serve(pipe, name, divide, data_dir):
-    """An implementation's process: make it ready, then answer each request with the rate of a run."""
     os.environ["KERAS_BACKEND"] = "jax" if name.endswith("JAX") else "tensorflow"
     if name == tables.PLAIN:  # as people write it: whether to use oneDNN is left to TensorFlow
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = ""
@@ -126,7 +125,7 @@ def serve(pipe, name, divide, data_dir):
     while pipe.recv():
         work(max(step, count // 10))  # refill caches after the wait
         pipe.send(count / work(count))
-    pipe.send(peak_memory())
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1024))
 
 
 def measure(rounds, divide, data_dir):

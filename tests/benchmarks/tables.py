@@ -98,15 +98,6 @@ def runs(results, recipe, change):
     return [one for one in found if one["values"] | {"bfloat16": None} == today and not one.get("edited")]
 
 
-def parameters(values):
-    from pyimagesearch.cli import libraries
-
-    with libraries.quiet():
-        from pyimagesearch.minivggnet import MiniVGGNet
-
-    return MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
-
-
 def last_runs(speeds, *names):
     """Return the last line of speed.jsonl that has the rates of all `names`, for each processor."""
     return {line.get("processor"): line for line in speeds if set(names) <= line.get("rates", {}).keys()}.values()
@@ -135,12 +126,17 @@ def epochs_per_classic(speeds, recipe, change):
 
 def accuracy_table(results, speeds):
     """Accuracy over seeds, and speed."""
+    from pyimagesearch.cli import libraries
+
+    with libraries.quiet():
+        from pyimagesearch.minivggnet import MiniVGGNet
     rows = []
     for words, recipe, change in ROWS:
         cells = [*"------"]
         if found := runs(results, recipe, change):
             values = found[0]["values"]
-            cells = [values["epochs"], f"{parameters(values):,}"]
+            parameters = MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
+            cells = [values["epochs"], f"{parameters:,}"]
             cells += [cell(of(found, key)) for key in ("validation", "test", "test_tta")]
             cells.append(epochs_per_classic(speeds, recipe, change))
         rows.append([words, *cells])

@@ -49,6 +49,8 @@ def test_a_change_is_compared_with_the_published_recipe_on_the_same_seeds(progra
         "difference": ["2.00 ± 0.00% (2)", *"----"],
     }
     assert program(*change)[0] == []  # all is stored
+    assert {"versions", "cores", "processor", "commit", "command"} <= read(program.results)[0].keys()
+    assert list(program.results.parent.iterdir()) == [program.results]  # no checkpoints are left
     assert [test for _, _, test in program(*change, "--test")[0]] == [True, True]
     assert program(*change)[1]["shift 3 px"][3] == "50.00 ± 0.00% (2)"
     assert program("--first-seed", "1")[1]["as published"][0] == "92.50 ± 0.71% (2)"
@@ -89,20 +91,3 @@ def test_a_wrong_change_is_a_usage_error(program, capsys):
     with pytest.raises(SystemExit) as stop:
         program("--change", '{"flips": false}')
     assert stop.value.code == 2 and "flips" in capsys.readouterr().err
-
-
-def test_a_result_is_stored_at_once_and_not_measured_again(tmp_path):
-    path, measured = tmp_path / "results.jsonl", []
-
-    def measure(kept):
-        measured.append(kept.resume)
-        return {"test": 0.5}
-
-    for seed in (0, 1, 0):
-        results = read(path)
-        accuracy.measure_once(path, results, {"experiment": "x", "seed": seed}, measure, optional=["held_out"])
-        assert results == read(path)
-    assert measured == [True, True]
-    assert [result["seed"] for result in results] == [0, 1]
-    assert {"versions", "cores", "processor", "commit", "command"} <= results[0].keys()
-    assert list(tmp_path.iterdir()) == [path]  # no checkpoints are left
