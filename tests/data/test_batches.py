@@ -1,13 +1,19 @@
-"""batches.py: full batches in a new order each epoch, and augmentation that does what its name says."""
+"""batches.py: full batches in a new order each epoch, and augmentation that does what its name says.
+
+preparation.py: a stratified split, a sample that has all classes; randomness.py: one seed, independent streams.
+"""
 
 import os
 
 import numpy as np
 import pytest
 
-from conftest import data
+import fashion_mnist
+from conftest import data, idx, pictures
 from pyimagesearch.data import batches as augmentation
-from pyimagesearch.data.batches import Batches, scale
+from pyimagesearch.data import preparation, randomness
+from pyimagesearch.data.batches import Batches
+from pyimagesearch.data.idx import FILES
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import Recipe
 
@@ -45,7 +51,7 @@ def test_few_images_are_one_batch_and_without_a_seed_all_come_in_order():
     images, labels = data(100)
     assert [len(x) for x, _ in epoch_of(Batches(images, labels, 10, 128, seed=1))] == [100]
     parts = epoch_of(Batches(images, labels, 10, 30))
-    np.testing.assert_array_equal(np.concatenate([x for x, _ in parts]), scale(images))
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in parts]), images / np.float32(255))
     np.testing.assert_array_equal(np.concatenate([y for _, y in parts]).argmax(axis=1), labels)
 
 
@@ -67,12 +73,6 @@ def test_one_thread_makes_the_batches_where_no_semaphore_can_be_made(monkeypatch
     """Without a usable /dev/shm; Keras's threads would end in a traceback."""
     monkeypatch.setattr(augmentation.multiprocessing, "Lock", lambda: os.stat("/no/such/file"))
     assert Batches(*data(30), 10, 10, seed=1).workers == 1
-
-
-def test_scale_turns_bytes_into_floats_from_zero_to_one():
-    scaled = scale(np.array([0, 51, 255], np.uint8))
-    assert scaled.dtype == np.float32
-    np.testing.assert_allclose(scaled, [0, 0.2, 1])
 
 
 def test_flip_mirrors_half_of_the_images_left_to_right():
@@ -145,3 +145,68 @@ def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, o
     monkeypatch.setattr(owner, name, edit)
     with pytest.raises(UserError, match=f"data/batches.py.*{words}"):
         Batches(noise(40), np.arange(40) % 10, 10, 20, seed=1, recipe=Recipe(1))
+
+
+def test_a_sample_is_the_first_images_unless_they_are_sorted_by_class():
+    mixed = np.random.default_rng(0).integers(0, 10, 5000)
+    assert preparation.sample(mixed, 240).tolist() == list(range(240))
+    assert preparation.sample(mixed, 9999).tolist() == list(range(5000))
+    for labels in (np.sort(mixed), np.sort(mixed)[::-1], np.repeat([3, 0, 2, 1], 500)):
+        chosen = preparation.sample(labels, 240)
+        assert len(set(chosen)) == 240
+        assert np.bincount(labels[chosen]).min() > 5
+        assert chosen.tolist() == preparation.sample(labels, 240).tolist()
+
+
+def test_split_is_stratified_seeded_and_loses_nothing():
+    labels = np.repeat(np.arange(10, dtype=np.uint8), 120)
+    images = np.arange(1200)
+    (train, train_labels), (validation, validation_labels) = preparation.split(images, labels, seed=3)
+    assert (len(train), len(validation)) == (1100, 100)
+    assert np.bincount(validation_labels).tolist() == [10] * 10
+    assert sorted([*train, *validation]) == list(range(1200))
+    np.testing.assert_array_equal(labels[train], train_labels)
+    np.testing.assert_array_equal(preparation.split(images, labels, seed=3)[1][0], validation)
+    assert (preparation.split(images, labels, seed=4)[1][0] != validation).any()
+
+
+def test_split_takes_any_classes_with_enough_images():
+    # class 0 is missing; a twelfth would be one image, for three classes; two images of each class
+    for labels in (np.arange(240) % 9 + 1, np.arange(16) % 3, np.arange(200) % 100):
+        (_, train), (_, validation) = preparation.split(labels, labels, seed=0)
+        assert set(train) == set(validation) == set(labels)
+    for labels in (np.arange(199) % 100, np.append(np.arange(240) % 9, 9)):  # one class has a single image
+        with pytest.raises(UserError, match=f"too few images .*: {len(labels):,} of {len(set(labels))} classes; use"):
+            preparation.split(labels, labels, seed=0)
+
+
+def test_limit_keeps_images_and_labels_together(tmp_path, monkeypatch):
+    def split(images, labels, seed):
+        raise UserError(images[..., 0], labels)
+
+    images, labels = pictures(600)
+    order = np.argsort(labels, kind="stable")
+    for name, array in zip(FILES["train"], (images[order], labels[order]), strict=True):
+        (tmp_path / name).write_bytes(idx(array))
+    monkeypatch.setattr(preparation, "split", split)
+    flags = ["--limit", 240, "--data-dir", tmp_path, "--any-data", "--images", tmp_path, "--model", tmp_path / "m.h5"]
+    with pytest.raises(UserError) as caught:
+        fashion_mnist.main(flags)
+    chosen, theirs = caught.value.args
+    assert chosen.shape == (240, 28, 28) and np.bincount(theirs).min() > 5
+    for image, label in zip(chosen, theirs, strict=True):
+        assert image[2 * label + 4 : 2 * label + 6, 4:24].min() == 220  # the bar of its class
+
+
+def test_a_stream_is_what_numpy_spawns():
+    spawned = np.random.SeedSequence(7).spawn(len(randomness.USES))
+    for use, child in zip(randomness.USES, spawned, strict=True):
+        assert (randomness.sequence(7, use).generate_state(4) == child.generate_state(4)).all()
+    child = spawned[randomness.USES.index("augmentation")].spawn(3)[2].spawn(1)[0]
+    assert (randomness.generator(7, "augmentation", 2, 0).random(5) == np.random.default_rng(child).random(5)).all()
+
+
+def test_no_two_uses_draw_the_same_numbers():
+    places = [(use, *indices) for use in randomness.USES for indices in ((), (0,), (1,), (0, 0), (0, 1), (1, 0))]
+    drawn = [randomness.generator(seed, *place).integers(2**63) for seed in (0, 1) for place in places]
+    assert len(set(drawn)) == len(drawn)

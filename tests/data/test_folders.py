@@ -1,4 +1,4 @@
-"""folders.py: pictures in a folder for each class, as people have them, and the way from photos to a prediction."""
+"""folders.py: pictures in a folder for each class, as people have them."""
 
 import os
 import unicodedata
@@ -6,15 +6,12 @@ import unicodedata
 import keras
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
+from test_own_photos import draw, write
 
-import fashion_mnist
-import fashion_mnist_loaded
-import initial_data_analysis
 from conftest import WITH_PIPES, load, pictures
 from pyimagesearch.data import folders, loading
 from pyimagesearch.errors import UserError
-from pyimagesearch.figures import style
 from pyimagesearch.photos import conversion
 from pyimagesearch.photos import files as photo_files
 
@@ -23,30 +20,6 @@ from pyimagesearch.photos import files as photo_files
 def home(tmp_path, monkeypatch):
     """Keras's folder, where converted pictures are stored."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-
-
-def draw(shape, seed):
-    """Return a photo, RGB, of a dark shape, "bar", "block" or "ring", on a light, uneven background."""
-    rng = np.random.default_rng(seed)
-    image = Image.fromarray(rng.integers(190, 240, (90, 120, 3), np.uint8))
-    left, top = (rng.integers(-3, 4, 2) + (40, 20)).tolist()
-    pen, color = ImageDraw.Draw(image), tuple(rng.integers(0, 60, 3).tolist())
-    if shape == "bar":
-        pen.rectangle((left, top, left + 12, top + 50), color)
-    elif shape == "block":
-        pen.rectangle((left - 15, top, left + 45, top + 45), color)
-    else:
-        pen.ellipse((left - 5, top, left + 45, top + 50), None, color, 10)
-    return image
-
-
-def write(folder, count=10, names=("bar", "block", "ring")):
-    """Write `count` photos of each shape to folder/NAME/. Returns the folder."""
-    for number, name in enumerate(names):
-        (folder / name).mkdir(parents=True)
-        for k in range(count):
-            draw(name, 100 * number + k).save(folder / name / f"{k}.png")
-    return folder
 
 
 def write_gray(folder, names=("a", "b"), count=10, seed=0):
@@ -168,8 +141,12 @@ def test_pictures_are_converted_once_and_anew_when_they_change(tmp_path, monkeyp
     stored.write_bytes(stored.read_bytes()[:-3000])
     load(folder)
     assert len(converted) == 18 + 17
+    with np.load(stored) as arrays:
+        older = dict(arrays) | {"code": "of an earlier version"}
+    np.savez(stored, **older)
+    load(folder)
     load(folder, resize=True)
-    assert len(converted) == 18 + 34
+    assert len(converted) == 18 + 3 * 17
 
 
 def test_labels_are_numbered_by_the_names_of_the_model(tmp_path, capsys):
@@ -202,27 +179,3 @@ def test_folders_that_are_no_classes(tmp_path):
 def test_figures_beside_idx_files_are_no_classes(small_data):
     write_gray(small_data, ("images", "trial"))
     assert len(load(small_data, any_data=True)[0][0]) == 600
-
-
-def test_from_own_photos_to_a_prediction(tmp_path, monkeypatch, capsys):
-    """The learner's path in data/README.md: look at the data, train, evaluate, predict a new photo."""
-    write(tmp_path / "photos", 12)
-    (tmp_path / "photos/ring/broken.jpg").write_text("no picture")
-    draw("bar", 999).resize((240, 180)).save(tmp_path / "new.png")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(style, "save", lambda folder, **figures: [folder / name for name in figures])
-    initial_data_analysis.main(["--data-dir", "photos"])
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "broken.jpg is not a photo" in error
-    flags = "--batch-size", 8, "--epochs", 10, "--learning-rate", 0.02
-    fashion_mnist.main(["--data-dir", "photos", *flags])
-    assert "fashion_mnist_loaded.py --model fashion_model.h5 --data-dir photos\n" in capsys.readouterr().out
-    result = fashion_mnist_loaded.main(["--data-dir", "photos"])
-    assert {"bar", "block", "ring"} <= set(result["report"]) and result["accuracy"] > 0.7
-
-    paths = [path for paths in folders.find(tmp_path / "photos").test.values() for path in paths]
-    photos = fashion_mnist_loaded.main(["--image", *paths, "new.png"])
-    names = [max(photo["probabilities"], key=photo["probabilities"].get) for photo in photos]
-    right = [name == path.parent.name for name, path in zip(names, paths, strict=False)]
-    assert np.mean(right) == result["accuracy"]  # the same network sees the same pixels
-    assert "new.png: bar " in capsys.readouterr().out
