@@ -1,4 +1,4 @@
-"""layers.py: the overview in pyimagesearch/README.md, and the layers and feature maps of any network."""
+"""A look inside: layers.py (any network, and the overview in pyimagesearch/README.md), convolution.py, occlusion.py."""
 
 import re
 
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from conftest import ROOT
+from conftest import ROOT, pictures
+from pyimagesearch.data.loading import CLASS_NAMES
+from pyimagesearch.evaluation import convolution, occlusion
 from pyimagesearch.evaluation.layers import activations, layer_table
 from pyimagesearch.minivggnet import MiniVGGNet
 
@@ -67,16 +69,73 @@ def test_each_row_names_those_that_it_takes():
     assert inputs["SeparableConv2D"] == [rows.index("ReLU")]
 
 
-def test_activations_are_those_after_normalization_and_relu():
-    model = MiniVGGNet.build(28, 28, 1, 10)
+def test_activations_are_those_after_normalization_and_relu_and_not_of_a_random_copy():
+    following = layers.Conv2D(2, 3), layers.BatchNormalization(), layers.ReLU()
+    model = chain((28, 28, 1), layers.RandomTranslation(0.5, 0.5), *following)
     image = np.random.default_rng(0).random((28, 28, 1), np.float32)
-    first = keras.ops.convert_to_numpy(keras.Sequential(model.layers[:3])(image[None]))[0]
-    np.testing.assert_allclose(activations(model, image)[0][1], first, atol=1e-6)
-    assert first.min() == 0
-
-
-def test_activations_are_those_of_the_image_not_of_a_random_copy():
-    model = chain((28, 28, 1), layers.RandomTranslation(0.5, 0.5), layers.Conv2D(2, 3))
-    image = np.random.default_rng(0).random((28, 28, 1), np.float32)
-    expected = model.layers[1](image[None])[0]
+    expected = keras.ops.convert_to_numpy(keras.Sequential(following)(image[None]))[0]
     np.testing.assert_allclose(activations(model, image)[0][1], expected, atol=1e-5)
+    assert expected.min() == 0
+
+
+def test_convolution_and_pooling_are_those_of_keras():
+    image, kernel = pictures(1)[0][0], np.arange(9).reshape(3, 3)
+    conv = keras.layers.Conv2D(1, 3, padding="same", use_bias=False)
+    conv.build((None, 28, 28, 1))
+    conv.set_weights([kernel[:, :, None, None]])
+    expected = conv(image[None, ..., None].astype(np.float32))
+    feature_map = convolution.convolve(image, kernel)
+    np.testing.assert_allclose(feature_map, np.asarray(expected)[0, ..., 0])
+    pooled = np.asarray(keras.layers.MaxPooling2D(2)(expected))[0, ..., 0]
+    np.testing.assert_allclose(convolution.max_pool(feature_map), pooled)
+    assert convolution.max_pool(np.arange(12).reshape(4, 3)).tolist() == [[4], [10]]  # a column that fills no block
+
+
+def test_the_example_is_a_large_sum_that_pooling_keeps_with_light_in_each_row_and_column():
+    image = np.zeros((28, 28), np.uint8)
+    image[5, 5] = 255
+    feature_map = convolution.convolve(image, convolution.EDGES)
+    assert convolution.example_place(image, feature_map) == (4, 4)
+    image[10:20, 10:15], image[10:20, 15:20] = 20, 90
+    feature_map = convolution.convolve(image, convolution.EDGES)
+    assert convolution.example_place(image, feature_map) == (11, 14)  # 3 * (90 - 20), not 3 * 90 at the border
+
+
+WHITE = np.full((28, 28, 1), 255, np.uint8)
+
+
+def looks_at(row, column):
+    """Return a network of two classes that is certain of class 0 if this pixel is white, of class 1 if it is black."""
+
+    def probabilities(images):
+        light = images[:, row, column, 0] / 255
+        return np.stack([light, 1 - light], axis=1)
+
+    return probabilities
+
+
+@pytest.mark.parametrize(
+    "place, rows, columns",
+    [
+        ((10, 20), (7, 14), (17, 24)),
+        ((0, 27), (0, 4), (24, 28)),  # at the border the patch is smaller
+    ],
+)
+def test_the_map_of_a_network_that_looks_at_one_pixel(place, rows, columns):
+    image = WHITE.copy()
+    one = occlusion.explain(looks_at(*place), "corner", image)
+    expected = np.zeros((28, 28))
+    expected[slice(*rows), slice(*columns)] = 1
+    np.testing.assert_array_equal(one.falls, expected)
+    assert (one.predicted, one.truth, one.probabilities.tolist()) == (0, None, [1, 0])
+    assert (image == 255).all()
+    # Of the other class, the probability rises.
+    np.testing.assert_array_equal(occlusion.explain(looks_at(*place), "", image, predicted=1).falls, -expected)
+
+
+def test_what_is_printed():
+    one = occlusion.explain(looks_at(10, 20), "test image 3", WHITE, truth=1)
+    line = "test image 3: T-shirt/top 100% (label: Trouser); 100 percentage points less without the pixels around row 7"
+    assert one.describe(CLASS_NAMES).startswith(line)
+    dark = occlusion.explain(looks_at(10, 20), "a.png", WHITE * 0)
+    assert dark.describe(CLASS_NAMES) == "a.png: Trouser 100%; no place matters alone"

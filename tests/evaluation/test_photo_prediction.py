@@ -1,10 +1,14 @@
-"""What the views of a photo say together, and what makes it doubtful."""
+"""What the views of a photo say together, and what makes it doubtful: also that it is unlike the data."""
 
+import keras
 import numpy as np
 import pytest
 
+from conftest import data
+from pyimagesearch.data import download, loading
 from pyimagesearch.data.loading import CLASS_NAMES
-from pyimagesearch.evaluation import photo_prediction
+from pyimagesearch.evaluation import familiarity, photo_prediction
+from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.photos.conversion import Photo
 
 BLANK = np.zeros((4, 4), np.uint8)
@@ -67,3 +71,26 @@ def test_doubts(best, unlike, words):
     assert line.endswith("(unsure)") == bool(words)
     assert [word in text for word, text in zip(words, rest, strict=True)] == [True] * len(words)
     assert one.as_dict("a.jpg", CLASS_NAMES)["doubts"] == one.doubts
+
+
+def test_images_unlike_the_data_are_recognized(small_data):
+    keras.utils.set_random_seed(0)
+    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, 8), dense=16)
+    unlike = familiarity.comparison(model, loading.Data(small_data, any_data=True))
+    images, _ = data(200, seed=5)
+    strange = 255 - images
+    alone = [unlike(images[k : k + 1]) for k in range(80)]
+    assert 0.02 < np.mean(alone) < 0.2  # by its definition, of a tenth
+    assert all(unlike(strange[k : k + 1]) for k in range(10))
+    assert unlike(strange)
+    familiar = images[[alone.index(False)]]
+    assert not unlike(np.concatenate([strange[:5], familiar]))  # one view that looks familiar is enough
+
+
+def test_data_is_not_downloaded_for_a_comparison(empty_machine, monkeypatch):
+    cache = download.keras_cache()
+    cache.mkdir(parents=True)
+    for path in empty_machine.glob("train*"):
+        path.rename(cache / path.name)  # the test images are missing
+    monkeypatch.setattr(download, "from_url", lambda *arguments: pytest.fail("a download"))
+    assert familiarity.comparison(None, loading.Data()) is None

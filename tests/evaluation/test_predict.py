@@ -1,9 +1,7 @@
 """predict.py: batches, views, test-time augmentation."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
 from conftest import pictures
 from pyimagesearch.data import preparation
@@ -47,10 +45,3 @@ def test_features_are_what_the_last_layer_gets(model):
     logits = features @ kernel + bias
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(predict.predict(model, NOISE), expected, atol=1e-5)
-
-
-def test_the_largest_output_counts_models_inside():
-    start = keras.Input((4, 4, 1))
-    inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Conv2D(9, 3, padding="same"), layers.Flatten()])
-    model = keras.Model(start, inner(layers.Conv2D(2, 3, padding="same")(start)))
-    assert predict.largest_output(model, (4, 4, 1)) == 4 * 4 * 9

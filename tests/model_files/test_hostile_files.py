@@ -23,11 +23,10 @@ from pyimagesearch.model_files import building, child, reading, saving
 
 
 def refusal(path):
-    """Return the sentence with which a file is refused, in this process; the model if it is not."""
-    try:
-        return load(path)
-    except Exception as error:
-        return child.sentence(error, "it is damaged")
+    """Return the sentence with which a file is refused, in this process."""
+    with pytest.raises(Exception) as caught:  # noqa: B017, PT011
+        load(path)
+    return child.sentence(caught.value, "it is damaged")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def good(tmp_path_factory):
     return path
 
 
-def without_checksum(good, path, change=lambda file, kernel: None):
+def without_checksum(good, path, change):
     """Copy the good file without its checksum (an attacker leaves it out), changed by change(h5py.File, its kernel)."""
     path.write_bytes(good.read_bytes())
     with h5py.File(path, "r+") as file:
@@ -89,6 +88,8 @@ HOSTILE = {  # change of a file, words of the refusal
     "another module": (config(lambda layers: layers[1].update(module="evil.a")), "code outside Keras, from 'evil.a'"),
     "function as activation": (set_in(3, activation=SYSTEM), "system"),
     "code as text": (set_in(3, activation="__import__('os').system('touch marker')"), "Keras cannot build it"),
+    "object": (set_in(3, rule={"class_name": "Rule", "config": {}}), "Dense is given an object of class 'Rule'"),
+    "model class": (lambda file, kernel: change_config(file, lambda it: it.update(class_name="A")), "author's, 'A'"),
     "deep": (set_in(3, x=DEEP), "nested too deep"),
     "other units": (set_in(3, units=11), "do not fit"),
     "no layers": (config(lambda layers: layers.clear()), "the shape of its input"),
@@ -115,8 +116,7 @@ def test_hostile_files_are_refused_and_nothing_is_run(good, tmp_path, monkeypatc
     with h5py.File(tmp_path / "outside.h5", "w") as file:
         file["data"] = np.zeros((49, 10), "f4")
     answer = refusal(without_checksum(good, tmp_path / "m.h5", change))
-    assert isinstance(answer, str) and "\n" not in answer
-    assert words in answer
+    assert "\n" not in answer and words in answer
     assert not (tmp_path / "marker").exists()
 
 
@@ -127,7 +127,7 @@ DOWN = {"class_name": "MaxPooling2D", "config": {"name": "down", "pool_size": [2
 @pytest.mark.parametrize(
     "change",
     [
-        set_in(3, units=8_000_000),  # 1.6 GB
+        set_in(3, units=4_000_000),  # 0.8 GB
         pytest.param(config(lambda layers: layers.__setitem__(slice(1, 1), [UP, DOWN])), marks=pytest.mark.slow),
     ],
     ids=["weights", "outputs"],
@@ -144,7 +144,7 @@ def test_damaged_files_are_refused_or_right(good, tmp_path, count):
     whole = reading.parse(good)
     for length in np.linspace(0, len(content) - 1, max(2, count // 10)).astype(int):
         (tmp_path / "m.h5").write_bytes(content[:length])
-        with pytest.raises(UserError, match="cannot load"):
+        with pytest.raises(UserError, match="cannot load .*m.h5: it is (empty|cut off: )"):
             reading.read(tmp_path / "m.h5")
     for place in rng.integers(0, len(content), count):
         changed = bytearray(content)
@@ -189,7 +189,7 @@ def test_a_file_on_which_hdf5_fails_is_refused(good, tmp_path, monkeypatch, does
 def test_only_files_of_others_are_tried_out(good, tmp_path, monkeypatch):
     (tmp_path / "keras.py").write_text("raise ValueError('tried out')")
     monkeypatch.syspath_prepend(tmp_path)
-    ours, theirs = map(reading.read, (good, without_checksum(good, tmp_path / "theirs.h5")))
+    ours, theirs = map(reading.read, (good, without_checksum(good, tmp_path / "theirs.h5", lambda file, kernel: None)))
     assert (ours.record, theirs.record) == (RECORD, {})
     assert building.build(ours)
     with pytest.raises(UserError, match="cannot load .*theirs.h5: .*tried out"):

@@ -1,16 +1,15 @@
-"""Photos of garments become 28x28 images like those of the data set."""
+"""Photos of garments become 28x28 images like those of the data set; pairs of shoes from above are found."""
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from test_photo_files import stored
+from PIL import Image, ImageOps
 
 from pyimagesearch.data import loading
 from pyimagesearch.errors import UserError
-from pyimagesearch.photos import conversion, files, segmentation
+from pyimagesearch.photos import conversion, files, pairs, segmentation
 
 
 def enlarged(image, side=420, padding=40, background=0):
@@ -18,50 +17,6 @@ def enlarged(image, side=420, padding=40, background=0):
     sheet = Image.new("L", (side + 2 * padding, side + 3 * padding), background)
     sheet.paste(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC), (padding, padding))
     return sheet
-
-
-def turned(image):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # "turn by 90 degrees to see it upright"
-    return stored(enlarged(255 - image, 900, 100, 255).rotate(90, expand=True), "JPEG", quality=90, exif=exif)
-
-
-def cut_out(image):
-    sheet = Image.new("RGBA", (300, 300), (20, 30, 90, 0))
-    sheet.putalpha(Image.fromarray(image).resize((300, 300), Image.Resampling.BICUBIC))
-    return stored(sheet)
-
-
-def sixteen_bits(image):
-    values = np.asarray(enlarged(255 - image, background=255)).astype(np.uint16) * 257
-    return stored(Image.fromarray(values))
-
-
-RENDERINGS = {
-    "dark on white": lambda p: stored(enlarged(255 - p, background=255)),
-    "light on black": lambda p: stored(enlarged(p)),
-    "on gray": lambda p: stored(enlarged((200 - p / 255 * 200).astype(np.uint8), background=200)),
-    "JPEG of quality 60": lambda p: stored(enlarged(255 - p, background=255), "JPEG", quality=60),
-    "turned by EXIF": turned,
-    "transparent": cut_out,
-    "palette": lambda p: stored(enlarged(255 - p, 600, background=255).convert("P"), "GIF"),
-    "16 bits": sixteen_bits,
-    "CMYK": lambda p: stored(enlarged(255 - p, background=255).convert("CMYK"), "JPEG", quality=95),
-}
-
-
-@pytest.mark.real_data
-def test_rendered_image_comes_back_nearly_as_it_was(genuine, tmp_path):
-    images, _ = loading.load_part("train", genuine)
-    differences = {name: [] for name in RENDERINGS}
-    for number, original in enumerate(images[-90:]):
-        name = [*RENDERINGS][number % len(RENDERINGS)]
-        (tmp_path / name).write_bytes(RENDERINGS[name](original))
-        photo = conversion.convert(files.read(tmp_path / name)[0])
-        assert photo.images.shape == (1, 28, 28, 1)
-        differences[name].append(np.abs(photo.images[0, ..., 0].astype(float) - original).mean())
-    assert all(np.mean(values) < 25 for values in differences.values()), differences
-    assert np.mean([*differences.values()]) < 17
 
 
 def room(color):
@@ -131,16 +86,6 @@ def test_photos_of_any_size_and_colors_are_converted(size, seed, patches, transp
     assert not photo.gray[~photo.mask].any()
 
 
-@pytest.mark.parametrize(("background", "garment"), [(200, 250), (100, 50)])
-def test_garment_on_a_plain_background_is_light_on_black(background, garment):
-    sheet = np.full((120, 100), background, np.uint8)
-    sheet[20:100, 30:70] = garment
-    photo = conversion.convert(Image.fromarray(sheet).convert("RGB"))
-    assert photo.images.shape == (1, 28, 28, 1)
-    assert (photo.images[0, :, 7:21] > 250).all()
-    assert not photo.images[0, :, :7].any() and not photo.images[0, :, 21:].any()
-
-
 def test_grays_of_colors_are_those_of_pillow():
     sheet = np.full((90, 60, 3), 255, np.uint8)
     sheet[20:80, 10:50] = np.repeat(np.uint8([(200, 0, 0), (0, 200, 0), (0, 0, 200)]), 20, axis=0)[:, None]
@@ -160,20 +105,24 @@ def test_garment_that_is_cut_off_is_noted():
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(
-    ("side", "resampling"), [(28, "NEAREST"), (56, "BILINEAR"), (200, "LANCZOS"), (560, "NEAREST")]
-)
-def test_images_of_the_data_set_come_back_and_those_of_28_pixels_unchanged(genuine, tmp_path, side, resampling):
+@pytest.mark.parametrize("side, margin, most", [(28, 0, 0), (56, 0, 15), (560, 0, 15), (420, 60, 25)])
+def test_images_of_the_data_set_come_back_and_those_of_28_pixels_unchanged(genuine, tmp_path, side, margin, most):
     images, _ = loading.load_part("test", genuine)
-    for number, original in enumerate(images[:20]):
+    differences = {}
+    for number, original in enumerate(images[:12]):
         image = Image.fromarray(255 - original if number % 2 else original)
-        large = image.resize((side, side), Image.Resampling[resampling])
-        for name, mode in (("a.png", "L"), ("b.png", "RGB"), ("c.png", "P"), ("d.jpg", "RGB")):
+        large = ImageOps.expand(image.resize((side, side), Image.Resampling.BICUBIC), margin, 255 * (number % 2))
+        for name, mode in (("a.png", "L"), ("b.png", "RGB"), ("c.png", "P"), ("d.jpg", "RGB"), ("e.jpg", "CMYK")):
             large.convert(mode).save(tmp_path / name, quality=80)
-            photo = conversion.convert(files.read(tmp_path / name)[0])
+        Image.fromarray(np.asarray(large).astype(np.uint16) * 257).save(tmp_path / "16 bits.png")
+        for path in tmp_path.iterdir():
+            photo = conversion.convert(files.read(path)[0])
             assert photo.notes == () and len(photo.images) == 1
             difference = np.abs(photo.images[0, ..., 0].astype(float) - original).mean()
-            assert difference < (15 if side > 28 or name == "d.jpg" else 1e-9), name
+            differences.setdefault(path.name, []).append(difference)
+    for name, values in differences.items():
+        rounded = {"d.jpg": 15, "e.jpg": 15, "16 bits.png": 0.1}.get(name, 0)
+        assert np.mean(values) <= max(most, rounded), name
 
 
 @pytest.mark.parametrize("shade", [20, 120, 250])
@@ -196,3 +145,74 @@ def test_what_was_cut_out_is_the_garment_whatever_its_color(tmp_path, shade):
 def test_nothing_but_background_is_an_error(pixel, side):
     with pytest.raises(UserError, match="empty.png shows nothing but background"):
         conversion.convert(Image.new("L", (side, side), pixel), "empty.png")
+
+
+def drawn(*ellipses, rectangles=()):
+    """Draw ellipses (center, half axes, tilt) and rectangles (left, top, right, bottom): bool (300, 300)."""
+    mask = np.zeros((300, 300), np.uint8)
+    for center, axes, tilt in ellipses:
+        cv2.ellipse(mask, center, axes, tilt, 0, 360, 1, cv2.FILLED)
+    for left, top, right, bottom in rectangles:
+        mask[top:bottom, left:right] = 1
+    return mask > 0
+
+
+PAIRS = {
+    "apart": drawn(((90, 150), (40, 100), 0), ((210, 150), (40, 100), 0)),
+    "one smaller": drawn(((90, 150), (40, 100), 0), ((210, 150), (36, 88), 0)),
+    "touching": drawn(((110, 150), (44, 100), 0), ((190, 150), (44, 100), 0)),
+    "toes out": drawn(((105, 150), (40, 100), -8), ((195, 150), (40, 100), 8)),
+    "beside a leaf": drawn(((90, 150), (40, 100), 0), ((210, 150), (40, 100), 0), ((150, 280), (20, 10), 0)),
+    "tilted": drawn(((110, 120), (40, 100), 40), ((185, 185), (40, 100), 40)),
+}
+OTHERS = {
+    "one shoe": drawn(((150, 150), (45, 120), 0)),
+    "one above the other": drawn(((150, 90), (120, 40), 0), ((150, 210), (120, 40), 0)),
+    "wider than tall": drawn(((80, 150), (65, 50), 0), ((220, 150), (65, 50), 0)),
+    "round": drawn(((80, 150), (50, 55), 0), ((220, 150), (50, 55), 0)),
+    "not parallel": drawn(((80, 150), (35, 100), -25), ((220, 150), (35, 100), 25)),
+    "shorts": drawn(
+        rectangles=[(80, 68, 220, 150), (80, 60, 145, 240), (155, 60, 220, 240)]  # the waist sags by 8 pixels
+    ),
+    "unlike": drawn(((90, 150), (40, 110), 0), ((210, 150), (40, 70), 0)),
+    "three": drawn(*(((x, 150), (35, 100), 0) for x in (60, 150, 240))),
+    "one ahead of the other": drawn(((150, 75), (30, 65), 0), ((165, 225), (30, 65), 0)),
+    "trousers": drawn(rectangles=[(90, 30, 210, 110), (90, 110, 140, 280), (160, 110, 210, 280)]),
+    "legs": drawn(((110, 150), (25, 140), 0), ((190, 150), (25, 140), 0)),
+    "T-shirt": drawn(rectangles=[(90, 50, 210, 260), (40, 50, 260, 110)]),
+    "sleeves": drawn(rectangles=[(70, 40, 230, 90), (100, 40, 200, 250), (70, 40, 85, 230), (215, 40, 230, 230)]),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_one_of_a_pair_is_found(name):
+    piece, ((x, y), (width, height), tilt) = pairs.one_of_a_pair(PAIRS[name])
+    assert 0.45 * PAIRS[name].sum() < piece.sum() < 0.6 * PAIRS[name].sum()  # the larger of the two
+    assert not (piece & ~PAIRS[name]).any()
+    assert piece[round(y), round(x)]
+    assert 1.8 < height / width < 3
+    assert tilt == pytest.approx(40 if name == "tilted" else 0, abs=11)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_pair_of_shoes_is_not_taken_for_one(name):
+    assert pairs.one_of_a_pair(OTHERS[name]) is None
+
+
+@pytest.mark.parametrize("name", ["apart", "touching", "tilted"])
+@pytest.mark.parametrize("floor", [160, 245])  # textured, or plain
+def test_pair_is_shown_as_one_shoe_that_lies(name, floor):
+    rng = np.random.default_rng(0)
+    pixels = np.full((300, 300, 3), floor) + rng.normal(0, 25 if floor == 160 else 1, (300, 300, 1))
+    shoe = (20 + np.arange(300) / 4)[:, None, None] + rng.normal(0, 5, (300, 300, 1))  # dark at the top
+    pixels = np.where(PAIRS[name][..., None], shoe * (1, 0.7, 0.7), pixels)
+    photo = conversion.convert(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
+    alone = conversion.convert(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), shoes=False)
+    assert np.array_equal(photo.whole.images, alone.images) and alone.whole is None
+    assert photo.images.shape == (2 * len(conversion.HEIGHTS), 28, 28, 1)
+    heights = [image.any(axis=1).sum() for image in photo.images[..., 0]]
+    assert heights[0] < heights[1] < heights[2] < 28
+    assert photo.images[..., 0].any(axis=1).sum(axis=1).tolist() == [28] * len(photo.images)
+    lying = photo.images[1, ..., 0].astype(float)  # negated: the top is light, and at the left
+    left, right = lying[:, 2:7], lying[:, 21:26]
+    assert left[left > 0].mean() > 1.05 * right[right > 0].mean()

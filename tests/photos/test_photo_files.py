@@ -40,8 +40,8 @@ NOT_PHOTOS = {
     "a.heic": (HEIC, "a.heic is a HEIC photo, which cannot be read here; export it as JPEG"),
     "bomb.png": (stored(Image.new("1", (20_000, 20_000))), "bomb.png is too large"),
     "float.tif": (
-        stored(Image.fromarray(np.zeros((8000, 8000), np.float32)), "TIFF", compression="tiff_deflate"),
-        "float.tif is too large .64 megapixels.",
+        stored(Image.new("F", (8000, 8000)), "TIFF", compression="tiff_deflate"),
+        "too large .64 megapixels",
     ),
     "thin.png": (stored(Image.new("L", (1, 1_000_000))), "thin.png is 1 x 1000000 pixels, too narrow"),
 }
@@ -169,15 +169,8 @@ print((peak() - before) * (1 if sys.platform == "darwin" else 1024))
 """
 
 
-@pytest.mark.parametrize(
-    ("mode", "side", "kind", "options"),
-    [
-        ("RGB", 6000, "JPEG", {"progressive": True}),
-        pytest.param("RGB", 4950, "WEBP", {}, marks=pytest.mark.slow),
-    ],
-)
-def test_large_files_take_less_than_500_megabytes(tmp_path, mode, side, kind, options):
-    Image.new(mode, (side, side)).save(tmp_path / "large", kind, **options)
+def test_large_files_take_less_than_500_megabytes(tmp_path):
+    Image.new("RGB", (6000, 6000)).save(tmp_path / "large", "JPEG", progressive=True)
     command = [sys.executable, "-c", MEASURED, str(tmp_path / "large")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert int(done.stdout) < 500e6
