@@ -117,7 +117,7 @@ def evaluate(args, contents, data):
         predictions=figures.predictions(images, labels, probabilities, class_names),
         reliability=figures.reliability(result),
     )
-    print(f"figures: {', '.join(map(str, drawn))}")
+    say(f"figures: {', '.join(map(str, drawn))}")
 
     # Write a page in which the network runs, to play with.
     path, about = args.images / "playground.html", f"{args.model.name}, {saving.describe(contents.record)}"
@@ -126,7 +126,7 @@ def evaluate(args, contents, data):
 
     if args.explain is None:
         flags = "model", "architecture", "input_range", "data_dir", "any_data", "resize", "class_names", "images"
-        print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
+        print(f"next, see why it is wrong:\n  {command('fashion_mnist_loaded.py', args, *flags)} --explain")
         return result
     chosen = list(dict.fromkeys(args.explain)) or metrics.confident_mistakes(probabilities, labels).tolist()
     explained = [occlusion.explain(network, f"test image {k}", images[k], int(labels[k])) for k in chosen]

@@ -74,11 +74,11 @@ def main(arguments=()):
         augmentation=figures.augmentation(augmented),
         suspicious_labels=figures.suspicious_labels(train[0], suspects, names, other),
     )
-    print(f"\nfigures: {', '.join(map(str, drawn))}")
+    title(f"figures: {', '.join(map(str, drawn))}")
     if args.model:
-        print(f"next, see why it is wrong: {command('fashion_mnist_loaded.py', args, *flags)} --explain")
+        print(f"next, see why it is wrong:\n  {command('fashion_mnist_loaded.py', args, *flags)} --explain")
     else:
-        print(f"next, train a network: {command('fashion_mnist.py', args, *flags)}")
+        print(f"next, train a network:\n  {command('fashion_mnist.py', args, *flags)}")
 
 
 def title(text):
@@ -89,7 +89,7 @@ def title(text):
 def describe_images(images, labels, test_images, test_labels):
     from pyimagesearch.data.preparation import describe
 
-    title("An image is 28x28 numbers, from 0 (black) to 255 (white); numbers.png shows those of the first")
+    title("An image is 28x28 numbers, from 0 (black) to 255 (white), as in numbers.png; the arrays of all images:")
     print(describe("training images", images), describe("training labels", labels), sep="\n")
     print(describe("test images", test_images), describe("test labels", test_labels), sep="\n")
     black, mean, deviation = (images == 0).mean(), images.mean(), images.std()
@@ -115,10 +115,7 @@ def describe_classes(images, labels, test_labels, names):
     if counts.min() < counts.max():
         say("  The classes are not balanced: a high accuracy may hide a class that is never predicted.")
     own = [images[labels == number] for number in range(len(names))]  # black for a class without images:
-    means = [part.mean(axis=0) if len(part) else np.zeros(images.shape[1:]) for part in own]
-    spread = {name: part.std(axis=0).mean() for name, part in zip(names, own, strict=True) if len(part)}
-    say(f"  The images of {max(spread, key=spread.get)} vary most, those of {min(spread, key=spread.get)} least.")
-    return means
+    return [part.mean(axis=0) if len(part) else np.zeros(images.shape[1:]) for part in own]
 
 
 def describe_augmentation(images, labels, names):
@@ -152,8 +149,7 @@ def describe_augmentation(images, labels, names):
     title("Augmentation: in training, images are changed at random (the recipe best)")
     say(
         f"  mirrored in half of the cases (not with --no-flip), moved by up to {recipe.shift} pixel, stretched by up "
-        f"to {recipe.stretch}%: {min(changed.values()):.0%} to {max(changed.values()):.0%} of the pixels of 4 versions "
-        f"differ; the label stays {own}"
+        f"to {recipe.stretch}%; the label stays {own}"
     )
     say(f"  CutMix, a patch of another image: the label becomes {1 - area:.2f} {own} + {area:.2f} {added}")
     drawn = [("the image", images[0])]

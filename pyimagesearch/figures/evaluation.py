@@ -21,8 +21,8 @@ OVERLAY = LinearSegmentedColormap.from_list("overlay", list(zip((0, 0.5, 0.5, 1)
 def confusion_matrix(matrix, class_names):
     """Draw counts[true class][predicted class] as a colored table; the color is the fraction of the true class.
 
-    The title names the two classes that are confused most, and their cells have a frame. Of more than 16 classes, those
-    with the most mistakes are drawn.
+    The title names the two classes that are confused most, and their cells have a frame. Beside each true class stands
+    the number of its mistakes. Of more than 16 classes, those with the most mistakes are drawn.
     """
     counts = np.asarray(matrix)
     right, total = int(np.trace(counts)), int(counts.sum())
@@ -45,8 +45,9 @@ def confusion_matrix(matrix, class_names):
     # The square root makes the rare mistakes, which the figure is about, visible.
     style.draw_table(axes, np.sqrt(fractions)[np.ix_(shown, shown)], texts, **colors)
     axes.set_xticks(range(len(shown)), names, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(shown)), names)
-    axes.set(xlabel="predicted class (empty: 0 images)", ylabel="true class")
+    mistakes = wrong.sum(axis=1)[shown]
+    axes.set_yticks(range(len(shown)), [f"{name}: {count:,}" for name, count in zip(names, mistakes, strict=True)])
+    axes.set(xlabel="predicted class (empty: 0 images)", ylabel="true class, and how many are wrong")
     for row, column in ((one, other), (other, one)) if either.any() else ():
         style.draw_frame(axes, column, row, color=RED)
     return figure
@@ -65,11 +66,10 @@ def predictions(images, labels, probabilities, class_names, right=6, wrong=2, co
         places = np.linspace(0, len(group) - 1, min(count, len(group)))
         chosen += group[np.unique(places.astype(int))].tolist()
     rows = -(-len(chosen) // columns)
-    green = int(correct[chosen].sum())
-    title = (
-        f"{green} correct predictions (green) and {len(chosen) - green} wrong ones (red) of {len(labels):,} test images"
-    )
-    figure = Figure(0.65 + 3 * rows, f"{title}.\nAbove: the label. Below: the three largest probabilities")
+    green, total = int(correct[chosen].sum()), int(correct.sum())
+    title = f"{green} of {total:,} correct predictions (green) and {len(chosen) - green} of "
+    title += f"{len(labels) - total:,} wrong ones (red).\nAbove: the label. Below: the three largest probabilities"
+    figure = Figure(0.65 + 3 * rows, title)
     for band, indices in zip(
         figure.subfigures(rows, 1, squeeze=False).flat, np.array_split(np.sort(chosen), rows), strict=True
     ):
@@ -86,17 +86,17 @@ def predictions(images, labels, probabilities, class_names, right=6, wrong=2, co
 def explanations(explanations, class_names):
     """Draw each image and beside it its occlusion map over it, with the probabilities of label and prediction above.
 
-    explanations: occlusion.Explanation each. All maps have one scale of colors; where a map has no color, the
-    probability does not change.
+    explanations: occlusion.Explanation each. All maps have one scale of colors, on the darkened image; where a map has
+    no color, the probability does not change.
     """
     pairs = min(len(explanations), 2)
     rows = -(-len(explanations) // pairs)
-    title = f"Orange: without the {PATCH}x{PATCH} pixels around this place, the predicted class\n"
-    title += "is less probable; purple: more probable"
-    figure = Figure(1.5 + rows * (0.5 + style.WIDTH / 2 / max(pairs, 1.5)), title)
     low = 100 * min(one.falls.min() for one in explanations)  # percentage points
     high = 100 * max(one.falls.max() for one in explanations)
     most = max(5, -low, high)  # at least 5, so that the noise of a prediction that nothing changes has hardly a color
+    title = f"Orange: without the {PATCH}x{PATCH} pixels around this place, the predicted class\nis less probable"
+    title += "; purple: more probable" if -low > most / 5 else ""  # otherwise none can be seen
+    figure = Figure(1.5 + rows * (0.5 + style.WIDTH / 2 / max(pairs, 1.5)), title)
     grid = figure.subplots(rows, 2 * pairs, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -106,7 +106,7 @@ def explanations(explanations, class_names):
             lines.append(f"label: {short(class_names[one.truth], 11)}")
         draw_image(plain, one.image, "\n".join(lines))
         prediction = f"{short(class_names[one.predicted], 11)} {one.probabilities[one.predicted]:.0%}"
-        draw_image(covered, one.image)
+        draw_image(covered, one.image, vmax=600)
         drawn = draw_image(covered, 100 * one.falls, f"prediction:\n{prediction}", cmap=OVERLAY, vmin=-most, vmax=most)
     label = "fall of the predicted class's probability, percentage points"
     bar = figure.colorbar(drawn, ax=grid, location="bottom", label=label, shrink=0.7, aspect=30)
@@ -132,7 +132,7 @@ def reliability(result):
         axes.text(0.03, 0.94, "underconfident", color=GRAY)
         axes.text(0.98, 0.04, "overconfident", color=GRAY, ha="right")
         axes.set_title(f"{title}\nexpected calibration error {bins['error']:.1%}")
-        axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=np.linspace(0, 1, 5))
+        axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=np.linspace(0.25, 1, 4))
         axes.set_xlabel(f"confidence\n(hollow: fewer than {FEW} images)")
         axes.grid()
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))

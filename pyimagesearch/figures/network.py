@@ -65,7 +65,7 @@ def diagram(rows):
         for x, text, align in ((NAMES, short(names[0], 28), "left"), (SHAPES, shape, "left"), (COUNTS, count, "right")):
             axes.text(x, upper, text, ha=align, va="center")
         axes.text(NAMES, middle + 0.12, short(", ".join(names[1:]), 33), va="center", fontsize=12.5, color=GRAY)
-    axes.text(0.15, tops[-1] + 0.15, "blue: has parameters; box: height and depth of the output", color=GRAY)
+    axes.text(0.15, tops[-1] + 0.15, "blue: has parameters; boxes: height of the output, depth compressed", color=GRAY)
     return figure
 
 
@@ -125,7 +125,8 @@ def feature_maps(image, activations, kernels, probabilities, class_names, shown=
     before a batch normalization.
     """
     rows = 2 + len(activations)
-    figure = Figure(0.6 + 1.4 * rows, "From an image to a prediction.\nA feature map is orange where its filter fits")
+    title = "From an image to a prediction.\nFeature maps of each convolution, after its activation: orange above 0"
+    figure = Figure(0.6 + 1.4 * rows, title)
     ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1] * (rows - 1) + [0.7]}
     grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)
     for axes in grid.flat:
@@ -143,7 +144,7 @@ def feature_maps(image, activations, kernels, probabilities, class_names, shown=
                 size, title = float(np.abs(kernel).max()) or 1.0, f"filter {number + 1}"
                 draw_image(grid[0, column], kernel, title, **SUMS, vmin=-size, vmax=size)
         grid[row, -1].set_axis_on()
-        figure.colorbar(drawn, cax=grid[row, -1])
+        figure.colorbar(drawn, cax=grid[row, -1], ticks=[0, scale], format="{x:.2g}")
         grid[row, -1].set_ylim(min(0.0, float(maps[..., chosen].min())), scale)
     grid[-1, 0].text(0, 0.5, "prediction", va="center", transform=grid[-1, 0].transAxes)
     bars = figure.add_subplot(grid[-1, 1].get_gridspec()[-1, 1:4])
