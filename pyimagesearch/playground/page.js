@@ -158,12 +158,13 @@ function compute(pixels, kernel = firstLayer?.kernel) { // a promise of what the
   });
 }
 
-// THE IMAGE. last: the tool of the last change; field: the pixels that the explained number depends on.
+// THE IMAGE. last: the tool of the last change; field: the pixels that the explained number depends on; job: computes
+// its prediction.
 
-const image = { pixels: null, original: null, label: null, undo: [], last: null, field: null };
+const image = { pixels: null, original: null, label: null, undo: [], last: null, field: null, job: null };
 const brush = { tool: "255", size: "2x2", place: [13, 13] }; // tool: a gray, or "cover"
 const brushSize = () => (brush.tool === "cover" ? PATCH : parseInt(brush.size));
-// What the network computes for the image, and the trained one for the original; how an experiment in progress ends.
+// What the network has computed last, and the trained one for the original; how an experiment in progress ends.
 let current = null, before = null, conclude = null;
 
 function open({ pixels, label, note }) { // label: null if it is unknown
@@ -176,7 +177,7 @@ function open({ pixels, label, note }) { // label: null if it is unknown
   before = null;
   compute(pixels, trained).then(({ probabilities }) => {
     if (image.original === pixels) before = probabilities; // if no other image was opened meanwhile
-    if (current) showPrediction();
+    showPrediction();
   });
   changed();
 }
@@ -186,8 +187,10 @@ function changed() {
   drawImage();
   byId("undo").ariaDisabled = !image.undo.length; // a button that is disabled would lose the focus
   byId("reset").ariaDisabled = isOriginal();
-  jobs.newest = { pixels: image.pixels, kernel: firstLayer?.kernel, done: show };
+  const { pixels, original } = image, done = (computed) => show({ ...computed, original });
+  image.job = jobs.newest = { pixels, kernel: firstLayer?.kernel, done };
   nextJob();
+  showPrediction();
 }
 
 function remember(what) { // before the pixels change; a cover that is moved is one change
@@ -355,25 +358,30 @@ const bars = classNames.slice(0, 10).map(() => {
   return { row, name, bar, tick, value };
 });
 
-function showPrediction() {
-  const values = scaled(current.probabilities), old = scaled(before ?? current.probabilities), winner = best(values);
+const COMPUTING = "computing \u2026";
+function showPrediction() { // while it is computed, the bars keep the last answer for this image; a new image has none
+  const computing = [jobs.newest, jobs.running].includes(image.job), known = current?.original === image.original;
+  const values = known ? scaled(current.probabilities) : classNames.map(() => 0), winner = best(values);
+  const old = before && scaled(before), prediction = computing ? COMPUTING : naming(values);
   const shown = range(values.length).sort((a, b) => values[b] - values[a]).slice(0, bars.length).sort((a, b) => a - b);
   const original = isOriginal(), touched = !original || editedFilters().length > 0;
   bars.forEach(({ row, name, bar, tick, value }, place) => {
     const k = shown[place];
     name.textContent = name.title = classNames[k];
     bar.style.width = `${100 * values[k]}%`;
-    tick.style.left = `calc(${100 * old[k]}% - 1px)`;
-    tick.hidden = !touched;
-    value.textContent = percent(values[k]);
-    row.className = k === winner ? "best" : "";
+    tick.style.left = `calc(${100 * old?.[k]}% - 1px)`;
+    tick.hidden = !touched || !old;
+    value.textContent = known ? percent(values[k]) : "";
+    row.className = known && k === winner ? "best" : "";
   });
-  byId("ticks").hidden = !touched;
-  const verdict = image.label === null || !original ? "" : winner === image.label ? ", right" : ", wrong";
-  byId("prediction").replaceChildren("Prediction: ", make("strong", {}, naming(values)), verdict,
-    touched ? ` (before the change: ${naming(old)})` : "");
-  fill("now", naming(values));
-  conclude?.(old, values);
+  byId("ticks").hidden = !touched || !old;
+  const hasVerdict = !computing && original && image.label !== null;
+  const verdict = !hasVerdict ? "" : winner === image.label ? ", right" : ", wrong";
+  byId("prediction").replaceChildren("Prediction: ", make("strong", {}, prediction), verdict,
+    touched ? ` (before the change: ${old ? naming(old) : COMPUTING})` : "");
+  fill("now", prediction);
+  document.body.className = computing ? "computing" : "";
+  if (!computing && old) conclude?.(old, values);
 }
 byId("scaled").addEventListener("change", () => show(current));
 
@@ -405,6 +413,8 @@ function showPercentages() {
 
 function show(computed) {
   current = computed;
+  document.body.className = "";
+  void byId("bars").offsetTop; // applies it: the fading starts anew with each answer, also in a stroke
   showPrediction();
   if (hasLogits) showPercentages();
   byId("percentages").hidden = !hasLogits;
@@ -460,6 +470,7 @@ function showLayers() {
     selected = pinned = { stage, map: most % stage.maps, row, column: place % stage.width };
   }
   stages.forEach(drawStage);
+  if (first) showFilters();
   explain();
 }
 
@@ -647,7 +658,7 @@ function explainPooling({ layer, ends }, map, row, column, subject = "Pooling") 
 // THE FILTERS of the first convolution, if it takes a gray image.
 
 const first = stages.find(({ layer }) => layer === firstLayer && layers[layer.inputs[0]].shape[2] === 1);
-const filters = { chosen: 0, measurement: null }, LARGEST = 100; // a weight that a reader may enter
+const filters = { chosen: null, measurement: null }, LARGEST = 100; // a weight that a reader may enter
 
 const weightsOf = (filter, kernel = firstLayer.kernel) => [...kernel].filter((_, k) => k % first.maps === filter);
 const allFilters = range(first?.maps ?? 0);
@@ -667,6 +678,10 @@ function rotated(weights) { // by 90 degrees, clockwise
   const side = firstLayer.size[0];
   return weights.map((_, i) => weights[(side - 1 - (i % side)) * side + Math.floor(i / side)]);
 }
+function turning(filter) { // how much half a turn changes it, relative to its largest weight: most if it is an edge
+  const weights = weightsOf(filter, trained);
+  return Math.hypot(...weights.map((weight, i) => weight - weights.at(-1 - i))) / evenly(weights)[1];
+}
 function edge(weights, filter) { // made by hand: dark on the left, light on the right; as long as the trained filter
   const columns = firstLayer.size[1], signs = weights.map((_, i) => Math.sign((i % columns) - (columns - 1) / 2));
   return signs.map((sign) => (sign * Math.hypot(...weightsOf(filter, trained))) / Math.hypot(...signs));
@@ -685,20 +700,23 @@ function showFilters() {
     if (document.activeElement !== input) input.value = chosen[i].toFixed(2);
     tint(input, chosen[i], "signed", evenly(chosen));
   });
+  if (first.ends) drawMap(byId("filter-map"), first, filters.chosen, 0, 0, 112, 112);
   byId("banner").hidden = !changedOnes.length;
   fill("changed", `${changedOnes.length} of the ${first.maps}`);
 }
 
 async function measure() { // the accuracy on the gallery; a later measurement ends an earlier one
-  const own = (filters.measurement = {});
+  const own = (filters.measurement = {}), all = data.gallery.length, edited = editedFilters().length > 0;
   let right = 0;
-  fill("with-yours", editedFilters().length ? ", now counting with your filters" : "");
-  if (!editedFilters().length) return;
-  for (const one of data.gallery) {
+  fill("with-yours", edited ? "With your filters: counting \u2026" : "");
+  byId("accuracy").ariaBusy = edited; // a screen reader waits for the last count
+  if (!edited) return;
+  for (const [k, one] of data.gallery.entries()) {
     right += best((await compute(one.pixels)).probabilities) === one.label;
     if (filters.measurement !== own) return;
+    byId("accuracy").ariaBusy = k < all - 1;
+    fill("with-yours", `With your filters: ${right} of ${k < all - 1 ? `the ${k + 1} counted so far` : `the ${all}`}.`);
   }
-  fill("with-yours", `, and ${right} with your filters`);
 }
 
 if (first) {
@@ -724,6 +742,7 @@ if (first) {
     back.onclick = () => (bringBack(), back.checkVisibility() || canvas.focus());
   }
   for (const square of document.querySelectorAll(".square")) square.hidden = rows !== columns;
+  filters.chosen = best(allFilters.map(turning));
   const right = data.gallery.filter((image) => image.label === image.predicted);
   fill("with-trained", `${right.length} of the ${data.gallery.length}`);
   showFilters();
@@ -791,7 +810,7 @@ for (const [name, [tool, act, done]] of Object.entries(EXPERIMENTS)) {
     conclusion.hidden = true;
     for (const value of [tool, "3x3"]) choose(value);
     conclude = (old, now) => {
-      conclusion.hidden = !before || (name !== "filters" && editedFilters().length > 0) || !done();
+      conclusion.hidden = (name !== "filters" && editedFilters().length > 0) || !done();
       comparison.textContent = `Before: ${naming(old)}. After: ${naming(now)}.`;
       same.hidden = !(different.hidden = name === "bag" ? best(now) !== BAG : best(now) === best(old));
     };

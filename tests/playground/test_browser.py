@@ -329,7 +329,10 @@ def test_edited_filters_change_the_maps_and_come_back(opened, model):
         assert re.search(r", (right|wrong) \(before the change", find(opened, "#prediction").text)
     predicted = predict(edited, IMAGES).argmax(axis=1)
     shown = opened.execute_script("return data.gallery.map((one) => one.number)")
-    assert f"and {(predicted == LABELS)[shown].sum()} with your filters" in find(opened, "#accuracy").text
+    right = (predicted == LABELS)[shown].sum()
+    assert find(opened, "#accuracy").text.endswith(f"above. With your filters: {right} of the {len(shown)}.")
+    counting = opened.execute_script("edit([0], (weights) => weights); return byId('accuracy').textContent")
+    assert counting.endswith("above. With your filters: counting …")
 
     press(opened, "Rotate all by 90 degrees")
     kernel[...] = np.rot90(kernel, -1)
@@ -339,6 +342,53 @@ def test_edited_filters_change_the_maps_and_come_back(opened, model):
     assert opened.execute_script("return document.activeElement.id") == "image"
     np.testing.assert_array_equal(assert_prediction(opened, model), first)
     assert not opened.find_elements("css selector", "#kernels .edited")
+
+
+def test_until_the_answer_for_this_image_comes_none_is_shown(opened):
+    *states, (last, values, ticks) = opened.execute_async_script(
+        """const states = [], look = () => states.push([byId("prediction").textContent,
+          bars.map(({ value }) => value.textContent).join(""), bars.some(({ tick }) => !tick.hidden)]);
+        new MutationObserver(look).observe(byId("prediction"), { childList: true });
+        changed(); // its answer comes when another image is shown
+        open(data.gallery[0]);
+        look();
+        move(0, 9);
+        const wait = () => (before && !jobs.running ? (look(), arguments[0](states)) : setTimeout(wait, 10));
+        wait();"""
+    )
+    now, old = re.fullmatch(r"Prediction: (.* \d+%) \(before the change: (.* \d+%)\)", last).groups()
+    texts = {"", *(f" (before the change: {text})" for text in (old, "computing …"))}
+    texts = {f"Prediction: {text}{rest}" for text in (now, "computing …") for rest in texts}
+    assert "Prediction: computing …" in [text for text, *_ in states] and ticks
+    for text, shown, marked in states:
+        assert text in texts and shown in ("", values)
+        assert (text.count("computing …") == 0 or not marked) and (now not in text or shown)
+
+
+def test_the_filter_of_an_edge_is_chosen_and_its_map_is_beside_it(opened, tmp_path, model):
+    spot, corner, two = [0, 1, 0, 1, 2, 1, 0, 1, 0], [3, 0, -3, 0, 0, 0, -3, 0, 3], [-9, *[0] * 7, 9]
+    kernel = np.array([spot, corner, [-1, 0, 1] * 3, two], np.float32).T.reshape(3, 3, 1, 4)
+    other = keras.models.clone_model(model)
+    other.set_weights([kernel, *model.get_weights()[1:]])
+    write(tmp_path / "other.html", other)
+    show(opened, tmp_path / "other.html", 360, 800)
+    assert find(opened, "#editor h3").text == "Filter 3 makes map 3"
+    kernel[..., 2] = np.rot90(kernel[..., 2], -1)
+    other.set_weights([kernel, *model.get_weights()[1:]])
+    press(opened, "Rotate by 90 degrees")
+    maps = activations(other, OURS.inputs(pixels(opened)[None, ..., None])[0])[0][1]
+    shown, expected = opened.execute_script(
+        """const of = (canvas) => [...canvas.getContext("2d").getImageData(0, 0, 112, 112).data];
+        const map = make("canvas", { width: 112, height: 112 }), context = map.getContext("2d");
+        context.imageSmoothingEnabled = false;
+        context.drawImage(draw(make("canvas"), 28, 28, arguments[0], "signed", first.ends), 0, 0, 112, 112);
+        return [of(byId("filter-map")), of(map)];""",
+        maps[..., 2].ravel().tolist(),
+    )
+    np.testing.assert_allclose(shown, expected, atol=10)
+    assert np.std(np.reshape(shown, (-1, 4))[:, 2]) > 20
+    edges = [find(opened, one).rect for one in ("#filter-map", "#rotate-filter")]
+    assert edges[1]["y"] + edges[1]["height"] - edges[0]["y"] < 600  # a phone shows both
 
 
 def test_a_round_of_the_quiz(opened, model):
