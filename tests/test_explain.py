@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,11 +19,8 @@ DATA = ("--data-dir", "data", "--any-data")
 
 def network(scale=0.2):
     """Return a network that sees a class in the light of its bar (see conftest.pictures)."""
-    import keras
-
-    model = keras.Sequential(
-        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10), keras.layers.Softmax()]
-    )
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10), layers.Softmax()])
     kernel = np.zeros((28, 28, 10), np.float32)
     for number in range(10):
         kernel[2 * number + 4 : 2 * number + 6, 4:24, number] = scale
@@ -44,10 +42,6 @@ def explain(tmp_path, small_data, monkeypatch):
     return fashion_mnist_loaded.main
 
 
-def highest(occlusion):
-    return np.unravel_index(np.argmax(occlusion), (28, 28))
-
-
 def test_test_images(explain, tmp_path, capsys):
     result = explain([*DATA, "--explain", 13, 7, 13, "--json", "result.json"])
     assert json.loads((tmp_path / "result.json").read_text()) == result
@@ -57,7 +51,7 @@ def test_test_images(explain, tmp_path, capsys):
     assert [one["image"] for one in explanations] == ["test image 13", "test image 7"]
     for one, label in zip(explanations, (3, 7), strict=True):
         assert one["prediction"] == one["label"] == CLASS_NAMES[label]
-        assert abs(highest(one["occlusion"])[0] - (2 * label + 4.5)) < 4  # the bar is under the patch
+        assert abs(np.argmax(one["occlusion"]) // 28 - (2 * label + 4.5)) < 4  # the bar is under the patch
         assert np.max(one["occlusion"]) > 0.1
         assert sum(one["probabilities"].values()) == pytest.approx(1)
 
@@ -96,20 +90,7 @@ def test_photos(explain, tmp_path):
         expected = np.exp(logits) / np.exp(logits).sum()
         assert list(explanation["probabilities"].values()) == pytest.approx(expected, abs=1e-3)
         assert explanation["prediction"] == max(photo["probabilities"], key=photo["probabilities"].get)
-    assert abs(highest(photos[0]["explanation"]["occlusion"])[0] - 12.5) < 4
-
-
-@pytest.mark.parametrize(
-    "flags, text",
-    [
-        ((*DATA, "--explain", "200"), "there is no test image 200: they are numbered 0 to 199"),
-        (("--image", "none.jpg"), "fashion_mnist_loaded.py: there is no file none.jpg"),
-    ],
-)
-def test_an_image_that_is_not_there_is_named_before_keras_is_imported(run, tmp_path, explain, flags, text):
-    (tmp_path / "keras.py").write_text("raise SystemError('Keras was imported')")
-    (line,) = run("fashion_mnist_loaded.py", *flags, check=1, PYTHONPATH=str(tmp_path)).stderr.splitlines()
-    assert text in line
+    assert abs(np.argmax(photos[0]["explanation"]["occlusion"]) // 28 - 12.5) < 4
 
 
 def test_a_network_of_other_data_is_told_from_one_of_fashion_mnist(tmp_path, empty_machine, monkeypatch, capsys):
@@ -123,5 +104,3 @@ def test_a_network_of_other_data_is_told_from_one_of_fashion_mnist(tmp_path, emp
         out, err = capsys.readouterr()
         assert ("trained on other data" in err) == (not genuine)
         assert ("Sneaker" in out) == genuine and ("class 7" in out) == (not genuine)
-        wide = [line for line in out.splitlines() if len(line) > 80]
-        assert all(word in line for word, line in zip(("test data: ", "figures: ", "next, "), wide, strict=True))
