@@ -33,6 +33,7 @@ ROWS = (
     ("`fast`, the default", "fast", {}),
     ("`fast`, first convolution frozen, `--epochs 3 --no-flip`", "fast", FROZEN | {"epochs": 3, "flip": False}),
     ("`fast`, first convolution frozen", "fast", FROZEN | {"epochs": 8}),
+    ("`best`, the most accurate", "best", {}),
     ("`best`, first convolution frozen", "best", FROZEN),
     ("the same with filters 32, 64, 128", "best", THREE_BLOCKS),
     ("the same with filters 48, 96, 192", "best", WIDE | {"epochs": 40}),
