@@ -24,7 +24,8 @@ from pyimagesearch.recipes import RECIPES
 
 def parse(arguments):
     parser = Parser(__doc__)
-    parser.add_argument("--recipe", choices=RECIPES, default="fast", help="how to train (default: fast)")
+    default = "fast" if "fast" in RECIPES else [*RECIPES][0]
+    parser.add_argument("--recipe", choices=RECIPES, default=default, help="how to train (default: %(default)s)")
     parser.add_argument(
         "--epochs", type=number(int, 1, 10_000), metavar="N", help="override the recipe's number of epochs"
     )
@@ -103,11 +104,13 @@ def train_and_save(args, checkpoint):
     model, recipe = network.adapt(recipe, len(class_names), args.seed)  # says where recipe and minivggnet.py disagree
     if other:
         recipe = network.start_from(model, recipe, other, args.start_from)
-    values = settings.settings(recipe)
+    filters = callbacks.Stages(layers.first_filters)
+    yours = []  # callbacks, such as keras.callbacks.EarlyStopping("val_cross_entropy"); what learns is their self.model
+    values = settings.settings(recipe, recipe.epochs * max(1, len(training[1]) // recipe.batch_size), yours)
     settings.announce(args.recipe, values, args.learning_rate)
 
     # Train it, unless that was done before.
-    made_by = {"recipe": args.recipe, **values, "seed": args.seed, **saving.environment()}
+    made_by = {"recipe": args.recipe, "callbacks": "", **values, "seed": args.seed, **saving.environment()}
     made_by |= {"data": checkpoints.fingerprint(images, labels), "layers": network.fingerprint(model)}
     made_by |= {"code": settings.edited()} | ({"start_from": str(args.start_from)} if other else {})
     if args.resume and not checkpoint.exists() and (trained := settings.trained(args.model, made_by)):
@@ -117,9 +120,8 @@ def train_and_save(args, checkpoint):
         older = saving.describe_file(args.model)
         say(f"{args.model} will be replaced at the end; to keep it, stop now and add --model. It is {older}")
     kept = checkpoints.Checkpoints(checkpoint, made_by, args.resume)
-    filters = callbacks.Stages(layers.first_filters)
-    more_callbacks = [filters]  # put your own before it, such as keras.callbacks.EarlyStopping("val_cross_entropy")
-    model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept, model, more_callbacks)
+    more = [*yours, filters]
+    model, history = train.train(recipe, training, validation, len(class_names), args.seed, kept, model, more)
 
     # Save it, with a record of what made it. The temperature, fitted on validation data, calibrates its probabilities.
     probabilities = predict.predict(model, validation[0])
@@ -170,7 +172,7 @@ def draw(folder, history, recipe, model, filters, image, probabilities, class_na
         figures["feature_maps"] = drawings.feature_maps(image, maps, last, probabilities, class_names)
     say(f"figures: {', '.join(map(str, style.save(folder, **figures)))}")
     if not maps:
-        print("  no figure of feature_maps and filters: the network has no 2D convolution")
+        print("  no figure of feature_maps and filters: the network itself has no 2D convolution")
     elif last is None:
         print("  no figure of filters: the first convolution is not a Conv2D")
 

@@ -83,7 +83,7 @@ class Batches(keras.utils.PyDataset):
     than a batch wait for another epoch. Without a seed, all images come in order and as they are.
 
     Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if augment() divides
-    pixels or changes shapes, or if scale() has another range.
+    pixels, changes shapes, or leaves the range of pixels or targets, or if scale() has another range.
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
@@ -105,16 +105,22 @@ class Batches(keras.utils.PyDataset):
                 "scale them further in minivggnet.py, with layers.Rescaling or layers.Normalization"
             )
         images, targets = self[0]
-        before, after = self.images[self.order[: self.batch_size]], 255 * images.max()
+        before, most = self.images[self.order[: self.batch_size]], 255 * images.max()
         if images.shape != before.shape or targets.shape != (len(before), len(self.one_hot)):
             raise UserError(
                 f"augment() in data/batches.py turns images of the shape {before.shape} into {images.shape}; they must "
                 "keep it, and so must the targets"
             )
-        if after < before.max() / 25:
+        if most < before.max() / 10:
             raise UserError(
-                f"augmentation in data/batches.py turns pixels up to {before.max()} into pixels up to {after:.2g}; do "
+                f"augmentation in data/batches.py turns pixels up to {before.max()} into pixels up to {most:.2g}; do "
                 "not divide there, because batches are divided by 255 after it"
+            )
+        pixels, labels = (images >= 0) & (images <= 1), (targets >= 0) & (targets <= 1)  # NaN is neither
+        if not pixels.all() or not labels.all() or not np.allclose(targets.sum(axis=1), 1):
+            raise UserError(
+                "augment() in data/batches.py returns pixels that are not from 0 to 255, or targets that are not "
+                "probabilities with the sum 1; clip the pixels, and mix the targets of an image with shares of 1 in all"
             )
 
     def start_epoch(self, epoch):

@@ -158,17 +158,22 @@ def _classes(folder):
     from pyimagesearch.photos.files import SUFFIXES
 
     classes, deeper, empty = {}, [], []
+    others = [one for one in os.listdir(folder) if Path(one).suffix.lower() in SUFFIXES]  # in no class
     for name in sorted(os.listdir(folder)):
         if not name.startswith(".") and (folder / name).is_dir():
             entries = sorted((one for one in os.scandir(folder / name) if one.name[0] != "."), key=lambda one: one.name)
             deeper += [f"{name}/{one.name}" for one in entries if one.is_dir()]
-            if paths := [Path(one) for one in entries if Path(one).suffix.lower() in SUFFIXES]:
+            paths = [Path(one) for one in entries if Path(one).suffix.lower() in SUFFIXES]
+            others += [f"{name}/{one.name}" for one in entries if one.is_file() and Path(one) not in paths]
+            if paths:
                 name = printable(unicodedata.normalize("NFC", name))
                 classes[name] = classes.get(name, []) + paths
             else:
                 empty.append(name)
     if classes and deeper:
         warn(f"{folder}: folders inside those of the classes are not read: {', '.join(deeper[:5])}")
+    if classes and others:
+        warn(f"{folder}: files in no class, or not named as pictures, are not read: {', '.join(others[:5])}")
     if classes and empty:
         warn(f"{folder}: folders without files that are named as pictures are not read: {', '.join(empty[:5])}")
     return classes

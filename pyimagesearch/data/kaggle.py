@@ -6,6 +6,7 @@ A line holds the label and the 784 pixels of an image, row by row. Kaggle's file
 
 import hashlib
 import itertools
+import re
 import warnings
 
 import numpy as np
@@ -32,11 +33,11 @@ def read(file):
     """
     first = file.readline(16_384)
     names = [name.strip('" \r\n') for name in first.decode("utf-8-sig", "replace").lower().split(",")]
-    header = not names[-1].isdecimal() or int(names[-1]) > 255
+    header = not re.fullmatch(r"-?[\d.]+", names[-1]) or float(names[-1]) > 255
     if not PIXELS < len(names) <= PIXELS + 2:
         raise BadFile(
-            f"its first line has {len(names)} columns, not 785: a label and the {PIXELS} pixels of a 28x28 gray image "
-            "(or 786: one that counts the lines)"
+            f"its first line has {len(names)} columns, not 785: a label and the {PIXELS} pixels of a 28x28 gray image, "
+            "between commas (or 786: one that counts the lines)"
         )
     number = 1  # of the line that was read last
 

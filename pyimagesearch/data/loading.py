@@ -6,6 +6,7 @@ Where to look, in which order; what the classes are called.
 import contextlib
 import functools
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -220,7 +221,9 @@ def _read(folder, part, any_data=False):
         return next((path for path in paths if stat.S_ISREG(path.stat().st_mode)), None)
 
     paths = [find(name, name.replace("-idx", ".idx")) for name in idx.FILES[part]]
-    tables = [name for name in entries if part in name.lower() and name.lower().removesuffix(".gz").endswith(".csv")]
+    tables = [name for name in entries if re.search(r"\.csv(\.gz)?$", name, re.IGNORECASE)]
+    words = {name: set(re.findall("[a-z]+", name.lower())) & {"train", "test"} for name in tables}  # not of "latest"
+    tables = [name for name in tables if words[name] == {part}]
     table = find(kaggle.FILES[part]) or (find(*tables) if len(tables) == 1 else None)
     if None in paths and not table:
         return None

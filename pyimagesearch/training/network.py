@@ -93,8 +93,14 @@ def start_from(model, recipe, contents, path):
 
 def fingerprint(model):
     """Return the SHA-256 of a model's layers and their choices: the same network, or not."""
-    entries = [(layer["class_name"], layer["config"] | {"name": None}) for layer in model.get_config()["layers"]]
-    return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode()).hexdigest()
+
+    def entries(config):
+        for layer in config["layers"]:
+            inner = "layers" in layer["config"]  # a model in the model
+            yield [*entries(layer["config"])] if inner else (layer["class_name"], layer["config"] | {"name": None})
+
+    text = json.dumps([*entries(model.get_config())], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check(model, classes):

@@ -15,7 +15,7 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.progress import say
-from pyimagesearch.recipes import LEAST_STEPS, RECIPES, for_few_images
+from pyimagesearch.recipes import LEAST_STEPS, RECIPES, Recipe, for_few_images
 from pyimagesearch.training import devices, train
 from pyimagesearch.training.callbacks import learning_rate
 from pyimagesearch.training.checkpoints import ENVIRONMENT
@@ -23,20 +23,34 @@ from pyimagesearch.training.checkpoints import ENVIRONMENT
 AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
 WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
 UNITS = {"shift": " px", "stretch": "%"}
+# Of numbers in a recipe, where it is not 0 to a million: the least and the most.
+LIMITS = {"epochs": (1, 10_000), "batch_size": (1, 60_000), "shift": (0, 27), "stretch": (0, 90)}
+LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that is there to be edited, as it was published.
 PUBLISHED = {
     "minivggnet.py": "398677a24874",
-    "data/batches.py": "37c363af48b7",
-    "training/train.py": "e683daf95bf2",
+    "data/batches.py": "4e3abb70f2e9",
+    "training/train.py": "f6785f37b7ee",
 }
 
 
 def choose(name, given, images):
     """Return the recipe `name` with the values in `given`, a dict, as it suits so many training images and the device.
 
-    Prints what a small number of images changes.
+    Prints what a small number of images changes. Raises UserError for a value that is not possible.
     """
     chosen = dataclasses.replace(RECIPES[name], **given)
+    for key, value in vars(chosen).items():
+        kind, (least, most) = type(vars(Recipe(1))[key]), LIMITS.get(key, (0, 1e6))
+        if kind is bool:
+            wanted, fits = "True or False", isinstance(value, bool)
+        elif kind in (int, float):
+            wanted = f"a {'whole ' if kind is int else ''}number from {least} to {most:,.0f}"
+            fits = type(value) in (int, kind) and least <= value <= most
+        else:
+            continue
+        if not fits:
+            raise UserError(f"the recipe {name!r} has {key}={value!r}; give {wanted} in recipes.py")
     recipe = for_few_images(chosen, images, given)
     words = [_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
     if words:
@@ -44,17 +58,23 @@ def choose(name, given, images):
     return dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
 
 
-def settings(recipe):
-    """Return the settings of a training as a dict for JSON.
+def settings(recipe, steps=100, callbacks=()):
+    """Return the settings of a training of `steps` steps with these Keras callbacks as a dict for JSON.
 
-    They are the values of the recipe, "network" with the defaults of minivggnet.py, and "optimizer", the name of its
-    class. Where train.optimizer() does something else than the recipe says (Adam in place of SGD, a fixed learning
-    rate), the values are those of the optimizer; what it does not have is left out.
+    They are the values of the recipe, "network" with the defaults of minivggnet.py, "optimizer", the name of its class,
+    and "callbacks", the names of theirs, if there are any. Where train.optimizer() does something else than the recipe
+    says (Adam in place of SGD, a fixed learning rate), the values are those of the optimizer; what it does not have is
+    left out. So are the defaults of an edited minivggnet.py, whose layers may ignore them, but for those that are new.
     """
-    values, steps = dataclasses.asdict(recipe), 100
+    values = dataclasses.asdict(recipe)
     parameters = inspect.signature(MiniVGGNet.build).parameters.values()
-    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    defaults = json.loads(json.dumps({one.name: one.default for one in parameters if one.default is not one.empty}))
+    if "minivggnet.py" in edited():
+        known = published()["classic"]["network"]
+        defaults = {key: value for key, value in defaults.items() if value != known.get(key)}
     values["network"] = defaults | recipe.network
+    if callbacks:
+        values["callbacks"] = ", ".join(type(callback).__name__ for callback in callbacks)
     chosen, schedule, rates, expected = train.optimizer(recipe, steps), train.learning_rates(recipe, steps), [], []
     for name in ("momentum", "nesterov", "weight_decay"):
         unset = type(values[name])()
@@ -62,7 +82,7 @@ def settings(recipe):
             values[name] = getattr(chosen, name) or unset
         else:
             del values[name]
-    for step in range(0, steps, 9):
+    for step in np.linspace(0, steps - 1, 50).astype(int):
         chosen.iterations.assign(step)
         rates.append(learning_rate(chosen))
         expected.append(float(schedule(step)) if callable(schedule) else schedule)
@@ -77,7 +97,8 @@ def announce(name, values, rate=None):
     left_out = {*AUGMENTATION, "network", "optimizer"}
     others = [_words(key, value) for key, value in values.items() if key not in left_out and value]
     say(f"  optimizer {values['optimizer']}, {', '.join(others)}")
-    say(f"  augmentation: {', '.join(augmentation) or 'none'}")
+    note = "; but data/batches.py is edited, and what it does counts" if "data/batches.py" in edited() else ""
+    say(f"  augmentation: {', '.join(augmentation) or 'none'}{note}")
     if rate and values["learning_rate"] != rate:
         say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
     if changed := changes(name, values):
@@ -106,16 +127,20 @@ def edited():
     """Return {name: digest} of the files in PUBLISHED that were edited, or replaced by a function in a notebook."""
     digests = {}
     for name, function in zip(PUBLISHED, (MiniVGGNet.build, Batches.augment, train.optimizer), strict=True):
-        if (digest := _digest(function)) != PUBLISHED[name]:
+        if (digest := _digest(function, name)) != PUBLISHED[name]:
             digests[name] = digest
     return digests
 
 
 @functools.cache  # what runs is the file as it was imported, not as it is edited later
-def _digest(function):
-    text = ""
-    with contextlib.suppress(OSError, TypeError):  # it is in no file
-        text = Path(inspect.getsourcefile(function)).read_text("utf-8")
+def _digest(function, name):
+    """Return a digest of the file `name` of this package, if the function is in it, or else of the function."""
+    module, text = f"pyimagesearch.{name.removesuffix('.py').replace('/', '.')}", repr(function)
+    with contextlib.suppress(OSError, TypeError):  # its text is nowhere
+        if getattr(function, "__module__", None) == module:
+            text = Path(inspect.getsourcefile(function)).read_text("utf-8")
+        else:
+            text = inspect.getsource(function)
     return hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
 
 

@@ -5,6 +5,7 @@ import keras
 from pyimagesearch import progress
 from pyimagesearch.data.batches import Batches
 from pyimagesearch.errors import UserError
+from pyimagesearch.model_files import graphs
 from pyimagesearch.training import callbacks, devices
 from pyimagesearch.training.fused import fused_model, fused_optimizer
 from pyimagesearch.training.network import build
@@ -87,7 +88,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
         trained.set_weights(model.get_weights())
     trained = compiled(recipe, trained, training[0], seed, steps)
     print(f"{trained.count_params():,} parameters; steps per epoch: {len(batches):,}")
-    normalizations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    normalizations = [one for one in graphs.every_layer(model) if isinstance(one, keras.layers.BatchNormalization)]
     if any(layer.momentum**steps > LAGS for layer in normalizations):
         progress.say(
             f"  only {steps} steps in all: validation figures may be far too low, because validation uses the running "

@@ -4,8 +4,9 @@ python tests/benchmarks/accuracy.py --seeds 3                                 an
 python tests/benchmarks/accuracy.py --seeds 3 --change '{"flip": false}'      a change of the recipe, without an edit
 python tests/benchmarks/accuracy.py --seeds 3 --recipes fast classic best     the recipes as they are
 
-Each training run is a line in results.jsonl. One that is there already is not repeated, and one that was stopped goes
-on with the same command; its checkpoint lies in a hidden folder beside that file.
+Each training run is a line in own.jsonl, which git ignores; the published ones are in results.jsonl. One that is there
+already is not repeated, and one that was stopped goes on with the same command; its checkpoint lies in a hidden folder
+beside that file.
 
 The published recipes read the test images once, after the training. Others do not, because a choice is made on
 validation images; --test reads them all the same, for a result that is reported and not chosen by.
@@ -120,6 +121,14 @@ def measure_once(path, results, key, measure, optional=()):
         kept.remove()
 
 
+OWN = HERE / "own.jsonl"  # git ignores it, so that `git stash` leaves it
+
+
+def all_results(path):
+    """Return the results in the file at `path`, and with those in OWN the published ones."""
+    return (read("results.jsonl") if path == OWN else []) + read(path)
+
+
 def published(name):
     """Return a recipe as it was published, whatever recipes.py says today; your own, which was not, as it stands."""
     if name not in settings.published():
@@ -132,9 +141,9 @@ def published(name):
 
 
 def complete(values):
-    """Return the values of a recipe with the published defaults of the network, without the precision."""
-    defaults = settings.published()["classic"]["network"]
-    return plain(values | {"network": defaults | values["network"], "bfloat16": None})
+    """Return the values of a recipe with the defaults of today's fields and of the network, without the precision."""
+    network = settings.published()["classic"]["network"] | values["network"]
+    return plain(vars(Recipe(1)) | values | {"network": network, "bfloat16": None})
 
 
 def report(results, name, recipe, change, edited, held_out, seeds):
@@ -149,9 +158,12 @@ def report(results, name, recipe, change, edited, held_out, seeds):
     results = [one for one in results if one["seed"] in seeds]
     results.sort(key=lambda one: one["values"]["bfloat16"] == recipe.bfloat16)  # of two, of() takes the later one
 
+    used = []
+
     def figures(recipe, edited):
         wanted = complete(dataclasses.asdict(recipe))
         same = [one for one in results if complete(one["values"]) == wanted and one.get("edited") == edited]
+        used.extend({one["seed"]: one for one in same}.values())
         names = "validation", "validation_tta", "validation_cross_entropy", "test", "test_tta"
         return [of(same, name) for name in names]
 
@@ -168,22 +180,23 @@ def report(results, name, recipe, change, edited, held_out, seeds):
     rows = [[words, *(cell(values, *unit) for values, unit in zip(row, units, strict=True))] for words, *row in rows]
     header = [f"`{name}`, seeds {', '.join(map(str, seeds))}", "validation (n)", "with flips (n)", "cross-entropy (n)"]
     print("\n" + markdown([*header, "test (n)", "with flips (n)"], rows))
-    if len(without[0]) < len(seeds):
+    if len({one["values"]["bfloat16"] for one in used}) > 1:
+        print("Some of these were computed in bfloat16 and some in float32, which may differ by a tenth of a point.")
+    if len(without[0]) < len(seeds) and not own:
         print("The published network was not measured with all of these seeds. Put the edit aside (git stash), run")
         print("the same command, bring the edit back (git stash pop), and run it once more.")
 
 
 def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices = {**settings.published(), **RECIPES}
-    parser.add_argument("--recipes", nargs="+", choices=choices, default=["fast"], help="(default: fast)")
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["fast"], help="(default: fast)")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
     parser.add_argument("--validation", type=int, metavar="N", help="validation images (default: a twelfth)")
     parser.add_argument("--test", action="store_true", help="read the test images of a changed recipe, too")
     parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
+    parser.add_argument("--results", type=Path, default=OWN, help="(default: own.jsonl)")
     args = parser.parse_args(arguments)
 
     edited = ", ".join(settings.edited().values()) or None  # an edit is another experiment
@@ -206,9 +219,10 @@ def main(arguments=()):
                 key |= {"held_out": args.validation} if args.validation else {}
                 key |= {"edited": edited} if edited else {}
                 measure = functools.partial(one_training, recipe, seed, args, test)
-                stored = [one for one in read(args.results) if "test" in one or not test]
+                stored = [one for one in all_results(args.results) if "test" in one or not test]
+                stored = [one | {"values": plain(vars(Recipe(1)) | one["values"])} for one in stored]
                 measure_once(args.results, stored, key, measure, optional=["held_out", "edited"])
-        report(read(args.results), name, recipe, args.change, edited, args.validation, seeds)
+        report(all_results(args.results), name, recipe, args.change, edited, args.validation, seeds)
 
 
 if __name__ == "__main__":

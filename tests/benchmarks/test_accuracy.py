@@ -1,6 +1,7 @@
 """accuracy.py: with and without a change, over the same seeds; an edit is never taken for what was published."""
 
 import dataclasses
+import json
 import re
 
 import accuracy
@@ -85,6 +86,19 @@ def test_a_recipe_of_ones_own_is_measured_on_validation_images(program, monkeypa
     assert rows == {"as in recipes.py": ["94.50 ± 0.71% (2)", *"----"]}
     _, rows, _ = program("--recipes", "mine", "--change", '{"shift": 5}')
     assert rows["difference"][0] == "1.00 ± 0.00% (2)"
+    assert "git stash" not in program("--recipes", "mine", edited={"minivggnet.py": "mine"})[2]
+
+
+def test_a_result_of_before_a_new_field_counts_and_one_in_another_precision_is_told(program):
+    program("--seeds", "1")
+    (result,) = read(program.results)
+    assert result["values"].pop("cutmix") == 0
+    program.results.write_text(json.dumps(result) + "\n")
+    assert program("--seeds", "1")[0] == []
+    result["values"]["bfloat16"] = not result["values"]["bfloat16"]
+    program.results.write_text(json.dumps(result) + "\n")
+    _, rows, printed = program("--seeds", "1", edited={"minivggnet.py": "mine"})
+    assert rows["difference"][0] == "0.00% (1)" and "in bfloat16 and some in float32" in printed
 
 
 def test_a_wrong_change_is_a_usage_error(program, capsys):

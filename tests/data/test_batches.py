@@ -139,6 +139,9 @@ def test_cutmix_pastes_patches_and_mixes_labels_by_their_area():
         (Batches, "augment", lambda self, images, targets, rng: (images[:, 2:], targets), r"\(20, 26, 28, 1\)"),
         (Batches, "augment", lambda self, images, targets, rng: (images, targets[:, :5]), "so must the targets"),
         (Batches, "augment", lambda self, images, targets, rng: (images / 255, targets), "do not divide there"),
+        (Batches, "augment", lambda self, images, targets, rng: (images * 1.8, targets), "not from 0 to 255"),
+        (Batches, "augment", lambda self, images, targets, rng: (images * np.nan, targets), "not from 0 to 255"),
+        (Batches, "augment", lambda self, images, targets, rng: (images, 3 * targets - 1), "with the sum 1"),
     ],
 )
 def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, owner, name, edit, words):

@@ -112,10 +112,12 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path, capsys):
     Image.new("RGB", (50, 50), "white").save(folder / "ring/empty.png")
     os.mkfifo(folder / "block/pipe.png")
     (folder / "bar/notes.txt").write_text("not named as a picture")
+    draw("bar", 1).save(folder / "loose.png")
     draw("ring", 9).save(folder / "ring/cut.jpg")
     os.truncate(folder / "ring/cut.jpg", 3000)
     assert loading.load_part("train", tmp_path / "data")[1].tolist() == [0] * 3 + [1] * 3 + [2] * 4
-    lines = capsys.readouterr().err.splitlines()
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert first.endswith("are not read: loose.png, bar/notes.txt")
     assert [line.partition("data/train/")[2].split()[0].strip(":") for line in lines] == [
         *("bar/bad.jpg", "block/pipe.png", "ring/cut.jpg", "ring/empty.png"),
     ]

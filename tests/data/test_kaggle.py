@@ -49,6 +49,16 @@ def test_csv_files_of_different_programs(tmp_path, content):
         np.testing.assert_array_equal(array, expected)
 
 
+def test_the_part_is_a_word_in_the_name_of_the_file(tmp_path, capsys):
+    (tmp_path / "latest_train.csv").write_text(GOOD)
+    (tmp_path / "train_test.csv").write_text("neither")
+    with pytest.raises(UserError, match="no data"):
+        loading.load_part("test", tmp_path, any_data=True)
+    (tmp_path / "Latest-Test.csv").write_text(GOOD.replace(ROWS[0], ROWS[1], 1))
+    first, second = (loading.load_part(part, tmp_path, any_data=True)[0] for part in ("train", "test"))
+    np.testing.assert_array_equal(second[0], first[1])
+
+
 def line(number, text):
     """Return the good file with another text in a line, counted from 1."""
     lines = GOOD.splitlines()
@@ -63,6 +73,7 @@ DAMAGED = {
     "a header alone": (HEADER + "\n", "line 2"),
     "all lines too short": ("\n".join([HEADER, *["1,22,33"] * 3]), "line 4 is"),
     "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], "line 9 is not a label and 784 pixels"),
+    "separated by semicolons": (GOOD.replace(",", ";"), "1 columns, .* between commas"),
     "negative": (line(4, "2,-1" + ROWS[2][ROWS[2].index(",", 2) :]), "line 4 is"),
     "256, no header": (
         "\n".join([*ROWS[:4], "4,256" + ROWS[4][ROWS[4].index(",", 2) :], *ROWS[5:]]),

@@ -129,3 +129,7 @@ def test_another_network_has_another_fingerprint_and_another_seed_other_weights(
     assert len(seen) == 2
     replace_build(monkeypatch, lambda: [image(), layers.Flatten(), softmax()])
     assert network.fingerprint(network.build(Recipe(1), 10, 0)) not in seen
+    block = lambda: keras.Sequential([layers.Conv2D(2, 3), layers.BatchNormalization()])  # noqa: E731
+    replace_build(monkeypatch, lambda: [image(), block(), layers.Flatten(), softmax()])
+    first, second = (network.fingerprint(network.build(Recipe(1), 10, 0)) for _ in range(2))
+    assert first == second

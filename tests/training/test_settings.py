@@ -5,6 +5,7 @@ import inspect
 import json
 from pathlib import Path
 
+import keras
 import pytest
 
 import fashion_mnist
@@ -76,8 +77,17 @@ def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_pat
             copy.write_text("edited after it was imported")
             assert changes("classic", values) == words
     _digest.cache_clear()
-    monkeypatch.setattr(owner, name, eval("lambda *given: None"))  # in no file
-    assert list(edited()) == [published.relative_to(PACKAGE).as_posix()]
+    digests = set()
+    replacements = (
+        eval("lambda *given: None"),  # in no file
+        lambda *given: 1,
+        lambda *given: 2,
+    )
+    for replacement in replacements:
+        monkeypatch.setattr(owner, name, replacement)
+        assert list(edited()) == [published.relative_to(PACKAGE).as_posix()]
+        digests |= set(edited().values())
+    assert len(digests) == 3
 
 
 def test_settings_in_words(capsys, monkeypatch):
@@ -92,7 +102,39 @@ def test_settings_in_words(capsys, monkeypatch):
     assert "changed from the published recipe: filters [16, 64]\n" in capsys.readouterr().out
 
 
-def test_what_callbacks_did_is_named():
+@pytest.mark.parametrize(
+    "change", [{"flip": "no"}, {"cutmix": 2}, {"shift": -1}, {"shift": 1.5}, {"momentum": True}, {"epochs": 0}]
+)
+def test_a_value_that_is_not_possible_is_named(monkeypatch, change):
+    ((key, value),) = change.items()
+    monkeypatch.setitem(RECIPES, "mine", dataclasses.replace(RECIPES["fast"], **change))
+    with pytest.raises(UserError, match=f"'mine' has {key}={value!r}; give .* in recipes.py"):
+        choose("mine", {}, 60_000)
+
+
+def test_a_record_names_no_argument_that_an_edited_network_may_ignore(monkeypatch, capsys):
+    files = {"minivggnet.py": "1", "data/batches.py": "2"}
+    monkeypatch.setattr("pyimagesearch.training.settings.edited", lambda: files)
+    assert settings(Recipe(1))["network"] == {}
+    assert "dropout" not in changes("fast", settings(Recipe(1, network={})))
+    announce("fast", settings(RECIPES["fast"]))
+    assert "data/batches.py is edited" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((16, 64), 512, 0.25, 0.5))
+    assert settings(Recipe(1))["network"] == {"filters": [16, 64]}
+
+
+def test_the_recipe_is_another_where_the_default_is_gone(monkeypatch):
+    monkeypatch.delitem(RECIPES, "fast")
+    assert fashion_mnist.parse([]).recipe == "classic"
+
+
+def test_what_callbacks_did_is_named(monkeypatch):
+    yours = [keras.callbacks.EarlyStopping("loss"), keras.callbacks.TerminateOnNaN()]
+    assert "callbacks EarlyStopping, TerminateOnNaN" in changes("classic", settings(RECIPES["classic"], 100, yours))
+    late = keras.optimizers.schedules.PiecewiseConstantDecay([905], [0.1, 0.01])
+    with monkeypatch.context() as patch:  # a schedule in steps, of which the last few differ
+        patch.setattr(train, "optimizer", lambda recipe, steps: keras.optimizers.SGD(late))
+        assert settings(Recipe(9), 910)["schedule"] == "of the optimizer"
     values = settings(Recipe(9))
     happened = ended("fast", values, {"loss": [1.0, 0.5], "learning_rates": [[0.01, 0.01], [0.01, 0.001]]})
     assert happened.items() >= {"epochs": 2, "schedule": "set by a callback", "planned": values}.items()
