@@ -106,8 +106,9 @@ def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
     text += "\n\nclass Double(layers.Layer):\n    def call(self, inputs):\n        return 2 * inputs\n"
     edit(tmp_path, {NETWORK: text})
     script = tmp_path / "fashion_mnist.py"
-    stopping = "[keras.callbacks.EarlyStopping('val_cross_entropy', min_delta=100, patience=2), filters]"
-    script.write_text(script.read_text().replace("[filters]", stopping))
+    stopping = "yours = [keras.callbacks.EarlyStopping('val_cross_entropy', min_delta=100, patience=2)]"
+    assert script.read_text().count("yours = []") == 1
+    script.write_text(script.read_text().replace("yours = []", stopping))
     write_data(tmp_path / "data", 360, 100)
     done = run(script, *DATA, check=0)
     assert "will not load this network again" in done.stderr
@@ -118,7 +119,7 @@ def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
     record = read_record(tmp_path)
     assert (record["epochs"], record["planned"]["epochs"]) == (3, 15)
     assert record["changed"].startswith("epochs 3, batch size 16, learning rate 0.0125")
-    assert record["changed"].endswith("edited minivggnet.py")
+    assert record["changed"].endswith("callbacks EarlyStopping, edited minivggnet.py")
 
 
 def test_a_file_that_was_edited_after_its_import_is_named(tmp_path, monkeypatch, capsys):
