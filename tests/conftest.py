@@ -97,6 +97,13 @@ def data(count, seed=0):
     return images[..., np.newaxis], labels
 
 
+def chain(*members, shape=(28, 28, 1)):
+    """Return a Keras Sequential of an input and these layers."""
+    import keras  # not at the top: see pytest_configure
+
+    return keras.Sequential([keras.Input(shape), *members])
+
+
 def small(name, **changes):
     """Return the recipe `name`, with a small network, which is trained in a fraction of the time, and these changes."""
     network = {"filters": (8,), "dense": 16} | RECIPES[name].network | changes.pop("network", {})

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import fashion_mnist_loaded
-from conftest import idx, pictures
+from conftest import chain, idx, pictures
 from pyimagesearch.data import download
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.model_files import saving
@@ -20,7 +20,7 @@ DATA = ("--data-dir", "data", "--any-data")
 def network(scale=0.2):
     """Return a network that sees a class in the light of its bar (see conftest.pictures)."""
     layers = keras.layers
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10), layers.Softmax()])
+    model = chain(layers.Flatten(), layers.Dense(10), layers.Softmax())
     kernel = np.zeros((28, 28, 10), np.float32)
     for number in range(10):
         kernel[2 * number + 4 : 2 * number + 6, 4:24, number] = scale

@@ -24,20 +24,15 @@ def execute(cells, folder):
 def test_the_lines_of_the_readme_run_and_a_mistake_is_a_user_error(small_data, tmp_path):
     readme = (ROOT / "pyimagesearch/README.md").read_text()
     lines = re.search(r"## In a notebook.*?```python\n(.*?)```", readme, re.S)[1]
-    flags = f"'--data-dir', {str(small_data)!r}, '--any-data'"
-    small = lines.replace('"--limit", "2000"', '"--limit", "240", "--epochs", "1"').replace(
-        '"--model"', f'{flags}, "--model"'
-    )
+    small = lines.replace('"--limit", "2000"', '"--limit", "240", "--epochs", "1"')
+    small = small.replace('"--model"', f"'--data-dir', {str(small_data)!r}, '--any-data', \"--model\"")
     assert small.count("--any-data") == 2 and '"240"' in small
-    text = execute(
-        [
-            small,
-            "print(len(history['accuracy']), 'epoch of', model.name, sorted(result)[:2])",
-            f"%run {ROOT}/fashion_mnist_loaded.py --data-dir {small_data} --any-data --model trial.h5",
-            "try:\n    fashion_mnist_loaded.main()\nexcept Exception as error:\n    print(type(error).__name__, error)",
-        ],
-        tmp_path,
-    )
+    cells = [
+        *(small, "print(len(history['accuracy']), 'epoch of', model.name, sorted(result)[:2])"),
+        f"%run {ROOT}/fashion_mnist_loaded.py --data-dir {small_data} --any-data --model trial.h5",
+        "try:\n    fashion_mnist_loaded.main()\nexcept Exception as error:\n    print(type(error).__name__, error)",
+    ]
+    text = execute(cells, tmp_path)
     assert "1 epoch of minivggnet ['accuracy', 'accuracy_interval']" in text
     assert text.count("most confused pairs") == 2
     assert re.search("UserError .*fashion_model.h5", text)

@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from conftest import ROOT, write_data
-from pyimagesearch import progress
 
 DEMO = """
 import os, signal, sys, time
@@ -91,14 +90,8 @@ def test_other_terminals(variables):
 
 
 def test_a_pipe_gets_the_lines_alone():
-    environment = os.environ | {"FORCE_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", DEMO], cwd=ROOT, env=environment, capture_output=True, check=True, text=True
-    )
+    command, environment = [sys.executable, "-c", DEMO], os.environ | {"FORCE_COLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
     assert done.stdout.splitlines()[-5:] == PRINTED
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
-
-
-def test_durations_have_a_unit():
-    assert [progress.duration(s) for s in (0, 89, 90.5, 5000, 20_000)] == ["0 s", "89 s", "2 min", "83 min", "6 h"]

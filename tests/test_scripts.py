@@ -1,12 +1,13 @@
-"""The three scripts as a user runs them: real processes on small real files."""
+"""The three scripts as a user runs them: real processes on small real files, and on the genuine data."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from test_explain import save_network
 
-from conftest import idx, pictures, write_data
+from conftest import ROOT, idx, pictures, write_data
 from pyimagesearch.data import preparation
 from pyimagesearch.data.idx import FILES
 from pyimagesearch.evaluation import calibration, predict
@@ -185,3 +186,28 @@ def test_a_figure_that_cannot_be_written_does_not_undo_the_training(run, small_d
     assert "plot.png" in done.stderr
     assert reading.read(tmp_path / "fashion_model.h5").record["epochs"] == 1
     assert [path.name for path in tmp_path.glob(".*")] == []  # nothing that the next run would call unfinished
+
+
+@pytest.mark.real_data
+def test_a_short_training_learns(run, genuine, tmp_path):
+    data = ("--data-dir", genuine)
+    trained = run("fashion_mnist.py", *data, "--limit", 4000, "--epochs", 2, "--batch-size", 64, check=0)
+    evaluated = run("fashion_mnist_loaded.py", *data, "--json", "result.json", check=0)
+    assert (trained.stderr, evaluated.stderr) == ("", "")
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["accuracy"] > 0.75 and "Ankle boot" in result["report"]
+
+
+@pytest.mark.real_data
+def test_the_first_look_prints_the_published_numbers_and_those_of_the_lesson(run, genuine, tmp_path):
+    done = run("initial_data_analysis.py", "--data-dir", genuine, check=0)
+    assert done.stderr == ""
+    for text in ("(60000, 28, 28)", "6,000", "mean 72.94, standard deviation 90.02", "fraction of zero pixels: 50.2%"):
+        assert text in done.stdout
+    lesson, labels = ((ROOT / page).read_text() for page in ("README.md", "pyimagesearch/evaluation/README.md"))
+    for method, printed in ("nearest mean image", "nearest class mean"), ("five nearest images", "5 nearest neighbors"):
+        accuracy = re.search(rf"{method} +\| +([0-9.]+%)", lesson)[1]
+        assert f"{printed}: {accuracy} of" in done.stdout
+    for part in re.search(r"For (\d+ of 60,000) training images and (\d+ of 10,000) test images", labels).groups():
+        assert f"{part} images" in done.stdout
+    assert (tmp_path / "images/samples.png").exists()

@@ -50,9 +50,8 @@ def interrupted(tmp_path, warm_start):
 
 
 @pytest.mark.skipif(not warm.POSSIBLE, reason="kills, forks and limits of processes")
-@pytest.mark.parametrize("random_kills", [0, pytest.param(8, marks=pytest.mark.slow)])
 def test_an_interrupted_training_ends_with_the_same_weights_bit_for_bit_and_the_older_model_stays_until_then(
-    run, interrupted, tmp_path, random_kills
+    run, interrupted, tmp_path
 ):
     import resource  # not on Windows
 
@@ -70,10 +69,6 @@ def test_an_interrupted_training_ends_with_the_same_weights_bit_for_bit_and_the_
     def kill_inside_a_write(process):
         while process.is_alive() and not list(checkpoints.glob(".*.tmp.npz")):
             time.sleep(0.001)
-        process.kill()
-
-    def kill(process):
-        time.sleep(rng.uniform(0, 3))
         process.kill()
 
     def fill_the_disk(process):
@@ -94,13 +89,9 @@ def test_an_interrupted_training_ends_with_the_same_weights_bit_for_bit_and_the_
     write_data(tmp_path / "data", train=240, test=10)
 
     assert interrupted(2, kill_inside_a_write)[0] in (0, -signal.SIGKILL)
-    rng = np.random.default_rng(0)
-    for _ in range(random_kills):
-        assert interrupted(0, kill)[0] in (0, -signal.SIGKILL)
-    if random_kills == 0:
-        status, line = interrupted(4, fill_the_disk)
-        assert status == 1 and "cannot write fashion_model.h5" in line
-        assert_unchanged()
+    status, line = interrupted(4, fill_the_disk)
+    assert status == 1 and "cannot write fashion_model.h5" in line
+    assert_unchanged()
     assert weights() == expected
 
 
@@ -114,14 +105,8 @@ def quick(tmp_path, monkeypatch):
     return ["--data-dir", "data", "--any-data"]
 
 
-CALLER = {
-    "floatx": "float16",
-    "dtype_policy": keras.DTypePolicy("mixed_float16"),
-    "epsilon": 0.1,
-    "image_data_format": "channels_first",
-    "max_epochs": 1,
-    "max_steps_per_epoch": 1,
-}
+CALLER = {"floatx": "float16", "dtype_policy": keras.DTypePolicy("mixed_float16"), "epsilon": 0.1, "max_epochs": 1}
+CALLER |= {"max_steps_per_epoch": 1, "image_data_format": "channels_first"}
 
 
 def configure(values):

@@ -24,14 +24,9 @@ LIBRARIES += ["rich.progress", "sklearn.decomposition", "sklearn.linear_model", 
 
 def load(home):
     """Start the process that loads the libraries, with an empty folder as its home."""
-    environment = {
-        "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_ENABLE_ONEDNN_OPTS": "1",
-    }
+    environment = {"HOME": str(home), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     # OpenBLAS starts its threads when NumPy is imported, and no thread survives a fork.
-    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment |= {"TF_ENABLE_ONEDNN_OPTS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     multiprocessing.get_context("forkserver").set_forkserver_preload(LIBRARIES)
     with mock.patch.dict(os.environ, environment):
         forkserver.ensure_running()

@@ -43,7 +43,7 @@ with libraries.quiet():
 
 def one_training(recipe, seed, args, test, kept):
     """Train with this recipe and seed, or resume what `kept` holds. Returns a dict of figures."""
-    images, labels = loading.load_part("train", args.data_dir)
+    images, labels = loading.load_part("train")
     held_out = args.validation or preparation.VALIDATION_FRACTION
     training, validation = preparation.split(preparation.reshape(images), labels, seed, held_out)
     classes = len(loading.CLASS_NAMES)
@@ -57,7 +57,7 @@ def one_training(recipe, seed, args, test, kept):
         "validation_cross_entropy": cross_entropy(probabilities, validation[1]),
     }
     if test:
-        images, labels = loading.load_part("test", args.data_dir)
+        images, labels = loading.load_part("test")
         probabilities, flipped = with_flips(model, preparation.reshape(images))
         figures["test"], figures["test_tta"] = accuracy(probabilities, labels), accuracy(flipped, labels)
         predicted = probabilities.argmax(axis=1)
@@ -191,16 +191,14 @@ def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["fast"], help="(default: fast)")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
-    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
     parser.add_argument("--validation", type=int, metavar="N", help="validation images (default: a twelfth)")
     parser.add_argument("--test", action="store_true", help="read the test images of a changed recipe, too")
-    parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--results", type=Path, default=OWN, help="(default: own.jsonl)")
     args = parser.parse_args(arguments)
 
     edited = ", ".join(settings.edited().values()) or None  # an edit is another experiment
-    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    seeds = range(args.seeds)
     for name in args.recipes:
         try:
             recipe = dataclasses.replace(RECIPES[name], **args.change)

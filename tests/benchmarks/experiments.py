@@ -1,7 +1,6 @@
 """What each idea is worth: add one after another, train over seeds, store each result, print the ladder of the README.
 
 python tests/benchmarks/experiments.py --seeds 3
-python tests/benchmarks/experiments.py --seeds 1 --only "logistic regression" "one hidden layer"
 python tests/benchmarks/experiments.py --seeds 0    prints the ladder, trains nothing
 
 Each training run has as many epochs as the recipe `fast` and its batch size, on the genuine data; then the test images
@@ -13,12 +12,11 @@ import argparse
 import dataclasses
 import functools
 import unittest.mock
-from pathlib import Path
 
 import accuracy
 import numpy as np
 from accuracy import HERE, RECIPES, devices, loading, predict, preparation, run, train
-from tables import markdown, mean, plain, read
+from tables import markdown, mean, plain, read, runs
 
 from pyimagesearch.minivggnet import MiniVGGNet
 
@@ -102,38 +100,29 @@ def table(results, recipes):
     """
     rows = []
     for name in [*RUNGS, *SHUFFLED]:
-        values = plain(dataclasses.asdict(recipe_of(name)))
-        rows.append([name, RUNGS[name][2] if name in RUNGS else "", of_recipe(results, "experiment", name, values)])
+        found = runs(results, name, dataclasses.asdict(recipe_of(name)), "experiment")
+        rows.append([name, RUNGS[name][2] if name in RUNGS else "", found])
     for name in ("fast", "best"):
-        values = plain(dataclasses.asdict(RECIPES[name]))
         about = {"fast": "label smoothing, weight decay and whitened filters as well", "best": "60 epochs"}
-        of_rung = of_recipe(recipes, "recipe", name, values)
-        rows.insert(len(RUNGS) + (name == "best"), [f"the recipe `{name}`", about[name], of_rung])
+        found = runs(recipes, name, dataclasses.asdict(RECIPES[name]))
+        rows.insert(len(RUNGS) + (name == "best"), [f"the recipe `{name}`", about[name], found])
+    rows = [[name, about, [one["test"] for one in found if "test" in one]] for name, about, found in rows]
     filled = [[name, about, f"{mean(tests)} ({len(tests)})"] for name, about, tests in rows if tests]
     return markdown(["idea", "what it is", "accuracy, % (n)"], filled, left=2)
-
-
-def of_recipe(results, kind, name, values):
-    """Return the test accuracies of the stored results of that name that are of today's values, but for bfloat16."""
-    same = [one for one in results if one.get(kind) == name and not {"held_out", "edited"} & one.keys()]
-    wanted = values | {"bfloat16": None}
-    return [one["test"] for one in same if "test" in one and one["values"] | {"bfloat16": None} == wanted]
 
 
 def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
-    names = [*RUNGS, *SHUFFLED]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--results", type=Path, default=HERE / "experiments.jsonl")
     args = parser.parse_args(arguments)
-    results = read(args.results)
+    path = HERE / "experiments.jsonl"
+    results = read(path)
     for seed in range(args.seeds):
-        for name in args.only:
+        for name in [*RUNGS, *SHUFFLED]:
             recipe = recipe_of(name)
             # The values are part of the key: a recipe that was changed since is another recipe.
             key = {"experiment": name, "values": plain(dataclasses.asdict(recipe)), "seed": seed}
-            accuracy.measure_once(args.results, results, key, functools.partial(one_training, name, recipe, seed))
+            accuracy.measure_once(path, results, key, functools.partial(one_training, name, recipe, seed))
     print("\n" + table(results, read(HERE / "results.jsonl")))
 
 

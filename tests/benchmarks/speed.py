@@ -19,7 +19,6 @@ import multiprocessing
 import os
 import sys
 import time
-from pathlib import Path
 
 import tables
 
@@ -64,11 +63,9 @@ def plain_keras(images, labels):
             model.add(layers.BatchNormalization())
         model.add(layers.MaxPooling2D(2))
         model.add(layers.Dropout(0.25))
-    model.add(layers.Flatten())
-    model.add(layers.Dense(512, activation="relu"))
-    model.add(layers.BatchNormalization())
-    model.add(layers.Dropout(0.5))
-    model.add(layers.Dense(10, activation="softmax"))
+    hidden = layers.Flatten(), layers.Dense(512, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.5)
+    for layer in (*hidden, layers.Dense(10, activation="softmax")):
+        model.add(layer)
     optimizer = keras.optimizers.SGD(learning_rates(recipe, 1), recipe.momentum)
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
     floats, one_hot = images.astype("float32") / 255.0, keras.utils.to_categorical(labels, 10)
@@ -102,7 +99,7 @@ if importlib.util.find_spec("jax"):
     IMPLEMENTATIONS["fast on JAX"] = functools.partial(ours, "fast"), 1280, RECIPES["fast"].batch_size
 
 
-def serve(pipe, name, divide, data_dir):
+def serve(pipe, name, divide):
     """An implementation's process: make it ready, then answer each request with the rate of a run.
 
     Its last answer is the peak of its memory, in MB.
@@ -115,7 +112,7 @@ def serve(pipe, name, divide, data_dir):
     maker, count, step = IMPLEMENTATIONS[name]
     count = max(step, count // divide)
     with libraries.quiet(), contextlib.redirect_stdout(None):
-        images, labels = loading.load_part("train", data_dir)
+        images, labels = loading.load_part("train")
         work = maker(preparation.reshape(images), labels)
         start = time.perf_counter()
         work(step)  # trace, compile, allocate
@@ -128,13 +125,13 @@ def serve(pipe, name, divide, data_dir):
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1024))
 
 
-def measure(rounds, divide, data_dir):
+def measure(rounds, divide):
     """Return {"first_step": {name: seconds}, "rates": {name: [images/s in each round]}, "memory": {name: MB}}."""
     processes = multiprocessing.get_context("spawn")
     pipes, first_step = {}, {}
     for name in IMPLEMENTATIONS:
         pipe, theirs = processes.Pipe()
-        processes.Process(target=serve, args=(theirs, name, divide, data_dir), daemon=True).start()
+        processes.Process(target=serve, args=(theirs, name, divide), daemon=True).start()
         theirs.close()
         try:
             first_step[name], pipes[name] = pipe.recv(), pipe
@@ -153,12 +150,9 @@ def measure(rounds, divide, data_dir):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each implementation (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one round of a tenth; stores nothing")
-    parser.add_argument("--data-dir", type=Path)
     args = parser.parse_args()
-
-    result = measure(*((1, 10) if args.quick else (args.rounds, 1)), args.data_dir)
+    result = measure(*((1, 10) if args.quick else (5, 1)))
     from accuracy import circumstances
 
     result |= circumstances()

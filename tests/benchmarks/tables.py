@@ -89,14 +89,14 @@ def minus(ours, theirs):
     return {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
 
 
-def runs(results, recipe, change):
-    """Return the training runs of the published network by this recipe and change, as the recipe is today.
+def runs(results, name, values, kind="recipe"):
+    """Return the training runs of the published network by this recipe (or experiment) with these values.
 
     On the usual number of validation images. Precision may differ.
     """
-    today = plain(asdict(RECIPES[recipe]) | change) | {"bfloat16": None}
-    found = [one for one in results if one["recipe"] == recipe and not one.get("held_out")]
-    return [one for one in found if one["values"] | {"bfloat16": None} == today and not one.get("edited")]
+    wanted = plain(values) | {"bfloat16": None}
+    found = [one for one in results if one.get(kind) == name and not one.get("held_out") and not one.get("edited")]
+    return [one for one in found if one["values"] | {"bfloat16": None} == wanted]
 
 
 def last_runs(speeds, *names):
@@ -134,7 +134,7 @@ def accuracy_table(results, speeds):
     rows = []
     for words, recipe, change in ROWS:
         cells = [*"------"]
-        if found := runs(results, recipe, change):
+        if found := runs(results, recipe, asdict(RECIPES[recipe]) | change):
             values = found[0]["values"]
             parameters = MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
             cells = [values["epochs"], f"{parameters:,}"]

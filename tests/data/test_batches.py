@@ -35,9 +35,8 @@ def test_batches_are_full_and_of_different_images_in_a_new_order_each_epoch():
     for _ in range(2):
         parts = epoch_of(batches)
         assert [len(x) for x, _ in parts] == [64, 64, 64]
-        values = np.concatenate([x[:, 0, 0, 0] for x, _ in parts])
-        targets = np.concatenate([y for _, y in parts])
-        order = np.rint(values * 255).astype(int)
+        values, targets = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        order = np.rint(values[:, 0, 0, 0] * 255).astype(int)
         assert len(set(order)) == 192  # the 58 left over have their turn another time
         np.testing.assert_array_equal(targets.argmax(axis=1), order % 10)
         assert (targets.sum(axis=1) == 1).all()
@@ -50,9 +49,9 @@ def test_batches_are_full_and_of_different_images_in_a_new_order_each_epoch():
 def test_few_images_are_one_batch_and_without_a_seed_all_come_in_order():
     images, labels = data(100)
     assert [len(x) for x, _ in epoch_of(Batches(images, labels, 10, 128, seed=1))] == [100]
-    parts = epoch_of(Batches(images, labels, 10, 30))
-    np.testing.assert_array_equal(np.concatenate([x for x, _ in parts]), images / np.float32(255))
-    np.testing.assert_array_equal(np.concatenate([y for _, y in parts]).argmax(axis=1), labels)
+    inputs, targets = map(np.concatenate, zip(*epoch_of(Batches(images, labels, 10, 30)), strict=True))
+    np.testing.assert_array_equal(inputs, images / np.float32(255))
+    np.testing.assert_array_equal(targets.argmax(axis=1), labels)
 
 
 def test_batches_repeat_by_seed_and_are_augmented_differently_in_each_epoch_and_batch():
@@ -89,12 +88,11 @@ def test_shift_moves_whole_images_and_brings_in_black():
     images = noise(1000)
     shifted = augmentation.shift(images, np.random.default_rng(1), 2)
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    moves = []
+    moves, seen = [(row, column) for row in range(5) for column in range(5)], set()
     for image, sheet in zip(shifted, padded, strict=True):
-        fits = [(r, c) for r in range(5) for c in range(5) if (image == sheet[r : r + 28, c : c + 28]).all()]
-        assert len(fits) == 1
-        moves += fits
-    assert set(moves) == {(r, c) for r in range(5) for c in range(5)}
+        (move,) = ((r, c) for r, c in moves if (image == sheet[r : r + 28, c : c + 28]).all())
+        seen.add(move)
+    assert seen == set(moves)
     assert shifted.dtype == np.uint8
 
 
@@ -115,19 +113,16 @@ def test_cutmix_pastes_patches_and_mixes_labels_by_their_area():
     images = np.arange(1000, dtype=np.uint16).repeat(784).reshape(1000, 28, 28, 1)
     targets = np.eye(1000, dtype=np.float32)
     mixed, mixed_targets = augmentation.cutmix(images, targets, np.random.default_rng(2), 0.5)
-    areas = []
-    for number, (image, target) in enumerate(zip(mixed[..., 0], mixed_targets, strict=True)):
-        patch = image != number
-        areas.append(patch.mean())
-        if not patch.any():
-            np.testing.assert_allclose(target, targets[number], atol=1e-6)
-            continue
-        (other,) = set(image[patch])
-        rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
-        assert patch[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()  # one rectangle
-        np.testing.assert_allclose(target[[number, other]], [1 - areas[-1], areas[-1]], atol=1e-5)
-        np.testing.assert_allclose(target.sum(), 1, atol=1e-5)
-    areas = np.array(areas)
+    patches = mixed[..., 0] != np.arange(1000)[:, None, None]
+    areas = patches.mean(axis=(1, 2))
+    for number, (image, patch, area) in enumerate(zip(mixed[..., 0], patches, areas, strict=True)):
+        expected = (1 - area) * targets[number]
+        if area:
+            (other,) = set(image[patch])
+            rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
+            assert patch[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()  # one rectangle
+            expected += area * targets[other]
+        np.testing.assert_allclose(mixed_targets[number], expected, atol=1e-5)
     assert 0.4 < (areas > 0).mean() < 0.55
     assert np.quantile(areas[areas > 0], [0.5, 1]) == pytest.approx([0.3, 1], abs=0.15)
 
@@ -165,7 +160,6 @@ def test_split_is_stratified_seeded_and_loses_nothing():
     labels = np.repeat(np.arange(10, dtype=np.uint8), 120)
     images = np.arange(1200)
     (train, train_labels), (validation, validation_labels) = preparation.split(images, labels, seed=3)
-    assert (len(train), len(validation)) == (1100, 100)
     assert np.bincount(validation_labels).tolist() == [10] * 10
     assert sorted([*train, *validation]) == list(range(1200))
     np.testing.assert_array_equal(labels[train], train_labels)
@@ -201,15 +195,9 @@ def test_limit_keeps_images_and_labels_together(tmp_path, monkeypatch):
         assert image[2 * label + 4 : 2 * label + 6, 4:24].min() == 220  # the bar of its class
 
 
-def test_a_stream_is_what_numpy_spawns():
-    spawned = np.random.SeedSequence(7).spawn(len(randomness.USES))
-    for use, child in zip(randomness.USES, spawned, strict=True):
-        assert (randomness.sequence(7, use).generate_state(4) == child.generate_state(4)).all()
-    child = spawned[randomness.USES.index("augmentation")].spawn(3)[2].spawn(1)[0]
+def test_no_two_uses_draw_the_same_numbers_and_each_what_numpy_spawns_for_it():
+    child = np.random.SeedSequence(7).spawn(5)[4].spawn(3)[2].spawn(1)[0]
     assert (randomness.generator(7, "augmentation", 2, 0).random(5) == np.random.default_rng(child).random(5)).all()
-
-
-def test_no_two_uses_draw_the_same_numbers():
     places = [(use, *indices) for use in randomness.USES for indices in ((), (0,), (1,), (0, 0), (0, 1), (1, 0))]
     drawn = [randomness.generator(seed, *place).integers(2**63) for seed in (0, 1) for place in places]
     assert len(set(drawn)) == len(drawn)

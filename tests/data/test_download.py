@@ -61,10 +61,9 @@ def test_a_bad_download_leaves_nothing_and_names_what_to_do(server, spoil):
     with pytest.raises(UserError) as caught:
         load()
     assert not list(download.keras_cache().glob("*"))
-    message = str(caught.value)
-    for place in (str(download.keras_cache()), str(download.PACKAGE_FOLDER), download.URL, "Connect to the internet",
-                 "install the package dataset-fashion-mnist", "--data-dir or FASHION_MNIST_DIR"):  # fmt: skip
-        assert place in message
+    places = [download.keras_cache(), download.PACKAGE_FOLDER, download.URL, "Connect to the internet"]
+    for place in (*places, "install the package dataset-fashion-mnist", "--data-dir or FASHION_MNIST_DIR"):
+        assert str(place) in str(caught.value)
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_a_run(server, tmp_path, capsys):

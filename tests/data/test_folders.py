@@ -1,4 +1,4 @@
-"""folders.py: pictures in a folder for each class, as people have them."""
+"""folders.py: pictures in a folder for each class, as people have them, and the way from there to a prediction."""
 
 import os
 import unicodedata
@@ -6,14 +6,40 @@ import unicodedata
 import keras
 import numpy as np
 import pytest
-from PIL import Image
-from test_own_photos import draw, write
+from PIL import Image, ImageDraw
 
-from conftest import WITH_PIPES, load, pictures
+import fashion_mnist
+import fashion_mnist_loaded
+import initial_data_analysis
+from conftest import WITH_PIPES, load, pictures, small
 from pyimagesearch.data import folders, loading
 from pyimagesearch.errors import UserError
+from pyimagesearch.figures import style
 from pyimagesearch.photos import conversion
 from pyimagesearch.photos import files as photo_files
+from pyimagesearch.recipes import RECIPES
+
+
+def draw(shape, seed):
+    """Return a photo, RGB, of a dark shape, "bar", "block" or "ring", on a light, uneven background."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(190, 240, (90, 120, 3), np.uint8))
+    left, top = (rng.integers(-3, 4, 2) + (40, 20)).tolist()
+    pen, color = ImageDraw.Draw(image), tuple(rng.integers(0, 60, 3).tolist())
+    if shape == "ring":
+        pen.ellipse((left - 5, top, left + 45, top + 50), None, color, 10)
+    else:
+        pen.rectangle((left, top, left + (12 if shape == "bar" else 60), top + 50), color)
+    return image
+
+
+def write(folder, count=10, names=("bar", "block", "ring")):
+    """Write `count` photos of each shape to folder/NAME/. Returns the folder."""
+    for number, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for k in range(count):
+            draw(name, 100 * number + k).save(folder / name / f"{k}.png")
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -118,9 +144,8 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path, capsys):
     assert loading.load_part("train", tmp_path / "data")[1].tolist() == [0] * 3 + [1] * 3 + [2] * 4
     first, *lines = capsys.readouterr().err.splitlines()
     assert first.endswith("are not read: loose.png, bar/notes.txt")
-    assert [line.partition("data/train/")[2].split()[0].strip(":") for line in lines] == [
-        *("bar/bad.jpg", "block/pipe.png", "ring/cut.jpg", "ring/empty.png"),
-    ]
+    named = [line.partition("data/train/")[2].split()[0].strip(":") for line in lines]
+    assert named == ["bar/bad.jpg", "block/pipe.png", "ring/cut.jpg", "ring/empty.png"]
     assert [line.endswith("it is left out") for line in lines] == [True, True, False, True]
     assert "cut off or damaged" in lines[2]
 
@@ -129,12 +154,9 @@ def test_pictures_are_converted_once_and_anew_when_they_change(tmp_path, monkeyp
     folder, converted, convert = write(tmp_path / "data", 5), [], folders.convert
     draw("bar", 6).save(folder / "bar/a.bmp")
     monkeypatch.setattr(folders, "convert", lambda *given: converted.append(given[2].name) or convert(*given))
-    first = load(folder)
-    assert len(converted) == 16
-    second = load(folder)
-    assert len(converted) == 16
-    for one, other in zip(first, second, strict=True):
+    for one, other in zip(load(folder), load(folder), strict=True):
         np.testing.assert_array_equal(one[0], other[0])
+    assert len(converted) == 16
     draw("ring", 7).save(folder / "bar/a.bmp")  # as many bytes as before
     draw("ring", 8).save(folder / "bar/new.png")
     load(folder)
@@ -181,3 +203,26 @@ def test_folders_that_are_no_classes(tmp_path):
 def test_figures_beside_idx_files_are_no_classes(small_data):
     write_gray(small_data, ("images", "trial"))
     assert len(load(small_data, any_data=True)[0][0]) == 600
+
+
+def test_from_own_photos_to_a_prediction(tmp_path, monkeypatch, capsys):
+    write(tmp_path / "photos", 12)
+    (tmp_path / "photos/ring/broken.jpg").write_text("no picture")
+    draw("bar", 999).resize((240, 180)).save(tmp_path / "new.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(style, "save", lambda folder, **figures: [folder / name for name in figures])
+    initial_data_analysis.main(["--data-dir", "photos"])
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "broken.jpg is not a photo" in error
+    monkeypatch.setitem(RECIPES, "fast", small("fast", batch_size=8, epochs=10))
+    fashion_mnist.main(["--data-dir", "photos"])
+    assert "fashion_mnist_loaded.py --model fashion_model.h5 --data-dir photos\n" in capsys.readouterr().out
+    result = fashion_mnist_loaded.main(["--data-dir", "photos"])
+    assert {"bar", "block", "ring"} <= set(result["report"]) and result["accuracy"] > 0.7
+
+    paths = [path for paths in folders.find(tmp_path / "photos").test.values() for path in paths]
+    photos = fashion_mnist_loaded.main(["--image", *paths, "new.png"])
+    names = [max(photo["probabilities"], key=photo["probabilities"].get) for photo in photos]
+    right = [name == path.parent.name for name, path in zip(names, paths, strict=False)]
+    assert np.mean(right) == result["accuracy"]  # the same network sees the same pixels
+    assert "new.png: bar " in capsys.readouterr().out

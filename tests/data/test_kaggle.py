@@ -71,15 +71,11 @@ DAMAGED = {
     "labels in the middle": (table(labels=400), "not clear which column has the labels; name it 'label'"),
     "two columns of labels": (table(header=["label", *PIXELS[:-1], "class"]), "not clear which column"),
     "a header alone": (HEADER + "\n", "line 2"),
-    "all lines too short": ("\n".join([HEADER, *["1,22,33"] * 3]), "line 4 is"),
     "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], "line 9 is not a label and 784 pixels"),
     "separated by semicolons": (GOOD.replace(",", ";"), "1 columns, .* between commas"),
     "negative": (line(4, "2,-1" + ROWS[2][ROWS[2].index(",", 2) :]), "line 4 is"),
-    "256, no header": (
-        "\n".join([*ROWS[:4], "4,256" + ROWS[4][ROWS[4].index(",", 2) :], *ROWS[5:]]),
-        "line 5 is .*whole numbers from 0 to 255",
-    ),
-    "fraction": (line(21, "0.5" + ROWS[19][1:]), "line 21 is"),
+    "256": (line(6, "4,256" + ROWS[4][ROWS[4].index(",", 2) :]), "line 6 is .*whole numbers from 0 to 255"),
+    "fraction, no header": ("\n".join([*ROWS[:19], "0.5" + ROWS[19][1:]]), "line 20 is"),
 }
 
 

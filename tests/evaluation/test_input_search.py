@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from test_explain import network
 
 import fashion_mnist_loaded
-from conftest import RECORD, pictures, write_data
+from conftest import RECORD, chain, pictures, write_data
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation import input_search, predict
@@ -48,13 +48,13 @@ def by_hand(images, wanted):
     }[wanted.removesuffix("-inverted")]()
 
 
-def fitted(inputs, outputs=10, first=0, activation="softmax", scale=CONFIDENT, labels=LABELS, shape=None):
+def fitted(inputs, outputs=10, first=0, activation="softmax", scale=CONFIDENT, labels=LABELS):
     """Return a network with one dense layer that a least-squares fit has trained; `first`: the output of class 0."""
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
     targets = scale * np.eye(outputs)[labels + first]
     solution = np.linalg.lstsq(np.hstack([flat, np.ones((len(flat), 1))]), targets, rcond=None)[0]
     last = layers.Dense(outputs, activation=activation)
-    model = keras.Sequential([keras.Input(shape or inputs.shape[1:]), layers.Flatten(), last])
+    model = chain(layers.Flatten(), last, shape=inputs.shape[1:])
     last.set_weights([solution[:-1].astype(np.float32), solution[-1].astype(np.float32)])
     return model
 
@@ -148,7 +148,7 @@ def test_data_that_is_sorted_by_class_and_lacks_one():
     _, trial = find(fitted(IMAGES / 255), NOISY[order], images=IMAGES[order])
     assert trial.accuracy > 0.8
     assert trial.format.range == "0..1"
-    guess = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10)])
+    guess = chain(layers.Flatten(), layers.Dense(10))
     guess.set_weights([np.zeros((784, 10)), np.eye(10)[0]])  # right for the first 1,200 of these images
     order = np.argsort(LABELS, kind="stable").repeat(30)
     with pytest.raises(UserError, match="does not know this data"):
@@ -168,23 +168,18 @@ def overflowing(activation):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10)]), "does not know this"),
+        (lambda: chain(layers.Flatten(), layers.Dense(10)), "does not know this"),
         (lambda: fitted(IMAGES / 255, labels=(LABELS + 3) % 10), "another order.*are Sneaker, Bag, Ankle boot, T-shi"),
         (lambda: fitted(IMAGES / 255, labels=ALPHABETICAL[LABELS]), r"another order.*are Ankle boot, .*\(alphabetical"),
         (lambda: overflowing(None), "outputs of the network are not finite"),
         (lambda: overflowing("sigmoid"), "outputs of the network are not finite"),
-        (lambda: keras.Sequential([keras.Input((784,)), layers.Dense(1)]), "1 output, and the data has 10 classes"),
+        (lambda: chain(layers.Dense(1), shape=(784,)), "1 output, and the data has 10 classes"),
     ],
 )
 def test_a_network_that_does_not_know_the_data_is_told(make, words):
     keras.utils.set_random_seed(0)
     with pytest.raises(UserError, match=words):
         find(make())
-
-
-def test_a_range_of_colors_is_refused_for_gray_images():
-    with pytest.raises(UserError, match="caffe is for images with three channels"):
-        find(fitted(IMAGES / 255), chosen="caffe")
 
 
 def test_the_formats_of_a_network_for_large_images_are_tried_on_few():
@@ -229,3 +224,5 @@ def test_the_script_evaluates_a_network_from_elsewhere_only_if_it_knows_the_data
     fashion_mnist_loaded.main([*flags, "--input-range", "minus1..1"])
     printed = capsys.readouterr().out
     assert "pixels minus1..1;" in printed and "precision" in printed
+    with pytest.raises(UserError, match="caffe is for images with three channels"):
+        fashion_mnist_loaded.main([*flags, "--input-range", "caffe"])

@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pyimagesearch.evaluation import calibration, metrics
 
@@ -19,8 +17,7 @@ def test_metrics_by_hand():
     assert result["accuracy"] == 0.75
     assert result["cross_entropy"] == pytest.approx(-np.log([0.7, 0.4, 0.8, 0.5]).mean())
     assert result["confusion_matrix"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
-    assert result["report"]["dog"]["recall"] == 0.5
-    assert result["report"]["cat"]["precision"] == 0.5
+    assert result["report"]["dog"]["recall"] == result["report"]["cat"]["precision"] == 0.5
     assert result["accuracy_interval"] == pytest.approx([0.3006, 0.9544], abs=1e-4)  # Wilson's, 3 of 4
     json.dumps(result)
     assert result["top_2_accuracy"] == 1
@@ -75,19 +72,16 @@ def test_temperature_is_found_and_mends_overconfidence():
     assert temperature == pytest.approx(3, rel=0.05)
     np.testing.assert_allclose(calibration.apply_temperature(too_sure, 3.0), truth, atol=1e-6)
     result = metrics.evaluate(too_sure, labels, tuple("abcde"), temperature)
-    assert result["calibration"]["error"] > 0.15
-    assert result["calibration_after_scaling"]["error"] < 0.02
+    assert result["calibration"]["error"] > 0.15 and result["calibration_after_scaling"]["error"] < 0.02
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=12, unique=True), st.floats(0.1, 10))
-def test_a_temperature_keeps_the_order_and_the_sum(weights, temperature):
-    probabilities = np.array(weights) / sum(weights)
+@pytest.mark.parametrize("temperature", [0.1, 0.9, 1.1, 10])
+def test_a_temperature_keeps_the_order_and_the_sum(temperature):
+    probabilities = np.random.default_rng(0).dirichlet([1] * 10, 50)
     scaled = calibration.apply_temperature(probabilities, temperature)
-    assert scaled.sum() == pytest.approx(1)
-    assert (np.diff(scaled[probabilities.argsort()]) >= 0).all()
-    surer = np.sign(round(scaled.max() - probabilities.max(), 9))
-    assert surer == np.sign(round(1 - temperature, 9)) or abs(scaled.max() - probabilities.max()) < 1e-6
+    np.testing.assert_allclose(scaled.sum(axis=1), 1)
+    np.testing.assert_array_equal(scaled.argsort(axis=1), probabilities.argsort(axis=1))
+    assert ((scaled.max(axis=1) > probabilities.max(axis=1)) == (temperature < 1)).all()
 
 
 def test_a_temperature_at_its_bound_is_not_used():

@@ -28,22 +28,17 @@ from pyimagesearch.photos.conversion import Photo
 from pyimagesearch.recipes import RECIPES
 
 IMAGES, LABELS = pictures(200)
-HISTORY = {
-    "cross_entropy": [2.0, 1.0],
-    "accuracy": [0.3, 0.6],
-    "val_cross_entropy": [1.9, 1.2],
-    "val_accuracy": [0.35, 0.55],
-    "learning_rates": [[0, 0.1], [0.05, 0]],
-}
+HISTORY = {"cross_entropy": [2.0, 1.0], "accuracy": [0.3, 0.6], "learning_rates": [[0, 0.1], [0.05, 0]]}
+HISTORY |= {"val_cross_entropy": [1.9, 1.2], "val_accuracy": [0.35, 0.55]}
 CALIBRATION = {"error": 0.02, "confidence": [0.3, 0.95], "accuracy": [0.4, 0.97], "count": [5, 95]}
 RELIABILITY = {"calibration": CALIBRATION, "calibration_after_scaling": CALIBRATION, "temperature": 0.7}
 PHOTO = Photo(np.zeros((60, 40, 3), np.uint8), np.eye(60, 40) > 0, IMAGES[0], IMAGES[:1, ..., None], plain=True)
-ROWS = [
+SHAPE = "28 x 28 x 8"
+ROWS = [  # conv -> normalization and ReLU -> conv -> normalization -> +, and a way past the second convolution
     ("Input", "28 x 28 x 1", 0, []),
-    ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288, [0]),
-    ("ReLU", "28 x 28 x 32", 0, [1]),
-    ("Flatten", "25088", 0, [2]),
-    ("Dense 10, softmax", "10", 250_890, [3]),
+    *[("Conv2D 3x3, 8 filters", SHAPE, 80, [0]), ("BatchNormalization", SHAPE, 32, [1]), ("ReLU", SHAPE, 0, [2])],
+    *[("Conv2D 1x1, 8 filters", SHAPE, 7, [3]), ("Conv2D 3x3, 8 filters", SHAPE, 584, [3])],
+    *[("BatchNormalization", SHAPE, 32, [4]), ("Add", SHAPE, 0, [5, 6]), ("Dense 10", "10", 900, [7])],
 ]
 KERNELS = np.random.default_rng(0).normal(size=(3, 3, 1, 200))
 MAPS = [(f"convolution {number}: 28 x 28 x 200", IMAGES.transpose(1, 2, 0)) for number in (1, 2, 3, 4)]
@@ -226,21 +221,13 @@ def test_feature_maps_are_tied_to_their_filters_have_a_scale_and_end_with_the_pr
 
 
 def test_a_network_is_drawn_as_a_graph():
-    """conv -> normalization and ReLU -> conv -> normalization -> +, and a way past the second convolution."""
-    shape = "28 x 28 x 8"
-    rows = [
-        ("Input", "28 x 28 x 1", 0, []),
-        *[("Conv2D 3x3, 8 filters", shape, 80, [0]), ("BatchNormalization", shape, 32, [1]), ("ReLU", shape, 0, [2])],
-        *[("Conv2D 1x1, 8 filters", shape, 7, [3]), ("Conv2D 3x3, 8 filters", shape, 584, [3])],
-        *[("BatchNormalization", shape, 32, [4]), ("Add", shape, 0, [5, 6]), ("Dense 10", "10", 900, [7])],
-    ]
-    (axes,) = network.diagram(rows).axes
+    (axes,) = network.diagram(ROWS).axes
     drawn = [text.get_text() for text in axes.texts if text.get_text()]
     assert drawn[0] == "55% of the 1,635 parameters are in Dense 10"
     for name, below, parameters in (
         ("Conv2D 3x3, 8 filters", "BatchNormalization, ReLU", "112"),
         ("Conv2D 1x1, 8 filters", "BatchNormalization", "39"),  # its own, though another convolution stands between
-        ("+", shape, "-"),
+        ("+", SHAPE, "-"),
     ):
         place = drawn.index(name)
         assert below in drawn[place : place + 4] and parameters in drawn[place : place + 4]
@@ -306,24 +293,13 @@ style.save(
 """
 
 
-def python(code, folder, early="", **variables):
+def python(code, folder, **variables):
     """Run Python code in a folder that is also its home. It prints nothing to stderr; returns what it prints."""
     environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    command, environment = [sys.executable, "-c", early + code], environment | variables
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=environment | variables, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
-
-
-def draw(folder, settings, **variables):
-    (folder / "bin").mkdir(parents=True)
-    (folder / ".config/matplotlib").mkdir(parents=True)
-    (folder / ".config/matplotlib/matplotlibrc").write_text(settings)
-    (folder / "bin/latex").write_text("#!/bin/sh\ntouch started\nexit 1\n")
-    (folder / "bin/latex").chmod(0o755)
-    assert python(CODE, folder, **variables) == ""
-    assert not (folder / "started").exists()
-    return (folder / "figure.png").read_bytes(), (folder / "network.png").read_bytes()
 
 
 UNUSUAL = (
@@ -333,8 +309,18 @@ UNUSUAL = (
 
 
 def test_the_figure_is_the_same_whatever_the_settings_are(tmp_path):
+    drawn = []
     backend = "module://matplotlib_inline.backend_inline"  # a notebook's, in another Python
-    assert draw(tmp_path / "own", UNUSUAL, MPLBACKEND=backend) == draw(tmp_path / "plain", "")
+    for folder, text, variables in (tmp_path / "own", UNUSUAL, {"MPLBACKEND": backend}), (tmp_path / "plain", "", {}):
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin/latex").write_text("#!/bin/sh\ntouch started\nexit 1\n")
+        (folder / "bin/latex").chmod(0o755)
+        (folder / ".config/matplotlib").mkdir(parents=True)
+        (folder / ".config/matplotlib/matplotlibrc").write_text(text)
+        assert python(CODE, folder, **variables) == ""
+        assert not (folder / "started").exists()
+        drawn.append([(folder / name).read_bytes() for name in ("figure.png", "network.png")])
+    assert drawn[0] == drawn[1]
 
 
 IN_A_NOTEBOOK = """
@@ -350,4 +336,4 @@ print(matplotlib.rcParams["font.size"], matplotlib.get_backend(), logging.getLog
 @pytest.mark.parametrize("early", ["", "from pyimagesearch import figures\n"])
 def test_a_notebook_keeps_its_settings(tmp_path, early):
     cache = matplotlib.get_cachedir()  # building another takes long on a busy machine, and matplotlib says so
-    assert python(IN_A_NOTEBOOK, tmp_path, early, MPLBACKEND="svg", MPLCONFIGDIR=cache) == "17.0 svg 0\n"
+    assert python(early + IN_A_NOTEBOOK, tmp_path, MPLBACKEND="svg", MPLCONFIGDIR=cache) == "17.0 svg 0\n"

@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 from scipy.special import softmax
 
+from conftest import chain
 from pyimagesearch.data.batches import scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.evaluation.predict import predict
@@ -26,10 +27,9 @@ def load(path, architecture=None):
 def reference():
     """A small network with random weights, batch normalization's averages too."""
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Conv2D(4, 3, activation="relu", name="conv")])
-    for layer in layers.BatchNormalization(name="bn"), layers.MaxPooling2D(2), layers.Flatten():
-        model.add(layer)
-    model.add(layers.Dense(10, activation="softmax", name="out"))
+    conv, pool = layers.Conv2D(4, 3, activation="relu", name="conv"), layers.MaxPooling2D(2)
+    out = layers.Dense(10, activation="softmax", name="out")
+    model = chain(conv, layers.BatchNormalization(name="bn"), pool, layers.Flatten(), out)
     model.get_layer("bn").set_weights([np.array(v, "f4") for v in ([1, 2, 1, 1], [0, 1, 0, 1], [1] * 4, [2] * 4)])
     return model
 
@@ -63,12 +63,8 @@ def weights_of(model):
     }
 
 
-def init(name, **config):
+def init(name, /, **config):
     return {"class_name": name, "config": config}
-
-
-# The training configuration, with losses and optimizers that Keras 3 does not know.
-TRAINING = json.dumps({"loss": init("MyLoss"), "optimizer_config": init("RectifiedAdam", lr=0.1, decay=0.0)})
 
 
 def keras_2(version):
@@ -94,10 +90,10 @@ def keras_2(version):
         ("Flatten", common | {"name": "flat"}),
         ("Dense", weighted | out | {"quantization_config": None}),
     ]
-    entries = [{"class_name": name, "config": config} for name, config in stack]
+    entries = [init(name, **config) for name, config in stack]
     if version != "2.2.4":
         start = {"batch_input_shape": [64, 28, 28, 1], "dtype": "float32", "sparse": False, "ragged": False}
-        entries.insert(0, {"class_name": "InputLayer", "config": start | {"name": "start", "optional": False}})
+        entries.insert(0, init("InputLayer", **start, name="start", optional=False))
     if version == "2.15":
         for entry in entries:
             entry |= {"module": "keras.layers", "registered_name": None, "build_config": {"input_shape": [None, 1]}}
@@ -116,8 +112,10 @@ def as_functional(sequential):
 
 @pytest.mark.parametrize("version", ["2.0", "2.2.4", "2.4", "2.15"])
 def test_models_of_keras_2(reference, tmp_path, version):
-    training = {"keras_version": version, "training_config": TRAINING}
-    check(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), reference, **training)
+    # Losses and optimizers that Keras 3 does not know.
+    training = json.dumps({"loss": init("MyLoss"), "optimizer_config": init("RectifiedAdam", lr=0.1, decay=0.0)})
+    attributes = {"keras_version": version, "training_config": training}
+    check(tmp_path / "m.hdf5", keras_2(version), weights_of(reference), reference, **attributes)
 
 
 def check(path, config, weights, reference, **attributes):
@@ -139,7 +137,7 @@ def test_functional_and_nested_models(reference, tmp_path):
     outer = {"class_name": "Sequential", "config": {"name": "outer", "layers": [inner, last]}}
     check(tmp_path / "nested.h5", outer, weights, reference)
 
-    start = {"class_name": "InputLayer", "config": {"name": "start", "batch_input_shape": [None, 28, 28, 1]}}
+    start = init("InputLayer", name="start", batch_input_shape=[None, 28, 28, 1])
     entries = [start | {"inbound_nodes": []}, inner | {"inbound_nodes": [[["start", 0, 0, {}]]]}]
     entries.append(last | {"inbound_nodes": [[["inner", 1, 0, {}]]]})  # Keras 2 counted the model's own graph as a call
     config = as_functional({"config": {"layers": entries[:1]}})["config"]
@@ -153,7 +151,7 @@ def two_inputs():
 
 
 def quantized():
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)])
+    model = chain(layers.Flatten(), layers.Dense(10))
     model.quantize("int8")
     return model
 
@@ -161,9 +159,9 @@ def quantized():
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: keras.Sequential([keras.Input((28, 28, 2)), layers.Flatten(), layers.Dense(10)]), "input is 28x28x2"),
-        (lambda: keras.Sequential([keras.Input((28, 28, 1)), layers.Dense(10)]), "its output is 28x28x10"),
-        (lambda: keras.Sequential([keras.Input((28, 28, 1)), layers.ReLU()]), "an autoencoder"),
+        (lambda: chain(layers.Flatten(), layers.Dense(10), shape=(28, 28, 2)), "input is 28x28x2"),
+        (lambda: chain(layers.Dense(10)), "its output is 28x28x10"),
+        (lambda: chain(layers.ReLU()), "an autoencoder"),
         (two_inputs, "inputs: 2, outputs: 1"),
         (quantized, "it is quantized"),
     ],
@@ -204,7 +202,7 @@ def test_an_input_shape_of_nothing_but_none_is_that_of_the_data(reference, tmp_p
 
 def test_a_gru_of_keras_before_2_1_5_computes_by_the_older_formula(tmp_path):
     """It had no other, and no such argument."""
-    model = keras.Sequential([keras.Input((28, 28)), layers.GRU(10, reset_after=False)])
+    model = chain(layers.GRU(10, reset_after=False), shape=(28, 28))
     model.save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5", "r+") as file:
         change_config(file, lambda config: config["config"]["layers"][1]["config"].pop("reset_after"))
@@ -218,18 +216,16 @@ def test_real_files_of_keras_2(tmp_path):
     import tf_keras
 
     tf_keras.utils.set_random_seed(0)
-    start = tf_keras.Input((28, 28, 1))
-    left = tf_keras.layers.Conv2D(4, 3, padding="same", activation="relu", kernel_regularizer="l2")(start)
-    right = tf_keras.layers.Conv2D(4, 3, padding="same")(start)
-    inner = tf_keras.Sequential([tf_keras.layers.BatchNormalization(), tf_keras.layers.MaxPooling2D(4)])
-    both = inner(tf_keras.layers.Add()([left, tf_keras.layers.LeakyReLU()(right)]))
-    model = tf_keras.Model(start, tf_keras.layers.Dense(10, "softmax")(tf_keras.layers.Flatten()(both)))
+    theirs, start = tf_keras.layers, tf_keras.Input((28, 28, 1))
+    left, right = (theirs.Conv2D(4, 3, activation="relu", kernel_regularizer="l2")(start) for _ in range(2))
+    inner = tf_keras.Sequential([theirs.BatchNormalization(), theirs.MaxPooling2D(4)])
+    both = inner(theirs.Add()([left, theirs.LeakyReLU()(right)]))
+    model = tf_keras.Model(start, theirs.Dense(10, "softmax")(theirs.Flatten()(both)))
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(scale(IMAGES), np.arange(8), verbose=0)
     model.save(tmp_path / "m.h5")
-    loaded = load(tmp_path / "m.h5")
-    wanted = model.predict(scale(IMAGES), verbose=0)
-    np.testing.assert_allclose(predict(loaded, IMAGES), wanted, atol=1e-6)
+    expected = model.predict(scale(IMAGES), verbose=0)
+    np.testing.assert_allclose(predict(load(tmp_path / "m.h5"), IMAGES), expected, atol=1e-6)
 
 
 def node(function, before, kind="TFOpLambda", **arguments):
@@ -241,19 +237,16 @@ def node(function, before, kind="TFOpLambda", **arguments):
 
 def network(*entries):
     """Return the config of a Functional model: the input, these entries, a Dense layer on the last of them."""
-    start = {"batch_input_shape": [None, 28, 28], "name": "start"}
-    dense = {"name": "out", "trainable": True, "units": 10, "activation": "softmax", "use_bias": False}
+    start = init("InputLayer", batch_input_shape=[None, 28, 28], name="start")
+    dense = init("Dense", name="out", trainable=True, units=10, activation="softmax", use_bias=False)
     last = [[[entries[-1]["name"], 0, 0, {}]]]
-    layers = [
-        {"class_name": "InputLayer", "config": start, "name": "start", "inbound_nodes": []},
-        *entries,
-        {"class_name": "Dense", "config": dense, "name": "out", "inbound_nodes": last},
-    ]
     ends = {"input_layers": [["start", 0, 0]], "output_layers": [["out", 0, 0]]}
+    layers = [start | {"name": "start", "inbound_nodes": []}, *entries, dense | {"name": "out", "inbound_nodes": last}]
     return {"class_name": "Functional", "config": {"name": "model", "layers": layers} | ends}
 
 
 def test_arithmetic_slices_and_shapes_compute_what_tensorflow_does(tmp_path):
+    slices = [{"start": None, "stop": None, "step": None}, {"start": 1, "stop": 25, "step": 4}]
     twice = node("concat", "tf.expand_dims", axis=-1)
     twice["inbound_nodes"] = [twice["inbound_nodes"] * 2]  # called with a list of tensors
     config = network(
@@ -263,12 +256,7 @@ def test_arithmetic_slices_and_shapes_compute_what_tensorflow_does(tmp_path):
         node("expand_dims", "tf.math.subtract", axis=-1),
         twice,
         node("math.reduce_mean", "tf.concat", axis=[2, 3]),
-        node(
-            "__operators__.getitem",
-            "tf.math.reduce_mean",
-            "SlicingOpLambda",
-            slice_spec=[{"start": None, "stop": None, "step": None}, {"start": 1, "stop": 25, "step": 4}],
-        ),
+        node("__operators__.getitem", "tf.math.reduce_mean", "SlicingOpLambda", slice_spec=slices),
         node("math.multiply", "tf.__operators__.getitem", y=["tf.__operators__.getitem", 0, 0], name=None),
     )
     weights = np.random.default_rng(1).normal(size=(6, 10)).astype("float32")
@@ -312,9 +300,9 @@ CHAINS = {  # of a kind of layer each: with a layer inside, with weights of its 
 }
 
 
-@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
-def test_layers_that_compute_are_loaded(chain, tmp_path):
-    model = keras.Sequential([keras.Input((28, 28, 1)), *chain(), layers.Flatten(), layers.Dense(10)])
+@pytest.mark.parametrize("members", CHAINS.values(), ids=CHAINS)
+def test_layers_that_compute_are_loaded(members, tmp_path):
+    model = chain(*members(), layers.Flatten(), layers.Dense(10))
     model.save(tmp_path / "m.keras")
     loaded = load(tmp_path / "m.keras")
     np.testing.assert_allclose(loaded(scale(IMAGES), training=False), model(scale(IMAGES), training=False), atol=1e-5)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from test_building import change_config, load
 
-from conftest import RECORD
+from conftest import RECORD, chain
 from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import building, child, reading, saving
 
@@ -33,9 +33,9 @@ def refusal(path):
 def good(tmp_path_factory):
     """A small good model file, its path."""
     keras.utils.set_random_seed(0)
-    layers = [keras.Input((28, 28, 1)), keras.layers.MaxPooling2D(4), keras.layers.Flatten()]
-    path = tmp_path_factory.mktemp("good") / "good.h5"
-    saving.save(keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")]), path, RECORD)
+    layers, path = keras.layers, tmp_path_factory.mktemp("good") / "good.h5"
+    model = chain(layers.MaxPooling2D(4), layers.Flatten(), layers.Dense(10, activation="softmax"))
+    saving.save(model, path, RECORD)
     return path
 
 
@@ -94,10 +94,7 @@ HOSTILE = {  # change of a file, words of the refusal
     "other units": (set_in(3, units=11), "do not fit"),
     "no layers": (config(lambda layers: layers.clear()), "the shape of its input"),
     "a layer is a number": (config(lambda layers: layers.append(7)), "where a layer should be"),
-    "external link": (
-        replace(lambda file, kernel: file.update({kernel: h5py.ExternalLink("outside.h5", "/data")})),
-        "link",
-    ),
+    "link": (replace(lambda file, kernel: file.update({kernel: h5py.ExternalLink("outside.h5", "/data")})), "link"),
     "virtual": (replace(virtual), "stores its numbers in another file"),
     "external numbers": (replace(external), "stores its numbers in another file"),
     "not stored": (replace(lambda file, kernel: file.create_dataset(kernel, (7_000_000, 10**6), "f4")), "not stored"),

@@ -14,6 +14,7 @@ import pytest
 from keras import layers
 from test_building import load
 
+from conftest import chain
 from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import reading
 
@@ -76,8 +77,8 @@ def model():
     """A compiled network with a nested one, dropout and two layers of a class, trained for a step."""
     keras.utils.set_random_seed(0)
     inner = keras.Sequential([layers.Conv2D(3, 3, strides=4), layers.Dropout(0.1)], name="inner")
-    start = [keras.Input((28, 28, 1)), inner, layers.Flatten()]
-    model = keras.Sequential([*start, layers.Dense(12, activation="relu"), layers.Dense(10, activation="softmax")])
+    last = layers.Dense(12, activation="relu"), layers.Dense(10, activation="softmax")
+    model = chain(inner, layers.Flatten(), *last)
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 9)), own_loss, metrics=["accuracy"])
     model.fit(IMAGES, np.arange(4), verbose=0)
     return model
@@ -147,7 +148,7 @@ def test_weights_with_their_architecture_beside_them(model, tmp_path):
 
 
 def test_weights_of_layers_with_other_names_are_taken_by_order(tmp_path):
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(12, name="z"), layers.Dense(10)])
+    model = chain(layers.Flatten(), layers.Dense(12, name="z"), layers.Dense(10))
     (tmp_path / "net.json").write_text(model.to_json())
     with h5py.File(tmp_path / "net.h5", "w") as file:
         file.attrs["layer_names"] = [b"first", b"second"]
@@ -181,7 +182,7 @@ def test_weights_of_other_precisions_become_float32(tmp_path, dtype):
 
 def test_lists_of_names_that_keras_has_split(tmp_path):
     """An HDF5 attribute holds 64 KiB, so Keras writes a long list of names as layer_names0, layer_names1, ..."""
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(3), layers.Dense(10)])
+    model = chain(layers.Flatten(), layers.Dense(3), layers.Dense(10))
     model.save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5", "r+") as file:
         weights = file["model_weights"]

@@ -39,18 +39,14 @@ NOT_PHOTOS = {
     "eps.jpg": (EPS, "eps.jpg is not a photo in a format that can be read"),
     "a.heic": (HEIC, "a.heic is a HEIC photo, which cannot be read here; export it as JPEG"),
     "bomb.png": (stored(Image.new("1", (20_000, 20_000))), "bomb.png is too large"),
-    "float.tif": (
-        stored(Image.new("F", (8000, 8000)), "TIFF", compression="tiff_deflate"),
-        "too large .64 megapixels",
-    ),
+    "float.tif": (stored(Image.new("F", (8000, 8000)), "TIFF", compression="tiff_deflate"), "too large .64 megapix"),
     "thin.png": (stored(Image.new("L", (1, 1_000_000))), "thin.png is 1 x 1000000 pixels, too narrow"),
 }
 
 
-@pytest.mark.parametrize("name", NOT_PHOTOS)
-def test_what_is_not_a_photo_is_an_error_that_names_it(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize("name, content, words", [(name, *case) for name, case in NOT_PHOTOS.items()], ids=NOT_PHOTOS)
+def test_what_is_not_a_photo_is_an_error_that_names_it(tmp_path, monkeypatch, name, content, words):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
-    content, words = NOT_PHOTOS[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=words) as caught:
         files.find([tmp_path / name])
@@ -97,12 +93,9 @@ def test_path_that_cannot_be_used_is_an_error(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/notes.txt").write_text("no photo")
-    for name, words in (
-        ("none.jpg", "there is no file .*none.jpg"),
-        ("pipe.png", "cannot read .*pipe.png: it is not a regular file"),
-        ("notes", "the folder .*notes holds no photos"),
-    ):
-        with pytest.raises(UserError, match=words):
+    unusable = {"none.jpg": "there is no file", "pipe.png": "it is not a regular file", "notes": "holds no photos"}
+    for name, words in unusable.items():
+        with pytest.raises(UserError, match=rf"{name}.*{words}|{words}.*{name}"):
             files.find([tmp_path / name])
 
 
@@ -126,17 +119,11 @@ def test_folder_and_wildcards_stand_for_their_photos(tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode", "size", "read"),
-    [
-        ("JPEG", "RGB", (3000, 2400), (200, 160)),
-        ("PNG", "RGB", (90, 120), (90, 120)),
-        ("JPEG", "L", (11_000, 11_000), (200, 200)),  # of a camera: decoded at an eighth
-    ],
-)
-def test_photo_is_made_small_and_never_larger(tmp_path, kind, mode, size, read):
-    (tmp_path / "photo").write_bytes(stored(Image.new(mode, size, "red" if mode == "RGB" else 200), kind))
-    assert files.read(tmp_path / "photo")[0].size == read
+def test_photo_is_made_small_and_never_larger(tmp_path):
+    # The last is of a camera, decoded at an eighth.
+    for size, read in ((3000, 2400), (200, 160)), ((90, 120), (90, 120)), ((11_000, 11_000), (200, 200)):
+        (tmp_path / "photo").write_bytes(stored(Image.new("L", size, 200), "JPEG"))
+        assert files.read(tmp_path / "photo")[0].size == read
 
 
 @pytest.mark.parametrize(

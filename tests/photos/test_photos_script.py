@@ -52,24 +52,22 @@ def test_photos_are_predicted_and_bad_files_are_counted_at_the_end(images, tmp_p
     assert (tmp_path / "images/photos.png").stat().st_size > 10_000
 
 
-def save_pair(path):
-    Image.fromarray(np.where(PAIRS["apart"], 40, 250).astype(np.uint8)).save(path)
+@pytest.fixture
+def pair(images):
+    Image.fromarray(np.where(PAIRS["apart"], 40, 250).astype(np.uint8)).save("pair.png")
 
 
-def test_pair_may_only_be_shoes_and_is_unlike_the_data(images, small_data, capsys):
-    save_pair("pair.png")
+def test_pair_may_only_be_shoes_and_is_unlike_the_data(pair, small_data, capsys):
     (photo,) = main(["--image", "pair.png", "--data-dir", "data", "--any-data"])
     out = capsys.readouterr().out
-    assert "a pair of shoes" in out
-    assert "(unsure)" in out and "less like the training images than 90% of the test images" in out
-    assert "photograph one garment" in out
+    for text in "a pair of shoes", "(unsure)", "less like the training images than 90% of", "photograph one garment":
+        assert text in out
     shoes = {"Sandal", "Sneaker", "Ankle boot"}
     assert {name for name, probability in photo["probabilities"].items() if probability > 1e-9} <= shoes
 
 
-def test_other_data_has_no_names_of_clothes_no_pairs_of_shoes_and_no_comparison(images, capsys):
+def test_other_data_has_no_names_of_clothes_no_pairs_of_shoes_and_no_comparison(pair, capsys):
     save_network(genuine_data=False)
-    save_pair("pair.png")
     (photo,) = main(["--image", "pair.png"])
     out = capsys.readouterr().out
     assert "pair.png: class " in out and "pair of shoes" not in out and "training data" not in out

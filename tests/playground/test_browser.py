@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from conftest import chain
 from pyimagesearch.evaluation.calibration import apply_temperature
 from pyimagesearch.evaluation.layers import activations
 from pyimagesearch.evaluation.predict import OURS, predict
@@ -32,10 +33,6 @@ SQUARES = np.random.default_rng(0).integers(-255, 256, (200, 7, 7, 1)).clip(0).a
 IMAGES = SQUARES.repeat(4, axis=1).repeat(4, axis=2)
 
 
-def chain(*members, shape=(28, 28, 1)):
-    return keras.Sequential([keras.Input(shape), *members])
-
-
 def varied(model, input_format=OURS):
     """Give each weight of a model a random value, and each output, before its activation, mean 0 and deviation 1.
 
@@ -48,11 +45,11 @@ def varied(model, input_format=OURS):
                 weight.assign(rounded(rng.normal(0, 1.5 / np.sqrt(np.prod(weight.shape[:-1])), weight.shape)))
             else:
                 weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-    last = [layer for layer in model.layers if layer.weights][-1]
+    last, inputs = [layer for layer in model.layers if layer.weights][-1], input_format.inputs(IMAGES)
     activation, last.activation = getattr(last, "activation", None), keras.activations.linear
     outputs = keras.Model(model.inputs[0], last.output).predict_on_batch  # unlike a call, it does not augment
-    last.kernel.assign(rounded(last.kernel / np.std(outputs(input_format.inputs(IMAGES)), axis=0)))
-    last.bias.assign(last.bias - np.mean(outputs(input_format.inputs(IMAGES)), axis=0))
+    last.kernel.assign(rounded(last.kernel / np.std(outputs(inputs), axis=0)))
+    last.bias.assign(last.bias - np.mean(outputs(inputs), axis=0))
     last.activation = activation
     return model
 
@@ -166,15 +163,10 @@ def show(browser, path, width=1400, height=900, scheme="light"):
     settle(browser)
 
 
-def wait_for(browser, condition):
-    """Wait until a condition in JavaScript is met."""
+def settle(browser, condition="current && before && selected && !jobs.running"):
+    """Wait until a condition in JavaScript is met: the network has answered."""
     wait = f"const [done] = arguments, wait = () => ({condition} ? done() : setTimeout(wait, 10)); wait();"
     browser.execute_async_script(wait)
-
-
-def settle(browser):
-    """Wait until the network has answered."""
-    wait_for(browser, "current && before && selected && !jobs.running")
 
 
 def find(browser, selector):
@@ -203,12 +195,15 @@ def pixels(browser):
     return np.array(browser.execute_script("return [...image.pixels]"), np.uint8).reshape(28, 28)
 
 
+def percentages(browser):
+    return [int(bar.rstrip("%")) for bar in texts(browser, "#bars .value")]
+
+
 def assert_prediction(browser, model):
     """Check that the bars show what Keras predicts for the image as it is now."""
     settle(browser)
     expected = predict(model, pixels(browser)[None, ..., None])[0]
-    bars = texts(browser, "#bars .value")
-    assert [int(bar.rstrip("%")) for bar in bars] == pytest.approx(100 * expected, abs=1)
+    assert percentages(browser) == pytest.approx(100 * expected, abs=1)
     return expected
 
 
@@ -217,8 +212,7 @@ def test_every_change_of_the_image_changes_the_prediction(opened, model):
     last = assert_prediction(opened, model)
     ActionChains(opened).move_to_element(find(opened, "#image")).click_and_hold().move_by_offset(60, 30).perform()
     ActionChains(opened).release().perform()
-    after = pixels(opened)
-    assert (after[14:20, 14:20] == 255).sum() > 8 and (after[:13] == start[:13]).all()
+    assert (pixels(opened)[14:20, 14:20] == 255).sum() > 8 and (pixels(opened)[:13] == start[:13]).all()
     changes = {
         "Move right": lambda image: np.pad(image, ((0, 0), (1, 0)))[:, :28],
         "Mirror": lambda image: image[:, ::-1],
@@ -231,18 +225,15 @@ def test_every_change_of_the_image_changes_the_prediction(opened, model):
         before, last = pixels(opened), prediction
         press(opened, name)
         np.testing.assert_array_equal(pixels(opened), change(before))
-    press(opened, "Undo")
-    np.testing.assert_array_equal(pixels(opened), before)
-    press(opened, "Reset")
-    np.testing.assert_array_equal(pixels(opened), start)
-    press(opened, "Undo")
-    np.testing.assert_array_equal(pixels(opened), before)
+    for name, expected in ("Undo", before), ("Reset", start), ("Undo", before):
+        press(opened, name)
+        np.testing.assert_array_equal(pixels(opened), expected)
 
 
 def test_a_picture_of_the_readers_own(opened, tmp_path):
     def choose(path, place):
         find(opened, "#file").send_keys(str(path))
-        wait_for(opened, f"byId('{place}').textContent.includes('{path.name}')")
+        settle(opened, f"byId('{place}').textContent.includes('{path.name}')")
         return pixels(opened)
 
     start = pixels(opened)
@@ -259,9 +250,7 @@ def test_percentages(opened, model):
     """The bars, and the passage that computes the highest of them from its logit, without and with temperature."""
     for temperature in (1, 0.5):
         probabilities = apply_temperature(predict(model, pixels(opened)[None, ..., None])[0], temperature)
-        assert [int(bar.rstrip("%")) for bar in texts(opened, "#bars .value")] == pytest.approx(
-            100 * probabilities, abs=1
-        )
+        assert percentages(opened) == pytest.approx(100 * probabilities, abs=1)
         text = find(opened, "#percentages p + p").text.replace("−", "-").replace(",", "")
         power, total = map(float, re.search(r"and (\S+) / (\S+) = ", text).groups())
         logit = float(re.search(r"exp\(([-.\d]+)", text)[1])
@@ -276,16 +265,13 @@ def test_a_number_is_explained(opened, model, stage):
     """Convolution 1, 2 (before a pooling), pooling 1, convolution 3. The mouse previews a number, a click keeps it."""
     details, maps = [opened.find_elements("css selector", f".stage{part}")[stage] for part in ("", " > canvas")]
     opened.execute_script("arguments[0].open = true; arguments[1].scrollIntoView()", details, maps)
-    shown = []
-    for act in (
-        lambda mouse: mouse.move_to_element_with_offset(maps, 40, 5).click(),
-        lambda mouse: mouse.move_to_element_with_offset(maps, 9, 5),
-        lambda mouse: mouse.move_to_element(find(opened, "#steps")),
-    ):
-        act(ActionChains(opened)).perform()
-        shown.append(find(opened, "#number").text)
-    assert shown[0] == shown[2] != shown[1]
-    row, column, map_ = [int(number) - 1 for number in re.findall(r"\d+", shown[0])[:3]]
+    ActionChains(opened).move_to_element_with_offset(maps, 40, 5).click().perform()
+    kept = find(opened, "#number").text
+    ActionChains(opened).move_to_element_with_offset(maps, 9, 5).perform()
+    assert find(opened, "#number").text != kept
+    ActionChains(opened).move_to_element(find(opened, "#steps")).perform()
+    assert find(opened, "#number").text == kept
+    row, column, map_ = [int(number) - 1 for number in re.findall(r"\d+", kept)[:3]]
     outputs = [model.layers[k].output for k in (2, 5, 6, 10)]
     computed = keras.Model(model.inputs[0], outputs)(pixels(opened)[None, ..., None] / 255)
     expected = np.asarray(computed[stage])[0, row, column, map_]
@@ -411,7 +397,7 @@ def assert_conclusion(browser, start, expected=True):
     if not expected:
         return
     now = browser.execute_script("return current.probabilities")
-    before, after = [NAMES[np.argmax(one)] for one in (start, now)]
+    before, after = NAMES[np.argmax(start)], NAMES[np.argmax(now)]
     text, *conclusions = browser.find_elements("css selector", f"{CONCLUSION} span")
     assert re.match(rf"Before: {re.escape(before)} \d+%. After: {re.escape(after)} \d+%.", text.text)
     bag = browser.find_elements("css selector", ".bag:not([hidden])")
@@ -423,7 +409,7 @@ CONCLUSION = ".experiment:not([hidden]) p + button + p"
 
 
 def test_experiments_show_their_answer(opened, model):
-    cards = [one.text for one in opened.find_elements("css selector", "#cards button")]
+    cards = texts(opened, "#cards button")
     assert len(cards) == 6
     for card in cards:
         press(opened, card)
@@ -470,11 +456,11 @@ def test_the_keyboard_alone(opened):
         return opened.execute_script(f"return {expression}")
 
     def tab_to(selector, *typed):
-        for _ in range(60):
-            if evaluate(f"document.activeElement.matches('{selector}')"):
-                return keys(opened, *typed)
+        tabs = 0
+        while not evaluate(f"document.activeElement.matches('{selector}')"):
             keys(opened, Keys.TAB)
-        raise AssertionError(f"Tab does not reach {selector}")
+            assert (tabs := tabs + 1) < 60, f"Tab does not reach {selector}"
+        keys(opened, *typed)
 
     tab_to("#cards button", Keys.ENTER)
     assert evaluate("document.activeElement.textContent") == "Show me"

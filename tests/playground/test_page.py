@@ -3,12 +3,11 @@
 import json
 import re
 
-import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from conftest import data
+from conftest import chain, data
 from pyimagesearch.data import loading
 from pyimagesearch.evaluation.predict import OURS
 from pyimagesearch.minivggnet import MiniVGGNet
@@ -68,7 +67,7 @@ def test_experiments_are_genuine_images_that_the_network_gets_right(tmp_path, ge
 )
 def test_no_page_for_what_it_cannot_compute(tmp_path, monkeypatch, layer, reason):
     monkeypatch.setattr(page, "MOST_BYTES", 15_000 if "MB" in reason else page.MOST_BYTES)
-    model = keras.Sequential([keras.Input((28, 28, 1)), layer, layers.Flatten(), layers.Dense(10)])
+    model = chain(layer, layers.Flatten(), layers.Dense(10))
     images, labels = data(20)
     path = tmp_path / "a.html"
     assert reason in page.write(path, "a.h5", model, OURS, images, labels, np.eye(10)[labels], NAMES)
@@ -77,6 +76,5 @@ def test_no_page_for_what_it_cannot_compute(tmp_path, monkeypatch, layer, reason
 
 def test_of_an_odd_padding_the_larger_part_is_below_and_at_the_right():
     """As in TensorFlow; the page gets what is above and at the left."""
-    pooling = layers.MaxPooling2D(3, 2, "same")
-    model = keras.Sequential([keras.Input((28, 28, 1)), pooling, layers.Flatten(), layers.Dense(10)])
+    model = chain(layers.MaxPooling2D(3, 2, "same"), layers.Flatten(), layers.Dense(10))
     assert page.describe(model, OURS)["layers"][1]["padding"] == [0, 0]

@@ -1,8 +1,12 @@
-"""network.py: what minivggnet.py says is trained, what of a recipe does not apply is said, mistakes are sentences."""
+"""network.py: what minivggnet.py says is trained, what of a recipe does not apply is said, mistakes are sentences.
+
+minivggnet.py: layers, shapes, arguments.
+"""
 
 import dataclasses
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -45,10 +49,6 @@ def test_a_choice_of_the_recipe_that_makes_no_difference_is_left_out(capsys, mon
     assert "left out: the recipe's dense=8, which makes no difference" in capsys.readouterr().out
 
 
-class Subclass(keras.Model):
-    pass
-
-
 class NoConfig(layers.Layer):
     def __init__(self, function):
         super().__init__()
@@ -66,7 +66,7 @@ class NoConfig(layers.Layer):
         (lambda: [image(), NoConfig(print), layers.Flatten(), softmax()], "cannot be saved.*get_config"),
         (lambda: [image(), layers.Flatten(), layers.Conv2D(8, 3), softmax()], "cannot build the network of mini"),
         (lambda: None, "MiniVGGNet.build returned NoneType; let it return a keras.Sequential"),
-        (Subclass, "returned Subclass"),
+        (type("Subclass", (keras.Model,), {}), "returned Subclass"),
     ],
 )
 def test_a_network_that_cannot_be_trained_is_a_sentence(monkeypatch, make, text):
@@ -82,15 +82,11 @@ def test_an_error_is_named_with_its_line():
 
 
 def test_pixels_that_are_divided_twice_are_told(monkeypatch, capsys):
-    def divided():
-        inputs = image()
-        return keras.Model(inputs, layers.Flatten()(inputs / 255.0))
-
-    def nested():
-        return keras.Sequential([layers.Rescaling(1 / 127.5, -1), layers.Flatten(), layers.Dense(8)])
-
-    for first, told in (divided, True), (nested, True), (lambda: layers.Rescaling(2, -1), False):
-        replace_build(monkeypatch, lambda first=first: [image(), first(), layers.Flatten(), softmax()])
+    inputs = image()
+    divided = keras.Model(inputs, layers.Flatten()(inputs / 255.0))
+    nested = keras.Sequential([layers.Rescaling(1 / 127.5, -1), layers.Flatten()])
+    for first, told in (divided, True), (nested, True), (layers.Rescaling(2, -1), False):
+        replace_build(monkeypatch, lambda first=first: [image(), first, layers.Flatten(), softmax()])
         network.adapt(RECIPES["classic"], 10, 0)
         assert ("divided by 255 already" in capsys.readouterr().err) == told
 
@@ -133,3 +129,33 @@ def test_another_network_has_another_fingerprint_and_another_seed_other_weights(
     replace_build(monkeypatch, lambda: [image(), block(), layers.Flatten(), softmax()])
     first, second = (network.fingerprint(network.build(Recipe(1), 10, 0)) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("width, height, depth, classes", [(4, 4, 1, 2), (33, 18, 3, 5)])
+def test_any_size_gives_probabilities(width, height, depth, classes):
+    model = MiniVGGNet.build(width, height, depth, classes)
+    assert model.input_shape == (None, height, width, depth)
+    output = np.asarray(model(np.random.default_rng(0).random((2, height, width, depth), np.float32)))
+    assert output.shape == (2, classes)
+    np.testing.assert_allclose(output.sum(axis=1), 1, atol=1e-5)
+
+
+def test_wider_and_deeper_networks_are_of_the_same_kind():
+    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, (16, 24, 16), [8]), dense=40, dropout=0.1, dense_dropout=0.3)
+    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    maps = [(28, 28, 8), (28, 28, 8), (14, 14, 16), (14, 14, 24), (14, 14, 16), (7, 7, 8)]
+    assert [layer.output.shape[1:] for layer in convolutions] == maps
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    assert [layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)] == [0.1] * 3 + [0.3]
+    assert model.layers[-1].input.shape == (None, 40)
+    assert [layer.output.shape for layer in model.layers if layer.name.startswith("flatten")] == [(None, 3 * 3 * 8)]
+
+
+def test_without_a_dense_layer_the_classifier_sees_the_mean_of_each_feature_map():
+    model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, 16, 24), dense=0)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("Dense") == 1 and "Flatten" not in kinds
+    images = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
+    maps, features = keras.Model(model.inputs, [model.layers[-3].output, model.layers[-1].input])(images)
+    assert maps.shape == (2, 3, 3, 24)
+    np.testing.assert_allclose(features, np.mean(maps, axis=(1, 2)), rtol=1e-5)

@@ -1,12 +1,22 @@
-"""accuracy.py: with and without a change, over the same seeds; an edit is never taken for what was published."""
+"""The benchmarks' programs: what they compare, what they show, and what counts as correct."""
 
 import dataclasses
 import json
 import re
 
 import accuracy
+import experiments
+import numpy as np
+import photos
 import pytest
+import tables
+from PIL import Image
 from tables import read
+from test_explain import save_network
+
+from conftest import pictures
+
+RESULTS, SPEEDS = read("results.jsonl"), read("speed.jsonl")
 
 
 @pytest.fixture
@@ -54,7 +64,6 @@ def test_a_change_is_compared_with_the_published_recipe_on_the_same_seeds(progra
     assert list(program.results.parent.iterdir()) == [program.results]  # no checkpoints are left
     assert [test for _, _, test in program(*change, "--test")[0]] == [True, True]
     assert program(*change)[1]["shift 3 px"][3] == "50.00 ± 0.00% (2)"
-    assert program("--first-seed", "1")[1]["as published"][0] == "92.50 ± 0.71% (2)"
 
 
 def test_an_edited_recipe_is_compared_with_the_published_one(program, monkeypatch):
@@ -105,3 +114,59 @@ def test_a_wrong_change_is_a_usage_error(program, capsys):
     with pytest.raises(SystemExit) as stop:
         program("--change", '{"flips": false}')
     assert stop.value.code == 2 and "flips" in capsys.readouterr().err
+
+
+def test_the_tables_of_the_readme_are_those_of_the_stored_measurements():
+    text = tables.README.read_text()
+    assert tables.TABLE.search(text)
+    others = [one | other | {"seed": 99} for one in RESULTS for other in ({"edited": "x"}, {"held_out": 7})]
+    others += [one | {"values": one["values"] | {"epochs": 99}} for one in RESULTS if one["recipe"] == "best"]
+    made = tables.written(text, RESULTS + others, SPEEDS)
+    for line, expected in zip(text.splitlines(), made.splitlines(), strict=True):
+        assert line == expected, "python tests/benchmarks/tables.py"
+
+
+def test_the_ladder_of_the_lesson_has_the_stored_means():
+    lesson = (tables.ROOT / "README.md").read_text().split("## What each idea is worth")[1]
+    shown = re.findall(r"\| ([\d.]+) ± ([\d.]+)% \|\n", lesson)
+    stored = re.findall(r"\| (\d+\.\d+) ± (\d+\.\d+) \(", tables.README.read_text().split("<!-- table: ladder -->")[1])
+    assert len(shown) == 7
+    for one, other in zip(shown, stored, strict=False):
+        assert [float(number) for number in one] == pytest.approx([float(number) for number in other], abs=0.06)
+
+
+def test_shuffled_images_have_the_same_pixels_in_the_same_other_order():
+    images = np.arange(2 * 784, dtype=np.int32).reshape(2, 28, 28, 1)
+    shuffled = experiments.shuffle(images)
+    np.testing.assert_array_equal(shuffled[1] - shuffled[0], 784)
+    np.testing.assert_array_equal(np.sort(shuffled[0].ravel()), np.arange(784))
+    assert (shuffled[0] != images[0]).mean() > 0.9
+    np.testing.assert_array_equal(experiments.shuffle(images), shuffled)
+
+
+def test_the_networks_of_the_ladder_are_of_the_same_size():
+    sizes = [build(28, 28, 1, 10).count_params() for _, build, _ in experiments.RUNGS.values()]
+    assert sizes == [7_850, 1_678_255, 1_676_266, *[1_678_378] * 3]
+
+
+def test_halves_and_classes_are_counted_apart(tmp_path, capsys):
+    images, _ = pictures(3)
+    for name in ("Dress", "Shoes", "Hats"):  # Hats are no class
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / name / f"{number}.png")
+    save_network(tmp_path / "model.h5")
+    arguments = [str(tmp_path), "--model", str(tmp_path / "model.h5")]
+
+    photos.main(arguments)
+    halves = capsys.readouterr().out.split("second half, n = 4")
+    rows = [{line.split()[0]: line.split()[1:] for line in half.splitlines() if line} for half in halves]
+    assert [row["n"] for row in rows] == [["1", "1", "2"], ["2", "2", "4"]]
+    assert all(len(row["photos/"]) == 3 for row in rows)
+    photos.main([*arguments, "--first-half"])
+    assert "second half" not in capsys.readouterr().out
+
+
+def test_any_of_the_right_classes_is_correct():
+    probabilities = np.array([0.1, 0.5, 0.15, 0.25])
+    assert [photos.rank(probabilities, right) for right in ({1}, {2}, {0, 3}, {0})] == [0, 2, 1, 3]
