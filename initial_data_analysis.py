@@ -166,7 +166,7 @@ def describe_baselines(images, labels, near, names):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = ", ".join(f"{names[one]} / {names[other]}" for _, one, other in pairs)
         say(f"  {name}: {(predicted == truth).mean():.1%} {how}; most confused: {confused or 'none'}")
-    say("  People name 83.5% of Fashion-MNIST correctly (the data set's own page).")
+    say("  People name 83.5% of Fashion-MNIST correctly (the dataset's own page).")
 
 
 def describe_duplicates(images, test_images, near):
@@ -216,7 +216,7 @@ def describe_labels(args, contents, train, test, near, names):
         )
         say(
             f"  Accuracy without these images: {np.delete(right, places).mean():.2%}. The network helped to choose "
-            "none of them, neighbors by pixels did. But what misleads neighbors may mislead a network too."
+            "none of them, neighbors did. But what misleads neighbors may mislead a network too."
         )
         probabilities = learned, predicted[:, : len(names)]
         suspects = label_errors.suspects(train[1], test[1], near, len(names), probabilities)
