@@ -114,11 +114,9 @@ def serve(pipe, name, divide):
     with libraries.quiet(), contextlib.redirect_stdout(None):
         images, labels = loading.load_part("train")
         work = maker(preparation.reshape(images), labels)
-        start = time.perf_counter()
         work(step)  # trace, compile, allocate
-        first_step = time.perf_counter() - start
         work(count)
-    pipe.send(first_step)
+    pipe.send("ready")
     while pipe.recv():
         work(max(step, count // 10))  # refill caches after the wait
         pipe.send(count / work(count))
@@ -126,16 +124,16 @@ def serve(pipe, name, divide):
 
 
 def measure(rounds, divide):
-    """Return {"first_step": {name: seconds}, "rates": {name: [images/s in each round]}, "memory": {name: MB}}."""
+    """Return {"rates": {name: [images/s in each round]}, "memory": {name: MB}}."""
     processes = multiprocessing.get_context("spawn")
-    pipes, first_step = {}, {}
+    pipes = {}
     for name in IMPLEMENTATIONS:
         pipe, theirs = processes.Pipe()
         processes.Process(target=serve, args=(theirs, name, divide), daemon=True).start()
         theirs.close()
         try:
-            first_step[name], pipes[name] = pipe.recv(), pipe
-            print(f"  ready: {name}, first step after {first_step[name]:.1f} s", flush=True)
+            print(f"  {pipe.recv()}: {name}", flush=True)
+            pipes[name] = pipe
         except EOFError:  # its traceback has been printed
             print(f"  left out, it failed: {name}", flush=True)
     rates = {name: [] for name in pipes}
@@ -145,7 +143,7 @@ def measure(rounds, divide):
             rates[name].append(pipe.recv())
     for pipe in pipes.values():
         pipe.send(False)
-    return {"first_step": first_step, "rates": rates, "memory": {name: pipe.recv() for name, pipe in pipes.items()}}
+    return {"rates": rates, "memory": {name: pipe.recv() for name, pipe in pipes.items()}}
 
 
 def main():

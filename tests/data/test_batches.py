@@ -1,7 +1,4 @@
-"""batches.py: full batches in a new order each epoch, and augmentation that does what its name says.
-
-preparation.py: a stratified split, a sample that has all classes; randomness.py: one seed, independent streams.
-"""
+"""batches.py: full batches, augmentation by its name; preparation.py: split and sample; randomness.py: one seed."""
 
 import os
 

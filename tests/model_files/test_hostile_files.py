@@ -1,7 +1,4 @@
-"""Hostile and damaged model files are refused in one sentence, or loaded correctly; nothing in them is run.
-
-Whatever the process that reads a file comes to, the user gets a sentence.
-"""
+"""Hostile and damaged model files are refused in one sentence, or loaded correctly; nothing in them is run."""
 
 import base64
 import functools
@@ -76,10 +73,6 @@ def virtual(file, kernel):
     file.create_virtual_dataset(kernel, layout)
 
 
-def external(file, kernel):
-    file.create_dataset(kernel, (49, 10), "f4", external=[("secret.bin", 0, 1960)])
-
-
 SYSTEM = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
 DEEP = functools.reduce(lambda value, _: [value], range(900), 0)
 HOSTILE = {  # change of a file, words of the refusal
@@ -96,7 +89,10 @@ HOSTILE = {  # change of a file, words of the refusal
     "a layer is a number": (config(lambda layers: layers.append(7)), "where a layer should be"),
     "link": (replace(lambda file, kernel: file.update({kernel: h5py.ExternalLink("outside.h5", "/data")})), "link"),
     "virtual": (replace(virtual), "stores its numbers in another file"),
-    "external numbers": (replace(external), "stores its numbers in another file"),
+    "external": (
+        replace(lambda file, kernel: file.create_dataset(kernel, (49, 10), "f4", external=[("secret.bin", 0, 1960)])),
+        "stores its numbers in another file",
+    ),
     "not stored": (replace(lambda file, kernel: file.create_dataset(kernel, (7_000_000, 10**6), "f4")), "not stored"),
     "not finite": (lambda file, kernel: file[kernel].write_direct(np.full((49, 10), np.nan, "f4")), "not all finite"),
     "strings": (replace(lambda file, kernel: file.update({kernel: [b"x"] * 490})), "is not an array of numbers"),
@@ -153,16 +149,16 @@ def test_damaged_files_are_refused_or_right(good, tmp_path, count):
             assert "\n" not in str(error)
             continue
         assert contents.config == whole.config
-        for read, expected in zip(contents.weights, whole.weights, strict=True):
-            assert read[0] == expected[0] and (read[1] == expected[1]).all()
+        for (name, read), (expected_name, expected) in zip(contents.weights, whole.weights, strict=True):
+            assert name == expected_name and (read == expected).all()
 
 
 def test_a_part_that_is_longer_than_it_declares_is_not_unpacked(tmp_path):
-    path, weights = tmp_path / "m.keras", bytes(10_000_000)
+    path, size = tmp_path / "m.keras", 10_000_000
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {"layers": []}}))
-        file.writestr("model.weights.h5", weights)
-    path.write_bytes(path.read_bytes().replace(len(weights).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+        file.writestr("model.weights.h5", bytes(size))
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
     assert "damaged" in refusal(path)
 
 

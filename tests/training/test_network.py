@@ -1,7 +1,4 @@
-"""network.py: what minivggnet.py says is trained, what of a recipe does not apply is said, mistakes are sentences.
-
-minivggnet.py: layers, shapes, arguments.
-"""
+"""network.py, minivggnet.py: what is built is trained; what does not apply is said; mistakes are sentences."""
 
 import dataclasses
 
@@ -125,10 +122,8 @@ def test_another_network_has_another_fingerprint_and_another_seed_other_weights(
     assert len(seen) == 2
     replace_build(monkeypatch, lambda: [image(), layers.Flatten(), softmax()])
     assert network.fingerprint(network.build(Recipe(1), 10, 0)) not in seen
-    block = lambda: keras.Sequential([layers.Conv2D(2, 3), layers.BatchNormalization()])  # noqa: E731
-    replace_build(monkeypatch, lambda: [image(), block(), layers.Flatten(), softmax()])
-    first, second = (network.fingerprint(network.build(Recipe(1), 10, 0)) for _ in range(2))
-    assert first == second
+    replace_build(monkeypatch, lambda: [image(), keras.Sequential(convolution()), layers.Flatten(), softmax()])
+    assert len({network.fingerprint(network.build(Recipe(1), 10, 0)) for _ in range(2)}) == 1
 
 
 @pytest.mark.parametrize("width, height, depth, classes", [(4, 4, 1, 2), (33, 18, 3, 5)])

@@ -72,18 +72,13 @@ def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_pat
         for text, words in ("\n", ""), ("x = 1\n", f"edited {published.relative_to(PACKAGE).as_posix()}"):
             copy.write_text(published.read_text() + text)
             _digest.cache_clear()
-            assert changes("classic", values) == words
-            assert changes("mine", values) == words
+            assert changes("classic", values) == changes("mine", values) == words
             copy.write_text("edited after it was imported")
             assert changes("classic", values) == words
     _digest.cache_clear()
     digests = set()
-    replacements = (
-        eval("lambda *given: None"),  # in no file
-        lambda *given: 1,
-        lambda *given: 2,
-    )
-    for replacement in replacements:
+    in_no_file = eval("lambda *given: None")
+    for replacement in in_no_file, lambda *given: 1, lambda *given: 2:
         monkeypatch.setattr(owner, name, replacement)
         assert list(edited()) == [published.relative_to(PACKAGE).as_posix()]
         digests |= set(edited().values())
@@ -102,12 +97,12 @@ def test_settings_in_words(capsys, monkeypatch):
     assert "changed from the published recipe: filters [16, 64]\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "change", [{"flip": "no"}, {"cutmix": 2}, {"shift": -1}, {"shift": 1.5}, {"momentum": True}, {"epochs": 0}]
-)
-def test_a_value_that_is_not_possible_is_named(monkeypatch, change):
-    ((key, value),) = change.items()
-    monkeypatch.setitem(RECIPES, "mine", dataclasses.replace(RECIPES["fast"], **change))
+IMPOSSIBLE = [("flip", "no"), ("cutmix", 2), ("shift", -1), ("shift", 1.5), ("momentum", True), ("epochs", 0)]
+
+
+@pytest.mark.parametrize("key, value", IMPOSSIBLE)
+def test_a_value_that_is_not_possible_is_named(monkeypatch, key, value):
+    monkeypatch.setitem(RECIPES, "mine", dataclasses.replace(RECIPES["fast"], **{key: value}))
     with pytest.raises(UserError, match=f"'mine' has {key}={value!r}; give .* in recipes.py"):
         choose("mine", {}, 60_000)
 
