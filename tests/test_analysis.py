@@ -46,8 +46,7 @@ def test_the_accuracy_without_disputed_labels_and_its_caveat(tmp_path, capsys):
     model.layers[1].set_weights([kernel, bias])
     saving.save(model, tmp_path / "model.h5", {"input_range": saving.INPUT_RANGE})
     near = neighbors.nearest_neighbors(*neighbors.project(images, test_images))
-    args = argparse.Namespace(model="model.h5", csv=None)
-    contents = reading.read(tmp_path / "model.h5")
+    args, contents = argparse.Namespace(model="model.h5", csv=None), reading.read(tmp_path / "model.h5")
     script.describe_labels(args, contents, (images, labels), (test_images, test_labels), near, CLASS_NAMES)
     printed = " ".join(capsys.readouterr().out.split())
     assert "train: 0 of 300 images" in printed and "test: 3 of 100 images" in printed

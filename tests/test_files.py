@@ -30,9 +30,8 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "first"
     for name, age in (("yesterday", 86400), ("now", 0)):  # of a process that was killed, and one that is at work
-        left_over = tmp_path / f"{files.TEMPORARY}{name}.tmp.txt"
-        left_over.write_text("half of a file")
-        os.utime(left_over, (time.time() - age,) * 2)
+        (tmp_path / f"{files.TEMPORARY}{name}.tmp.txt").write_text("half of a file")
+        os.utime(tmp_path / f"{files.TEMPORARY}{name}.tmp.txt", (time.time() - age,) * 2)
     files.write_text(path, "third")
     assert path.read_text() == "third"
     assert sorted(item.name for item in tmp_path.iterdir()) == [f"{files.TEMPORARY}now.tmp.txt", "file.txt"]

@@ -77,8 +77,7 @@ def test_a_training_on_a_terminal(tmp_path, warm_start):
     assert [line.split()[:2] for line in table] == [["epoch", f"{number}/3"] for number in (1, 2, 3)]
     assert lines[start + 5].startswith("validation accuracy: ")
     assert " left" in written and "%" in written and "━" in written  # the bar, while an epoch ran
-    next_command = next(number for number, line in enumerate(lines) if line.startswith("next, "))
-    words = " ".join(line.strip() for line in lines[:next_command])
+    words = " ".join(line.strip() for line in lines).partition(" next, ")[0]
     for text in ("changed from the published recipe: epochs 3, batch size 20", "images/feature_maps.png"):
         assert text in words  # wrapped at spaces
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from test_explain import network
 
-from conftest import ROOT, pictures
+from conftest import RECORD, ROOT, pictures
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import reading, saving
@@ -121,8 +121,7 @@ def test_the_lesson_counts_as_the_default_recipe_does():
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="the program is written with TensorFlow")
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 def test_convert_to_other_formats(execute, tmp_path):
-    model = network()
-    record = {"recipe": "fast", "seed": 1, "epochs": 1, "training_images": 3, "versions": {}, "temperature": 2.0}
+    model, record = network(), RECORD | {"temperature": 2.0}
     saving.save(model, tmp_path / "fashion_model.h5", record)
     execute(blocks("pyimagesearch/model_files/README.md", "# convert.py")[0])
     assert reading.read(tmp_path / "fashion_model.keras").record == record

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from unittest import mock
 
 import keras
 import pytest
@@ -143,10 +144,7 @@ def test_a_limit_of_the_system_is_a_sentence_and_no_abort(tmp_path, monkeypatch)
     status, _, error = end_of(tmp_path, WORK, limit)
     assert status == 1 and "ulimit -v" in error and error.count("\n") == 1
 
-    def refuse(thread):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", mock.Mock(side_effect=RuntimeError("can't start new thread")))
     with pytest.raises(UserError, match="ulimit -u"):
         libraries.check_limits()
 

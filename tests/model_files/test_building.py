@@ -37,9 +37,7 @@ def reference():
 def write(path, config, weights, **attributes):
     """Write an HDF5 model as Keras 2 did. weights: {layer name: {weight name: array}}."""
     with h5py.File(path, "w") as file:
-        file.attrs["model_config"] = json.dumps(config).encode()
-        for name, value in attributes.items():
-            file.attrs[name] = value
+        file.attrs.update(attributes, model_config=json.dumps(config).encode())
         group = file.create_group("model_weights")
         group.attrs["layer_names"] = [name.encode() for name in weights]
         for layer, arrays in weights.items():

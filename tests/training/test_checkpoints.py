@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from unittest import mock
 
 import keras
 import numpy as np
@@ -161,10 +162,8 @@ def test_a_folder_that_cannot_be_made_or_locked_does_not_stop_a_training(tmp_pat
         assert "cannot be resumed" in capsys.readouterr().err
     assert (tmp_path / ".m.h5.training").is_file()
 
-    def flock(file, operation):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", flock)
+    no_locks = mock.Mock(side_effect=OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)))
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
     with checkpoints.locked(tmp_path / "other.h5") as checkpoint:
         assert checkpoint.parent.is_dir()
     assert capsys.readouterr().err.count("this file system has no locks") == 1
