@@ -29,7 +29,6 @@ ROOT = Path(__file__).resolve().parent.parent
 READ_AT_IMPORT = ("CUDA", "JAX", "KERAS", "LANG", "LC_", "MPL", "OMP", "PYTHONIO", "TF_", "TMPDIR", "XLA")
 SKIPS_FAIL = "SKIPS_FAIL" in os.environ  # as in .ci/run
 WITH_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in a folder")
-SETPRIV = shutil.which("setpriv")  # here: some tests empty the PATH
 sys.path.insert(0, str(ROOT))
 
 from pyimagesearch.cli import libraries  # noqa: E402
@@ -67,15 +66,6 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and SKIPS_FAIL and not _not_installed(item):
         report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr[-1]}"
     return report
-
-
-def without_privileges():
-    """Return the start of a command that file permissions bind, even if the tests run as root."""
-    if os.name != "posix" or os.geteuid() != 0:
-        return []
-    if not SETPRIV:
-        pytest.skip("root, and no setpriv to give up its privileges")
-    return [SETPRIV, "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
 
 
 def pictures(count, seed=0):

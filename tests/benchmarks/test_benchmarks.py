@@ -135,21 +135,18 @@ def test_the_ladder_of_the_lesson_has_the_stored_means():
         assert [float(number) for number in one] == pytest.approx([float(number) for number in other], abs=0.06)
 
 
-def test_shuffled_images_have_the_same_pixels_in_the_same_other_order():
+def test_the_ladder_has_networks_of_the_same_size_and_images_with_the_same_pixels_in_the_same_other_order():
     images = np.arange(2 * 784, dtype=np.int32).reshape(2, 28, 28, 1)
     shuffled = experiments.shuffle(images)
     np.testing.assert_array_equal(shuffled[1] - shuffled[0], 784)
     np.testing.assert_array_equal(np.sort(shuffled[0].ravel()), np.arange(784))
     assert (shuffled[0] != images[0]).mean() > 0.9
     np.testing.assert_array_equal(experiments.shuffle(images), shuffled)
-
-
-def test_the_networks_of_the_ladder_are_of_the_same_size():
     sizes = [build(28, 28, 1, 10).count_params() for _, build, _ in experiments.RUNGS.values()]
     assert sizes == [7_850, 1_678_255, 1_676_266, *[1_678_378] * 3]
 
 
-def test_halves_and_classes_are_counted_apart(tmp_path, capsys):
+def test_halves_and_classes_are_counted_apart_and_any_of_the_right_classes_is_correct(tmp_path, capsys):
     images, _ = pictures(3)
     for name in ("Dress", "Shoes", "Hats"):  # Hats are no class
         (tmp_path / name).mkdir()
@@ -165,8 +162,5 @@ def test_halves_and_classes_are_counted_apart(tmp_path, capsys):
     assert all(len(row["photos/"]) == 3 for row in rows)
     photos.main([*arguments, "--first-half"])
     assert "second half" not in capsys.readouterr().out
-
-
-def test_any_of_the_right_classes_is_correct():
-    probabilities = np.array([0.1, 0.5, 0.15, 0.25])
+    probabilities = np.array([0.1, 0.5, 0.15, 0.25])  # any of the right classes is correct
     assert [photos.rank(probabilities, right) for right in ({1}, {2}, {0, 3}, {0})] == [0, 2, 1, 3]

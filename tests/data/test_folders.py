@@ -186,7 +186,9 @@ def test_labels_are_numbered_by_the_names_of_the_model(tmp_path, capsys):
         loading.load_part("test", tmp_path / "data")
 
 
-def test_folders_that_are_no_classes(tmp_path):
+def test_folders_that_are_no_classes(tmp_path, small_data):
+    write_gray(small_data, ("images", "trial"))  # figures beside IDX files
+    assert len(load(small_data, any_data=True)[0][0]) == 600
     write_gray(tmp_path / "one", ("a",))
     with pytest.raises(UserError, match="no folders with pictures of two or more classes; put the four IDX files"):
         loading.load_part("train", tmp_path / "one")
@@ -198,11 +200,6 @@ def test_folders_that_are_no_classes(tmp_path):
     write_gray(tmp_path / "named")
     with pytest.raises(UserError, match="--class-names is for data without names"):
         loading.Data(tmp_path / "named").class_names("names.txt")
-
-
-def test_figures_beside_idx_files_are_no_classes(small_data):
-    write_gray(small_data, ("images", "trial"))
-    assert len(load(small_data, any_data=True)[0][0]) == 600
 
 
 def test_from_own_photos_to_a_prediction(tmp_path, monkeypatch, capsys):

@@ -157,7 +157,6 @@ def test_a_part_that_is_longer_than_it_declares_is_not_unpacked(tmp_path):
         ("import os; os.abort()", "the HDF5 library crashes"),
         ("raise MemoryError", "memory"),
         pytest.param("while True: pass", "too much processor time", marks=pytest.mark.slow),
-        pytest.param("x = [bytearray(b'x' * 10**8) for _ in range(9)]", "memory", marks=pytest.mark.slow),
     ],
 )
 def test_a_file_on_which_hdf5_fails_is_refused(good, tmp_path, monkeypatch, does, words):

@@ -19,28 +19,16 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.photos import conversion, files, pairs, segmentation
 
 
-def enlarged(image, side=420, padding=40, background=0):
-    """Render a 28x28 image large, on a background of its own gray."""
-    sheet = Image.new("L", (side + 2 * padding, side + 3 * padding), background)
-    sheet.paste(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC), (padding, padding))
-    return sheet
-
-
-def room(color):
-    """Render a coat-like shape on a floor of planks with a shadow. Returns a PIL image and where the shape is."""
+@pytest.mark.parametrize("color", [(40, 50, 110), (230, 230, 235), (180, 40, 40)])
+def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
+    """A coat-like shape on a floor of planks with a shadow."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[0:300, 0:240]
     floor = 150 + 15 * ((columns // 30) % 2) + 0.1 * rows
     pixels = np.stack([floor * 1.05, floor * 0.8, floor * 0.6], axis=-1) + rng.normal(0, 5, (300, 240, 1))
     shape = (abs(columns - 120) < 45 + rows // 12) & (rows > 50) & (rows < 250)
     pixels[shape] = color + rng.normal(0, 8, (int(shape.sum()), 1))
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), shape
-
-
-@pytest.mark.parametrize("color", [(40, 50, 110), (230, 230, 235), (180, 40, 40)])
-def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
-    image, shape = room(color)
-    photo = conversion.convert(image)
+    photo = conversion.convert(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
     assert (photo.mask & shape).sum() / (photo.mask | shape).sum() > 0.9
     assert photo.images.shape == (2 * (1 + len(conversion.WIDTHS)), 28, 28, 1) and not photo.plain  # each also mirrored
     assert np.array_equal(photo.images[0, :, ::-1], photo.images[len(photo.images) // 2])
@@ -230,7 +218,8 @@ def images(tmp_path, monkeypatch):
 def test_photos_are_predicted_and_bad_files_are_counted_at_the_end(images, tmp_path, capsys):
     (tmp_path / "wardrobe").mkdir()
     for number, image in enumerate(images):
-        enlarged(image).save(tmp_path / f"wardrobe/{number}.png")
+        large = Image.fromarray(image).resize((420, 420), Image.Resampling.BICUBIC)
+        ImageOps.expand(large, (40, 40, 40, 80)).save(tmp_path / f"wardrobe/{number}.png")
     odd = os.fsdecode(b"wardrobe/9\x1b[31m $x_$ caf\xe9.png")
     os.rename("wardrobe/9.png", odd)
     (tmp_path / "wardrobe/a$x^$b.jpg").write_text("no photo")

@@ -73,11 +73,6 @@ def test_a_network_that_cannot_be_trained_is_a_sentence(monkeypatch, make, text)
     assert "\n" not in str(failure.value)
 
 
-def test_an_error_is_named_with_its_line():
-    with pytest.raises(UserError, match=r"minivggnet.py, line \d+: images of 28x28x1 are too small for 6 blocks"):
-        network.adapt(Recipe(1, network={"filters": (8,) * 6}), 10, 0)
-
-
 def test_pixels_that_are_divided_twice_are_told(monkeypatch, capsys):
     inputs = image()
     divided = keras.Model(inputs, layers.Flatten()(inputs / 255.0))
@@ -135,7 +130,7 @@ def test_any_size_gives_probabilities(width, height, depth, classes):
     np.testing.assert_allclose(output.sum(axis=1), 1, atol=1e-5)
 
 
-def test_wider_and_deeper_networks_are_of_the_same_kind():
+def test_wider_and_deeper_networks_are_of_the_same_kind_until_the_image_is_too_small():
     model = MiniVGGNet.build(28, 28, 1, 10, filters=(8, (16, 24, 16), [8]), dense=40, dropout=0.1, dense_dropout=0.3)
     convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
     maps = [(28, 28, 8), (28, 28, 8), (14, 14, 16), (14, 14, 24), (14, 14, 16), (7, 7, 8)]
@@ -144,6 +139,8 @@ def test_wider_and_deeper_networks_are_of_the_same_kind():
     assert [layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)] == [0.1] * 3 + [0.3]
     assert model.layers[-1].input.shape == (None, 40)
     assert [layer.output.shape for layer in model.layers if layer.name.startswith("flatten")] == [(None, 3 * 3 * 8)]
+    with pytest.raises(UserError, match=r"minivggnet.py, line \d+: images of 28x28x1 are too small for 6 blocks"):
+        network.adapt(Recipe(1, network={"filters": (8,) * 6}), 10, 0)
 
 
 def test_without_a_dense_layer_the_classifier_sees_the_mean_of_each_feature_map():

@@ -20,15 +20,13 @@ from pyimagesearch.training.network import build
 from pyimagesearch.training.train import compiled, learning_rates, optimizer, train
 
 
-def test_one_cycle_warms_up_and_ends_at_zero():
+def test_one_cycle_warms_up_and_ends_at_zero_and_classic_decays_as_the_tutorial_does():
     schedule, highest = learning_rates(RECIPES["fast"], 100), RECIPES["fast"].learning_rate
     rates = [float(schedule(step)) for step in range(101)]
     # The first step moves the weights, too.
     assert [rates[step] for step in (0, 20, 100)] == pytest.approx([highest / 21, highest, 0], abs=1e-8)
     assert (np.diff(rates[:21]) > 0).all() and (np.diff(rates[20:]) < 0).all()
 
-
-def test_classic_decays_as_the_tutorial_does():
     schedule = learning_rates(RECIPES["classic"], 1000)
     assert [float(schedule(step)) for step in (0, 500)] == pytest.approx([0.01, 0.01 / (1 + 0.01 / 25 * 500)])
 
@@ -159,7 +157,7 @@ def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path):
         train(small("fast"), data(320), held_out, 10, seed=0, more_callbacks=more)
 
 
-def test_whitened_layer_has_uncorrelated_outputs_by_a_seed():
+def test_whitened_layer_has_uncorrelated_outputs_by_a_seed_and_does_not_magnify_noise():
     images, _ = data(500)
     recipe = dataclasses.replace(RECIPES["fast"], bfloat16=False)  # 16 bits cannot add up so many numbers
     model, other = (compiled(recipe, build(recipe, 10, 0), images, seed, steps=10) for seed in (0, 1))
@@ -170,12 +168,10 @@ def test_whitened_layer_has_uncorrelated_outputs_by_a_seed():
     np.testing.assert_allclose(outputs[:, 9:18], -outputs[:, :9], atol=1e-2)
     assert (model.get_weights()[0][..., 18:] != other.get_weights()[0][..., 18:]).all()
 
-
-def test_whitening_does_not_magnify_noise():
     images = np.full((20, 28, 28, 1), 100, np.uint8)  # patches that hardly vary
     recipe = small("fast", bfloat16=False)
     kernel = compiled(recipe, build(recipe, 10, 0), images, seed=0, steps=10).get_weights()[0]
-    assert abs(kernel).max() < 32  # 1 / sqrt(0.001)
+    assert abs(kernel).max() < 32  # 1 / sqrt(0.001): it does not magnify noise
 
 
 def test_bfloat16_is_for_the_computing_and_not_for_the_weights_and_a_warning_says_that_one_epoch_is_short(capsys):
