@@ -39,7 +39,7 @@ NOT_PHOTOS = {
     "a.heic": (HEIC, "a.heic is a HEIC photo, which cannot be read here; export it as JPEG"),
     "bomb.png": (stored(Image.new("1", (20_000, 20_000))), "bomb.png is too large"),
     "float.tif": (stored(Image.new("F", (8000, 8000)), "TIFF", compression="tiff_deflate"), "too large .64 megapix"),
-    "p.jpg": (stored(Image.new("L", (9000, 9000)), "JPEG", progressive=True), "too large .81 megapix"),  # as it is kept
+    "p.jpg": (stored(Image.new("L", (9000, 9000)), "JPEG", progressive=True), "too large .81 megapix"),
     "thin.png": (stored(Image.new("L", (1, 1_000_000))), "thin.png is 1 x 1000000 pixels, too narrow"),
 }
 
