@@ -15,7 +15,11 @@ from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import reading, saving
 from pyimagesearch.recipes import RECIPES
 
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("pyimagesearch/**/README.md")), ROOT / "tests/benchmarks/README.md"]
+PAGES = [
+    path
+    for part in ("", "pyimagesearch/**/", "images/*/", "tests/*/")
+    for path in sorted(ROOT.glob(part + "README.md"))
+]
 
 
 def text_of(page):

@@ -7,9 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conftest import ROOT, WITH_PIPES, assert_small_data, load, pictures, write_data
 from conftest import idx as idx_file
@@ -32,6 +36,23 @@ def test_data_is_read_in_every_form_that_people_have_it(tmp_path, monkeypatch, p
     assert_small_data(load(tmp_path / "data", any_data=True))
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path / "data"))
     assert_small_data(load(any_data=True))
+
+
+@settings(deadline=None)
+@given(st.sampled_from([LABELS, f"{LABELS}.gz", CSV]), st.floats(0, 1), st.binary(max_size=50), st.booleans())
+def test_any_bytes_given_as_a_data_file_are_read_or_end_in_a_sentence(name, place, inserted, cut):
+    content = b"\n".join([b"3" + b",7" * 784] * 20) if name == CSV else idx_file(pictures(20)[1])
+    content = gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+    start = int(place * len(content))
+    content = content[:start] + inserted + (b"" if cut else content[start + len(inserted) // 2 :])
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, name).write_bytes(content)
+        Path(folder, IMAGES).write_bytes(idx_file(pictures(20)[0]))
+        try:
+            images, labels = loading.load_part("train", folder, any_data=True)
+            assert images.shape == (len(labels), 28, 28) and labels.max() < 100
+        except UserError as error:
+            assert folder in str(error) and "\n" not in str(error)
 
 
 def test_other_data_is_refused_unless_accepted_and_the_printed_line_says_which(small_data, empty_machine, capsys):
