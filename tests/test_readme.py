@@ -15,11 +15,8 @@ from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import reading, saving
 from pyimagesearch.recipes import RECIPES
 
-PAGES = [
-    path
-    for part in ("", "pyimagesearch/**/", "images/*/", "tests/*/")
-    for path in sorted(ROOT.glob(part + "README.md"))
-]
+PLACES = ("", "pyimagesearch/**/", "images/*/", "tests/*/")
+PAGES = [page for place in PLACES for page in sorted(ROOT.glob(f"{place}README.md"))]
 
 
 def text_of(page):

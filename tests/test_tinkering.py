@@ -107,7 +107,6 @@ def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
     edit(tmp_path, {NETWORK: text})
     script = tmp_path / "fashion_mnist.py"
     stopping = "yours = [keras.callbacks.EarlyStopping('val_cross_entropy', min_delta=100, patience=2)]"
-    assert script.read_text().count("yours = []") == 1
     script.write_text(script.read_text().replace("yours = []", stopping))
     write_data(tmp_path / "data", 360, 100)
     done = run(script, *DATA, check=0)

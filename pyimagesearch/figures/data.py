@@ -41,7 +41,7 @@ def convolution(image):
     draw_table(cells[0], pixels, pixels, "9 pixels")
     draw_table(cells[1], EDGES, EDGES, "x 9 weights", **SUMS, vmin=-3, vmax=3)
     draw_table(cells[2], products, products, "= 9 products", **SUMS, vmin=-510, vmax=510)
-    draw_table(cells[3], block, block, "2x2 sums", **sums)
+    draw_table(cells[3], block, block, "2x2 of the sums", **sums)
     cells[2].set_xlabel(f"added: {products.sum()}", weight="bold")
     cells[3].set_xlabel(f"largest: {block.max()}", weight="bold")
     draw_image(maps[0], image, "image, {} x {}".format(*image.shape))

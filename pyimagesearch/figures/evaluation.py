@@ -111,6 +111,7 @@ def explanations(explanations, class_names):
     label = "fall of the predicted class's probability, percentage points"
     bar = figure.colorbar(drawn, ax=grid, location="bottom", label=label, shrink=0.7, aspect=30)
     bar.ax.set_xlim(min(0, low), most)
+    bar.ax.set_facecolor("black")  # as the darkened image
     return figure
 
 

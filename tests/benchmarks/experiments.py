@@ -51,7 +51,7 @@ FAST_NETWORK = {"network": RECIPES["fast"].network}
 RUNGS = {
     "logistic regression": (NOTHING | STEPS, lambda *shape: network(), "one weight for each pixel and class"),
     "one hidden layer": (NOTHING | STEPS, dense, "2,111 units, as many parameters as the rows below"),
-    "convolutions": (NOTHING | STEPS, convolutions, "in place of the hidden layer: neighbors belong together"),
+    "convolutions": (NOTHING | STEPS, convolutions, "and pooling, then a smaller hidden layer"),
     "batch normalization": (NOTHING | STEPS | FAST_NETWORK, MiniVGGNet.build, ""),
     "momentum and schedule": (NOTHING | FAST_NETWORK, MiniVGGNet.build, "rate 0.2 of one cycle"),
     "augmentation": (NOTHING | FAST_NETWORK | {"flip": True, "shift": 1}, MiniVGGNet.build, "mirrored and shifted"),
