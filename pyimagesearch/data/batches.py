@@ -149,6 +149,7 @@ class Batches(keras.utils.PyDataset):
 
         images: uint8 (N, height, width, 1), 0 to 255, before scale(); returned are images of that range, and targets.
         uint8 wraps around (250 + 10 is 4), so compute brighter or noisy images in int16, and clip them to 0 and 255.
+        Draw random numbers from rng alone, so that the seed decides them.
         """
         if self.recipe.flip:
             images = flip(images, rng)

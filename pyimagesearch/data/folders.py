@@ -23,7 +23,10 @@ from pyimagesearch.errors import UserError, printable, reason, warn
 TRAIN, TEST = ("train", "training"), ("test", "testing", "validation", "valid", "val")  # names of folders
 HELD_OUT = 1 / 5  # of each class, for the test, where no folder holds test pictures
 SEGMENTED, RESIZED = "segmented", "resized"  # the conversions; a model's record names that of its training pictures
-WORDS = {SEGMENTED: "cut out of their background, as for --image", RESIZED: "scaled as a whole"}
+WORDS = {
+    SEGMENTED: "cut out of their background, as for --image (--resize scales them as a whole)",
+    RESIZED: "scaled as a whole",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Pictures:
         progress.say(f"  {len(labels):,} pictures of {len(present)} classes: {', '.join(present)}")
         if len(present) < (2 if part == "train" else 1):
             raise UserError(f"{self.folder} has too few {part} pictures that can be used; see above")
-        progress.say(f"  28x28 gray pictures stay as they are; others are {WORDS[conversion]}")
+        progress.say(f"  28x28 gray pictures stay as they are; others become gray and are {WORDS[conversion]}")
         if self.held_out:
             progress.say("  a fifth of each class is for the test, by the files' names; the others are for training")
         if missing := [name for name in names if name not in present]:

@@ -196,7 +196,7 @@ def _read_given(folder, part, any_data):
         raise UserError(
             f"no data in {folder}: it has no files {idx.FILES[part][0]} or {idx.FILES[part][0]}.gz and so on, no "
             f"{kaggle.FILES[part]}, and no folders with pictures of two or more classes; put the four IDX files, two "
-            "CSV files, or a folder of pictures for each class there"
+            "CSV files, with the words train and test in their names, or a folder of pictures for each class there"
         )
     images, labels = pair
     if len(images) != len(labels):

@@ -125,7 +125,7 @@ def feature_maps(image, activations, kernels, probabilities, class_names, shown=
     before a batch normalization.
     """
     rows = 2 + len(activations)
-    title = "From an image to a prediction.\nFeature maps of each convolution, after its activation: orange above 0"
+    title = "From an image to a prediction.\nFeature maps of each convolution, after its activation if it has one"
     figure = Figure(0.6 + 1.4 * rows, title)
     ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1] * (rows - 1) + [0.7]}
     grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)

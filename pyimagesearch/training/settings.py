@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pyimagesearch.data.batches import Batches
+from pyimagesearch import minivggnet
+from pyimagesearch.data import batches, preparation
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.progress import say
 from pyimagesearch.recipes import LEAST_STEPS, RECIPES, Recipe, for_few_images
-from pyimagesearch.training import devices, train
+from pyimagesearch.training import devices, fused, train, whitening
 from pyimagesearch.training.callbacks import learning_rate
 from pyimagesearch.training.checkpoints import ENVIRONMENT
 
@@ -26,12 +27,16 @@ UNITS = {"shift": " px", "stretch": "%"}
 # Of numbers in a recipe, where it is not 0 to a million: the least and the most.
 LIMITS = {"epochs": (1, 10_000), "batch_size": (1, 60_000), "shift": (0, 27), "stretch": (0, 90)}
 LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
-# What edited() compares: a digest of each file that is there to be edited, as it was published.
+# What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
     "minivggnet.py": "398677a24874",
-    "data/batches.py": "4e3abb70f2e9",
+    "data/batches.py": "b96eaf6dccce",
+    "data/preparation.py": "c75e1bafc7d8",
     "training/train.py": "f6785f37b7ee",
+    "training/whitening.py": "263032a2c1f4",
+    "training/fused.py": "614af81d87e5",
 }
+MODULES = (minivggnet, batches, preparation, train, whitening, fused)
 
 
 def choose(name, given, images):
@@ -124,24 +129,32 @@ def published():
 
 
 def edited():
-    """Return {name: digest} of the files in PUBLISHED that were edited, or replaced by a function in a notebook."""
+    """Return {name: digest} of the files in PUBLISHED that were edited, or of which a notebook replaced functions."""
     digests = {}
-    for name, function in zip(PUBLISHED, (MiniVGGNet.build, Batches.augment, train.optimizer), strict=True):
-        if (digest := _digest(function, name)) != PUBLISHED[name]:
+    for (name, published), module in zip(PUBLISHED.items(), MODULES, strict=True):
+        text = _text(module)
+        classes = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
+        for owner in (module, *classes):
+            for key in list(vars(owner)):
+                value = getattr(owner, key)
+                if inspect.isfunction(value) and not value.__module__.startswith("pyimagesearch"):
+                    text += f"{key}: {_source(value)}"
+        digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
+        if digest != published:
             digests[name] = digest
     return digests
 
 
 @functools.cache  # what runs is the file as it was imported, not as it is edited later
-def _digest(function, name):
-    """Return a digest of the file `name` of this package, if the function is in it, or else of the function."""
-    module, text = f"pyimagesearch.{name.removesuffix('.py').replace('/', '.')}", repr(function)
-    with contextlib.suppress(OSError, TypeError):  # its text is nowhere
-        if getattr(function, "__module__", None) == module:
-            text = Path(inspect.getsourcefile(function)).read_text("utf-8")
-        else:
-            text = inspect.getsource(function)
-    return hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
+def _text(module):
+    return Path(module.__file__).read_text("utf-8")
+
+
+def _source(function):
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):  # it is nowhere
+        return repr(function)
 
 
 def changes(name, values):

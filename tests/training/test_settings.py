@@ -1,22 +1,19 @@
 """settings.py, recipes.py: what is trained, how it differs from the published recipe, in a record and in words."""
 
 import dataclasses
-import inspect
 import json
+import sys
 from pathlib import Path
 
 import keras
 import pytest
 
-import fashion_mnist
 from pyimagesearch.data.batches import Batches
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import LEAST_STEPS, RECIPES, Recipe, for_few_images
-from pyimagesearch.training import train
-from pyimagesearch.training.settings import _digest, announce, changes, choose, edited, ended, published, settings
-
-PACKAGE, GETSOURCEFILE = Path(fashion_mnist.__file__).with_name("pyimagesearch"), inspect.getsourcefile
+from pyimagesearch.training import train, whitening
+from pyimagesearch.training.settings import _text, announce, changes, choose, edited, ended, published, settings
 
 
 def test_published_recipes_are_those_of_recipes_py():
@@ -62,24 +59,31 @@ def test_few_images_are_trained_on_in_enough_steps_and_many_as_the_recipe_says(c
     assert choose("fast", {"batch_size": 256}, 330).epochs == LEAST_STEPS
 
 
-@pytest.mark.parametrize("owner, name", [(MiniVGGNet, "build"), (Batches, "augment"), (train, "optimizer")])
+OWNERS = [(MiniVGGNet, "build"), (Batches, "augment"), (train, "learning_rates"), (whitening, "whiten")]
+
+
+@pytest.mark.parametrize("owner, name", OWNERS)
 def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_path, monkeypatch, owner, name):
-    published, function = Path(inspect.getsourcefile(getattr(owner, name))), getattr(owner, name)
-    values = settings(RECIPES["classic"])
-    copy = tmp_path / "copy.py"
+    module, values, copy = sys.modules[getattr(owner, name).__module__], settings(RECIPES["classic"]), tmp_path / "copy"
+    file = module.__name__.removeprefix("pyimagesearch.").replace(".", "/") + ".py"
+    published = Path(module.__file__).read_text()
     with monkeypatch.context() as patch:
-        patch.setattr(inspect, "getsourcefile", lambda one: copy if one is function else GETSOURCEFILE(one))
-        for text, words in ("\n", ""), ("x = 1\n", f"edited {published.relative_to(PACKAGE).as_posix()}"):
-            copy.write_text(published.read_text() + text)
-            _digest.cache_clear()
+        patch.setattr(module, "__file__", str(copy))
+        for text, words in ("\n", ""), ("x = 1\n", f"edited {file}"):
+            copy.write_text(published + text)
+            _text.cache_clear()
             assert changes("classic", values) == changes("mine", values) == words
             copy.write_text("edited after it was imported")
             assert changes("classic", values) == words
-    _digest.cache_clear()
+    _text.cache_clear()
     digests = set()
-    for replacement in (eval("lambda *given: None"), choose, announce):  # in no file, and in the same file
+    for replacement in (
+        test_settings_in_words,
+        test_what_callbacks_did_is_named,
+        eval("lambda: 0"),
+    ):  # the last: in no file
         monkeypatch.setattr(owner, name, replacement)
-        assert list(edited()) == [published.relative_to(PACKAGE).as_posix()]
+        assert list(edited()) == [file]
         digests |= set(edited().values())
     assert len(digests) == 3
 
