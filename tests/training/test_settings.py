@@ -77,11 +77,7 @@ def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_pat
             assert changes("classic", values) == words
     _text.cache_clear()
     digests = set()
-    for replacement in (
-        test_settings_in_words,
-        test_what_callbacks_did_is_named,
-        eval("lambda: 0"),
-    ):  # the last: in no file
+    for replacement in test_settings_in_words, test_what_callbacks_did_is_named, eval("lambda: 0"):
         monkeypatch.setattr(owner, name, replacement)
         assert list(edited()) == [file]
         digests |= set(edited().values())
