@@ -164,7 +164,7 @@ def describe_baselines(images, labels, near, names):
     title("How hard is it? The accuracy of methods that are not networks, on training images")
     for name, how, predicted, truth in baselines.baselines(images, labels, near):
         pairs = metrics.most_confused(predicted, truth, len(names))
-        confused = ", ".join(f"{names[one]} / {names[other]}" for _, one, other in pairs)
+        confused = "; ".join(f"{names[one]} and {names[other]}" for _, one, other in pairs)
         say(f"  {name}: {(predicted == truth).mean():.1%} {how}; most confused: {confused or 'none'}")
     say("  People name 83.5% of Fashion-MNIST correctly (the dataset's own page).")
 

@@ -75,7 +75,7 @@ def summary(result, count):
         lines.append(
             f"with test-time augmentation (horizontal flip): accuracy {accuracy:.2%}, cross-entropy {loss:.4f}"
         )
-    pairs = ", ".join(f"{one} / {other} {mistakes}" for mistakes, one, other in result["most_confused"])
+    pairs = "; ".join(f"{one} and {other} {mistakes}" for mistakes, one, other in result["most_confused"])
     return [*lines, f"most confused pairs (errors in both directions): {pairs or 'none'}"]
 
 

@@ -50,7 +50,7 @@ def test_summary_says_each_number_once_and_calls_it_by_its_name():
     assert f"calibration error {before:.2%} (" in text and f"{after:.2%} after" in text and before != after
     assert "temperature 0.50" in text
     assert f"(horizontal flip): accuracy 25.00%, cross-entropy {result['tta']['cross_entropy']:.4f}" in text
-    assert "cat / dog 1" in text
+    assert "cat and dog 1" in text
 
 
 def test_most_confused_pairs_count_both_directions():
