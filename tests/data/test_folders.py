@@ -44,7 +44,6 @@ def write(folder, count=10, names=("bar", "block", "ring")):
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """Keras's folder, where converted pictures are stored."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
 
 
@@ -202,6 +201,7 @@ def test_folders_that_are_no_classes(tmp_path, small_data):
         loading.Data(tmp_path / "named").class_names("names.txt")
 
 
+@pytest.mark.slow  # half a minute; the tests above are of its parts
 def test_from_own_photos_to_a_prediction(tmp_path, monkeypatch, capsys):
     write(tmp_path / "photos", 12)
     (tmp_path / "photos/ring/broken.jpg").write_text("no picture")
