@@ -33,7 +33,7 @@ def read(file):
     """
     first = file.readline(16_384)
     names = [name.strip('" \r\n') for name in first.decode("utf-8-sig", "replace").lower().split(",")]
-    header = not re.fullmatch(r"-?[\d.]+", names[-1]) or float(names[-1]) > 255
+    header = not re.fullmatch(r"-?\d+\.?\d*", names[-1]) or float(names[-1]) > 255
     if not PIXELS < len(names) <= PIXELS + 2:
         raise BadFile(
             f"its first line has {len(names)} columns, not 785: a label and the {PIXELS} pixels of a 28x28 gray image, "

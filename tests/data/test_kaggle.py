@@ -74,6 +74,7 @@ DAMAGED = {
     "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], "line 9 is not a label and 784 pixels"),
     "separated by semicolons": (GOOD.replace(",", ";"), "1 columns, .* between commas"),
     "not text": (GOOD[:9000].encode() + b"\xff\0\x89" + GOOD[9000:].encode(), "line 2 is"),
+    "a version in the header": (GOOD.replace("pixel784", "1.2.3").replace(ROWS[0], "x", 1), "line 2 is"),
     "negative": (line(4, "2,-1" + ROWS[2][ROWS[2].index(",", 2) :]), "line 4 is"),
     "256": (line(6, "4,256" + ROWS[4][ROWS[4].index(",", 2) :]), "line 6 is .*whole numbers from 0 to 255"),
     "fraction, no header": ("\n".join([*ROWS[:19], "0.5" + ROWS[19][1:]]), "line 20 is"),
