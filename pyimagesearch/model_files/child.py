@@ -26,7 +26,7 @@ START = "import sys; sys.path[:] = sys.argv[3:]; from pyimagesearch.model_files 
 # On the CPU, whatever Keras's file of settings says, without plugins of HDF5, and without libraries that Keras imports
 # only if they are there.
 ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "KERAS_HOME": os.devnull, "OMP_NUM_THREADS": "1"}
-ENVIRONMENT |= {"HDF5_PLUGIN_PRELOAD": "::"}
+ENVIRONMENT |= {"HDF5_PLUGIN_PRELOAD": "::", "TF_ENABLE_ONEDNN_OPTS": "0"}  # oneDNN waits 10 s if memory is refused
 NOT_NEEDED = ("matplotlib", "pandas", "sklearn")
 
 
@@ -66,7 +66,7 @@ def main():
     """Do the work of the second process: a line for each step goes to its stdout, empty or what is wrong."""
     from pyimagesearch.model_files import reading
 
-    path, architecture = Path(sys.argv[1]), sys.argv[2] and Path(sys.argv[2])
+    path, architecture = Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)  # what libraries print goes nowhere
     what = "it is damaged"
