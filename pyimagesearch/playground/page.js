@@ -378,7 +378,7 @@ function showPrediction() { // while it is computed, the bars keep the last answ
   const hasVerdict = !computing && original && image.label !== null;
   const verdict = !hasVerdict ? "" : winner === image.label ? ", right" : ", wrong";
   byId("prediction").replaceChildren("Prediction: ", make("strong", {}, prediction), verdict,
-    touched ? ` (before the change: ${old ? naming(old) : COMPUTING})` : "");
+    touched ? ` (before your changes: ${old ? naming(old) : COMPUTING})` : "");
   fill("now", prediction);
   document.body.className = computing ? "computing" : "";
   if (!computing && old) conclude?.(old, values);

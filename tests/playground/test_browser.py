@@ -311,7 +311,7 @@ def test_edited_filters_change_the_maps_and_come_back(opened, model):
         edited.layers[0].set_weights([kernel])
         assert abs(assert_prediction(opened, edited) - first).max() > 0.001
         assert "1 of the 4 filters" in find(opened, "#banner").text
-        assert re.search(r", (right|wrong) \(before the change", find(opened, "#prediction").text)
+        assert re.search(r", (right|wrong) \(before your changes", find(opened, "#prediction").text)
     predicted = predict(edited, IMAGES).argmax(axis=1)
     shown = opened.execute_script("return data.gallery.map((one) => one.number)")
     right = (predicted == LABELS)[shown].sum()
@@ -341,8 +341,8 @@ def test_until_the_answer_for_this_image_comes_none_is_shown(opened):
         const wait = () => (before && !jobs.running ? (look(), arguments[0](states)) : setTimeout(wait, 10));
         wait();"""
     )
-    now, old = re.fullmatch(r"Prediction: (.* \d+%) \(before the change: (.* \d+%)\)", last).groups()
-    texts = {"", *(f" (before the change: {text})" for text in (old, "computing …"))}
+    now, old = re.fullmatch(r"Prediction: (.* \d+%) \(before your changes: (.* \d+%)\)", last).groups()
+    texts = {"", *(f" (before your changes: {text})" for text in (old, "computing …"))}
     texts = {f"Prediction: {text}{rest}" for text in (now, "computing …") for rest in texts}
     assert "Prediction: computing …" in [text for text, *_ in states] and ticks
     for text, shown, marked in states:
