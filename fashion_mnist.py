@@ -52,7 +52,6 @@ def parse(arguments):
 def main(arguments=()):
     """Train, save and plot; `arguments` is a list such as ["--limit", "2000"]. Returns (model, history)."""
     args = parse(arguments)
-    libraries.warn_of_edits()
     # Libraries are imported where they are first needed, so that a wrong flag or file is reported at once.
     from pyimagesearch.training import checkpoints
 
@@ -146,15 +145,16 @@ def train_and_save(args, checkpoint):
 
     # Plot what happened, and what the network is like inside.
     recipe = dataclasses.replace(recipe, schedule=record["schedule"])
-    draw(args.images, history, recipe, model, filters.seen, validation[0][0], probabilities[0], class_names)
+    example = validation[0][0], class_names[validation[1][0]]
+    draw(args.images, history, recipe, model, filters.seen, example, probabilities[0], class_names)
     if not network.why_not_loaded(model):
         print("next, evaluate it on the test images:")
         print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
     return model, history
 
 
-def draw(folder, history, recipe, model, filters, image, probabilities, class_names):
-    """Draw the curves, the layers, and what the layers make of an image, uint8 (28, 28, 1); say where."""
+def draw(folder, history, recipe, model, filters, example, probabilities, class_names):
+    """Draw the curves, the layers, and what they make of an example, (uint8 (28, 28, 1), its class); say where."""
     from pyimagesearch.data.batches import scale
     from pyimagesearch.evaluation import layers
     from pyimagesearch.figures import network as drawings
@@ -165,11 +165,11 @@ def draw(folder, history, recipe, model, filters, image, probabilities, class_na
         "plot": curves.curves(history, recipe, len(class_names)),
         "minivggnet": drawings.diagram(layers.layer_table(model)),
     }
-    maps, last = layers.activations(model, scale(image)), layers.first_filters(model)
+    maps, last = layers.activations(model, scale(example[0])), layers.first_filters(model)
     if last is not None:
         figures["filters"] = drawings.filters(filters)
     if maps:
-        figures["feature_maps"] = drawings.feature_maps(image, maps, last, probabilities, class_names)
+        figures["feature_maps"] = drawings.feature_maps(*example, maps, last, probabilities, class_names)
     say(f"figures: {', '.join(map(str, style.save(folder, **figures)))}")
     if not maps:
         print("  no figure of feature_maps and filters: the network itself has no 2D convolution")

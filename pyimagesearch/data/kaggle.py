@@ -81,10 +81,16 @@ def _columns(table, names):
         raise BadFile(f"one of its {len(names)} columns is no pixel; name it 'id' in a header, the first line")
     if len(labels) != 1:
         raise BadFile("it is not clear which column has the labels; name it 'label' in a header, the first line")
+    pixels = [k for k in columns if k not in labels]
+    words = {re.sub(r"\d+", "", names[k] or "") for k in pixels}
+    numbers = {k: tuple(map(int, re.findall(r"\d+", names[k] or ""))) for k in pixels}
+    if len(words) == 1 and len(set(numbers.values())) == PIXELS:
+        pixels.sort(key=numbers.get)  # pixel1, pixel10, pixel100, ..., as sorted by name
     note = f"the labels are in column {labels[0] + 1} of {len(names)}"
     note += "; one that counts the lines is left out" if len(names) > len(columns) else ""
-    as_kaggle = columns[0] == labels[0] and names[0] in LABELS and len(names) == len(columns)
-    return labels + [k for k in columns if k not in labels], "" if as_kaggle else note
+    note += "; the pixels are in the order of their numbers" if pixels != sorted(pixels) else ""
+    as_kaggle = labels + pixels == list(range(len(names))) and names[0] in LABELS
+    return labels + pixels, "" if as_kaggle else note
 
 
 def verify(images, labels, part):

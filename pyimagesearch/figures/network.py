@@ -111,10 +111,11 @@ def filters(stages, shown=4):
 
 
 @own_style
-def feature_maps(image, activations, kernels, probabilities, class_names, shown=4):
+def feature_maps(image, label, activations, kernels, probabilities, class_names, shown=4):
     """Draw the way of an image through a network: filters, feature maps of each convolution, and the prediction.
 
     image          (28, 28) or (28, 28, 1), 0 to 255
+    label          what it shows
     activations    [(name, float (height, width, filters))] of each convolution in their order, as of layers.activations
     kernels        float (rows, columns, channels, filters) of the first convolution, drawn above its feature maps; None
                    if its filters do not belong to one feature map each
@@ -125,13 +126,13 @@ def feature_maps(image, activations, kernels, probabilities, class_names, shown=
     before a batch normalization.
     """
     rows = 2 + len(activations)
-    title = "From an image to a prediction.\nFeature maps of each convolution, after its activation if it has one"
+    title = f"From an image to a prediction.\nOf each convolution, the {shown} feature maps that vary most"
     figure = Figure(0.6 + 1.4 * rows, title)
-    ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1] * (rows - 1) + [0.7]}
+    ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1.3] + [1] * (rows - 2) + [0.7]}
     grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)
     for axes in grid.flat:
         axes.set_axis_off()
-    draw_image(grid[0, 0], np.squeeze(image), "image")
+    draw_image(grid[0, 0], np.squeeze(image), short(label, 14))
     for row, (name, maps) in enumerate(activations, start=1):
         chosen = np.sort(np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:shown])
         grid[row, 0].text(0, 0.5, name.replace(": ", "\n"), va="center", transform=grid[row, 0].transAxes)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import inspect
 import json
@@ -37,6 +36,7 @@ PUBLISHED = {
     "training/fused.py": "614af81d87e5",
 }
 MODULES = (minivggnet, batches, preparation, train, whitening, fused)
+TEXTS = {}  # name of a module: its spec, which a reload replaces, and its text
 
 
 def choose(name, given, images):
@@ -107,7 +107,7 @@ def announce(name, values, rate=None):
     if rate and values["learning_rate"] != rate:
         say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
     if changed := changes(name, values):
-        say(f"  changed from the published recipe: {changed}")
+        say(f"  changed from the published {'recipe' if name in published() else 'code'}: {changed}")
     if values["cutmix"]:
         say("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
 
@@ -115,8 +115,9 @@ def announce(name, values, rate=None):
 def ended(name, values, history):
     """Return the settings that a training ended with, for its record: callbacks may have changed what was planned."""
     rates = {rate for epoch in history["learning_rates"] for rate in epoch}
-    schedule = "set by a callback" if values["schedule"] == "constant" and len(rates) > 1 else values["schedule"]
-    used = values | {"epochs": len(history["loss"]), "schedule": schedule}
+    used = values | {"epochs": len(history["loss"])}
+    if values["schedule"] == "constant" and not np.allclose([*rates], values["learning_rate"], rtol=1e-4, atol=0):
+        used |= {"schedule": "set by a callback", "learning_rate": max(rates)}
     return used | {"planned": values, "changed": changes(name, used)}
 
 
@@ -145,9 +146,11 @@ def edited():
     return digests
 
 
-@functools.cache  # what runs is the file as it was imported, not as it is edited later
 def _text(module):
-    return Path(module.__file__).read_text("utf-8")
+    """Return a module's text as it was imported or reloaded, because that is what runs."""
+    if TEXTS.get(module.__name__, (None,))[0] is not module.__spec__:
+        TEXTS[module.__name__] = module.__spec__, Path(module.__file__).read_text("utf-8")
+    return TEXTS[module.__name__][1]
 
 
 def _source(function):

@@ -4,9 +4,8 @@ python tests/benchmarks/photos.py DIR                  the photos in DIR/CLASS/*
 python tests/benchmarks/photos.py DIR --model best.h5  another network
 python tests/benchmarks/photos.py DIR --first-half     to tune: the other half is not read
 
-photos/ is tuned on the first half of each class, in the order of the file names; the second half measures it. A photo
-of Shoes is right as any of Sandal, Sneaker and Ankle boot. The last line of a half says how many photos are taken for
-a pair of shoes, and of how many the whole garment is believed instead.
+photos/ is tuned on the first half of each class, by file name; the second half measures it. A photo of Shoes is right
+as any of Sandal, Sneaker and Ankle boot. A last line counts photos of pairs, and those where the whole is believed.
 """
 
 import argparse

@@ -27,11 +27,13 @@ def table(labels=0, counter=None, header=()):
 ROWS = table().splitlines()
 GOOD = table(header=["label", *PIXELS])
 HEADER = GOOD.splitlines()[0]
+BY_NAME = sorted(range(785), key=HEADER.split(",").__getitem__)  # pixel1, pixel10, pixel100
 VARIANTS = {
     "labels last, no header, lines counted": table(labels=784, counter=0),
     "lines counted at the end": table(counter=785, header=["label", *PIXELS, "id"]),
     "as pandas writes an array": table(labels=784, counter=0, header=["", *map(str, range(785))]),
     "a column named class": table(counter=0, header=["Unnamed: 0", "Class", *PIXELS]),
+    "columns sorted": "\n".join(",".join(line.split(",")[k] for k in BY_NAME) for line in GOOD.splitlines()),
     "Windows": "\ufeff" + GOOD.replace("\n", "\r\n"),
     "quoted header, as R writes it; spaces": GOOD.replace(HEADER, f'"{HEADER}"'.replace(",", '","')).replace(",", ", "),
 }

@@ -66,7 +66,7 @@ def figures(names):
         "confusion_matrix": lambda: evaluation.confusion_matrix(np.full((count, count), 1000), names),
         "predictions": lambda: evaluation.predictions(reshape(IMAGES), labels, probabilities, names),
         "explanations": lambda: evaluation.explanations(explained(12, count), names),
-        "feature_maps": lambda: network.feature_maps(IMAGES[0], MAPS, KERNELS, np.eye(count)[-1], names),
+        "feature_maps": lambda: network.feature_maps(IMAGES[0], names[-1], MAPS, KERNELS, np.eye(count)[-1], names),
         "photos": lambda: photos.photos([predicted("\udcff with a long name $x^$.png", count)] * 2, names),
     }
 
@@ -86,7 +86,7 @@ FIGURES = {
     "reliability": lambda: evaluation.reliability(RELIABILITY),
     "filters": lambda: network.filters({"before training": KERNELS, "after one epoch": KERNELS**2}),
     "filters of color images": lambda: network.filters({"at the end": np.zeros((5, 5, 3, 3))}),
-    "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], [], None, np.eye(10)[3], CLASS_NAMES),
+    "feature_maps of a dense network": lambda: network.feature_maps(IMAGES[0], "", [], None, np.eye(4)[3], [*"abcd"]),
     "network": lambda: network.diagram(ROWS),
     "network of any size": lambda: network.diagram([("Input", "any x 1", 0, []), ("Dense 8", "any x 8", 16, [0])]),
 }
@@ -208,9 +208,9 @@ def test_filters_are_drawn_at_each_stage_with_their_weights_those_that_changed_m
 def test_feature_maps_are_tied_to_their_filters_have_a_scale_and_end_with_the_prediction():
     maps = np.zeros((28, 28, 200))
     maps[3, 4, [17, 150]] = 1, 7  # only these two vary
-    figure = network.feature_maps(IMAGES[0], [("convolution 1: x", maps)], KERNELS, np.eye(10)[8], CLASS_NAMES, shown=2)
+    figure = network.feature_maps(IMAGES[0], "Bag", [("convolution 1", maps)], KERNELS, np.eye(10)[8], CLASS_NAMES, 2)
     shown = {axes.get_title(): axes.images[0] for axes in figure.axes if axes.get_title()}
-    assert list(shown) == ["image", "filter 18", "filter 151", "map 18", "map 151"]
+    assert list(shown) == ["Bag", "filter 18", "filter 151", "map 18", "map 151"]
     np.testing.assert_array_equal(shown["filter 151"].get_array(), KERNELS[:, :, 0, 150])
     assert shown["map 18"].get_clim() == shown["map 151"].get_clim() == (-7, 7)
     assert figure.axes[-1].texts[0].get_text() == " Bag 100%"
