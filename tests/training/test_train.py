@@ -148,8 +148,7 @@ def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path):
     epochs, best = len(history["loss"]), int(np.argmin(history["val_cross_entropy"]))
     assert best < epochs - 1 < 11
     assert {len(values) for values in history.values()} == {epochs}  # pd.DataFrame(history)
-    rates = [set(values) for values in history["learning_rates"]]
-    assert rates[:5] == [{0.2}, {0.2}, {0.2}, {0.02}, {0.02}][:epochs]
+    assert [set(values) for values in history["learning_rates"]][:5] == [{0.2}, {0.2}, {0.2}, {0.02}, {0.02}][:epochs]
     assert cross_entropy(model, *held_out) == pytest.approx(history["val_cross_entropy"][best], rel=1e-3)
     saved = keras.models.load_model(tmp_path / f"{best + 1}.keras")  # of Keras's own layers
     assert cross_entropy(saved, *held_out) == pytest.approx(history["val_cross_entropy"][best], rel=1e-3)
