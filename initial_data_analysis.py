@@ -57,7 +57,7 @@ def main(arguments=()):
     describe_images(*train, *test)
     means = describe_classes(*train, test[1], names)
     title("A convolution multiplies 3x3 pixels by the 3x3 weights of a filter, adds, and slides on")
-    say("  convolution.png shows one in numbers. Its filter is made by hand; a network learns the weights of its own.")
+    say("  convolution.png shows one in numbers. Its filter is made by hand; those of a network come from the data.")
     augmented = describe_augmentation(*train, names)
     with progress.bar("comparing each image with all training images"):
         near = neighbors.nearest_neighbors(*neighbors.project(train[0], test[0]))
@@ -124,6 +124,7 @@ def describe_augmentation(images, labels, names):
 
     with libraries.quiet():
         from pyimagesearch.data import batches
+        from pyimagesearch.training import settings
     from pyimagesearch.figures.style import short
     from pyimagesearch.recipes import RECIPES
 
@@ -131,7 +132,8 @@ def describe_augmentation(images, labels, names):
         random = staticmethod(np.zeros)
         integers = staticmethod(lambda low, high, size: np.full(size, high - 1))
 
-    recipe, rng = RECIPES["best"], np.random.default_rng(0)
+    recipe_name = "best" if "best" in RECIPES else [*RECIPES][-1]
+    recipe, rng = RECIPES[recipe_name], np.random.default_rng(0)
     pair = [0, int((labels != labels[0]).argmax())]
     image, (own, added) = images[:1, ..., np.newaxis], (short(names[k], 14) for k in labels[pair])
     shifted = batches.shift(image, Most, recipe.shift)
@@ -146,7 +148,9 @@ def describe_augmentation(images, labels, names):
     while not 0.2 < area < 0.4:  # a patch that can be seen well
         mixed, targets = batches.cutmix(images[pair, ..., None], np.eye(2, dtype=np.float32), rng, 1)
         area = targets[0, 1]
-    title("Augmentation: in training, images are changed at random (the recipe best)")
+    title(f"Augmentation: in training, images are changed at random (the recipe {recipe_name})")
+    if "data/batches.py" in settings.edited():
+        say("  data/batches.py is edited: augmentation.png shows its functions, not how augment() combines them")
     say(
         f"  mirrored in half of the cases (not with --no-flip), moved by up to {recipe.shift} pixel, stretched by up "
         f"to {recipe.stretch}%; the label stays {own}"
@@ -166,7 +170,7 @@ def describe_baselines(images, labels, near, names):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = "; ".join(f"{names[one]} and {names[other]}" for _, one, other in pairs)
         say(f"  {name}: {(predicted == truth).mean():.1%} {how}; most confused: {confused or 'none'}")
-    say("  People name 83.5% of Fashion-MNIST correctly (the dataset's own page).")
+    say("  people: 83.5% on 1,000 images, majority of three (the dataset's own page)")
 
 
 def describe_duplicates(images, test_images, near):

@@ -16,8 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
-# Elsewhere fork is missing, or breaks system libraries (macOS).
-POSSIBLE = sys.platform == "linux"
+POSSIBLE = sys.platform == "linux"  # elsewhere fork is missing, or breaks system libraries (macOS)
 LIBRARIES = ["pyimagesearch.figures", "keras", "cv2", "h5py", "matplotlib.figure", "scipy.optimize", "scipy.stats"]
 LIBRARIES += ["rich.progress", "sklearn.decomposition", "sklearn.linear_model", "sklearn.model_selection"]
 

@@ -30,8 +30,7 @@ from pyimagesearch.recipes import RECIPES
 def timed_fit(model, *arguments, **options):
     """Train for an epoch and return its seconds, from the first batch to the last.
 
-    (For data that tf.data serves, plain arrays too, taking the iterator down after an epoch waits for a timer: up to
-    five seconds and, in a process that has one core, up to twenty.)
+    (After it, taking the iterator of tf.data down waits for a timer, up to twenty seconds.)
     """
     import keras
 
