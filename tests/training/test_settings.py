@@ -20,7 +20,7 @@ def test_published_recipes_are_those_of_recipes_py():
     """Who changes a recipe on purpose, and measures the README's figures again, writes published.json anew."""
     now = {name: settings(recipe) for name, recipe in RECIPES.items()}
     text = "{\n" + ",\n".join(f'  "{name}": {json.dumps(values)}' for name, values in now.items()) + "\n}\n"
-    assert published() == now, f"published.json should be:\n{text}"
+    assert published() == now, f"once README's figures are measured again, published.json should be:\n{text}"
     assert edited() == {}, "PUBLISHED should have these digests, if the weights are the same bits as before"
     assert {changes(name, values) for name, values in now.items()} == {""}
 
