@@ -54,7 +54,7 @@ def test_one_step_prints_what_readme_says_and_draws_the_loss(execute, genuine, t
     assert len(promised) == 3 + 3 * 3
     assert [*map(float, found)] == pytest.approx([*map(float, promised)], rel=0.02, abs=2e-4)
     assert f"{promised[0]}, minus their fraction of the labels, {promised[1]}" in text_of("README.md")
-    assert Image.open(tmp_path / "one_step.png").size == (900, 480)
+    assert Image.open(tmp_path / "one_step.png").size == (900, 540)
 
 
 def test_the_layers_that_the_lesson_shows_are_those_of_the_default_recipe():

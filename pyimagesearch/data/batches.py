@@ -95,28 +95,27 @@ class Batches(keras.utils.PyDataset):
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
         self.start_epoch(0)
         if recipe:
-            self._check()
+            _ = self[0]  # an edit that is not possible is told before the training
 
-    def _check(self):
-        """Check, with the first batch, that batches are what the network and the other scripts expect."""
+    def _check(self, before, images, targets):
+        """Check that an augmented batch is what the network and the other scripts expect."""
         if scale(np.array([0, 255], np.uint8)).tolist() != [0, 1]:
             raise UserError(
                 "scale() in data/batches.py does not turn pixels from 0 to 255 into 0.0 to 1.0, as the others do; "
                 "scale them further in minivggnet.py, with layers.Rescaling or layers.Normalization"
             )
-        images, targets = self[0]
-        before, most = self.images[self.order[: self.batch_size]], 255 * images.max()
-        if images.shape != before.shape or targets.shape != (len(before), len(self.one_hot)):
+        shape, most = (len(before), len(self.one_hot)), images.max()
+        if images.shape != before.shape or targets.shape != shape:
             raise UserError(
-                f"augment() in data/batches.py turns images of the shape {before.shape} into {images.shape}; they must "
-                "keep it, and so must the targets"
+                f"augment() in data/batches.py turns images of the shape {before.shape} into {images.shape}, and "
+                f"targets of {shape} into {targets.shape}; they must keep it"
             )
         if most < before.max() / 10:
             raise UserError(
                 f"augmentation in data/batches.py turns pixels up to {before.max()} into pixels up to {most:.2g}; do "
                 "not divide there, because batches are divided by 255 after it"
             )
-        pixels, labels = (images >= 0) & (images <= 1), (targets >= 0) & (targets <= 1)  # NaN is neither
+        pixels, labels = (images >= 0) & (images <= 255), (targets >= 0) & (targets <= 1)  # NaN is neither
         if not pixels.all() or not labels.all() or not np.allclose(targets.sum(axis=1), 1):
             raise UserError(
                 "augment() in data/batches.py returns pixels that are not from 0 to 255, or targets that are not "
@@ -141,7 +140,8 @@ class Batches(keras.utils.PyDataset):
         images, targets = self.images[chosen], self.one_hot[self.labels[chosen]]
         if self.recipe:
             rng = randomness.generator(self.seed, "augmentation", self.epoch, index)
-            images, targets = self.augment(images, targets, rng)
+            before, (images, targets) = images, self.augment(images, targets, rng)
+            self._check(before, images, targets)
         return scale(images), targets
 
     def augment(self, images, targets, rng):

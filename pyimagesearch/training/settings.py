@@ -29,7 +29,7 @@ LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
     "minivggnet.py": "398677a24874",
-    "data/batches.py": "b96eaf6dccce",
+    "data/batches.py": "ef3b2501dd0f",
     "data/preparation.py": "c75e1bafc7d8",
     "training/train.py": "f6785f37b7ee",
     "training/whitening.py": "263032a2c1f4",
@@ -55,7 +55,7 @@ def choose(name, given, images):
         else:
             continue
         if not fits:
-            raise UserError(f"the recipe {name!r} has {key}={value!r}; give {wanted} in recipes.py")
+            raise UserError(f"the recipe {name!r} has {key}={value!r}; it must be {wanted}")
     recipe = for_few_images(chosen, images, given)
     words = [_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
     if words:
@@ -107,7 +107,7 @@ def announce(name, values, rate=None):
     if rate and values["learning_rate"] != rate:
         say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
     if changed := changes(name, values):
-        say(f"  changed from the published {'recipe' if name in published() else 'code'}: {changed}")
+        say(f"  changed from {'the published recipe' if name in published() else 'recipes.py'}: {changed}")
     if values["cutmix"]:
         say("  CutMix: training images are mixed, so training accuracy stays below validation accuracy")
 
@@ -163,9 +163,10 @@ def _source(function):
 def changes(name, values):
     """Return how a training differs from the published recipe `name`: "epochs 3, no flips, edited minivggnet.py".
 
-    Of a recipe that was not published, only edited files are named.
+    A recipe of your own, which was not published, is compared with what recipes.py says.
     """
-    ours, theirs = _flat(values), _flat(published().get(name, values))
+    own = settings(RECIPES[name]) if name in RECIPES else values
+    ours, theirs = _flat(values), _flat(published().get(name, own))
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
     return ", ".join([*(_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
 

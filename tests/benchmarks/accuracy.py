@@ -146,10 +146,10 @@ def complete(values):
     return plain(vars(Recipe(1)) | values | {"network": network, "bfloat16": None})
 
 
-def report(results, name, recipe, change, edited, held_out, seeds):
+def report(results, name, recipe, edited, held_out, seeds):
     """Print a Markdown table: the recipe as published, as it was measured, and the difference, seed by seed.
 
-    Your own recipe, which was not published, is compared with itself under a `change` or an edit.
+    Your own recipe, which was not published, is compared with itself under a change or an edit.
 
     Each figure is mean ± standard deviation over the seeds, and their number. Results that were computed in the
     precision of `recipe` come before others.
@@ -169,8 +169,6 @@ def report(results, name, recipe, change, edited, held_out, seeds):
 
     own = name not in settings.published()
     changes = settings.changes(name, complete(dataclasses.asdict(recipe)))
-    if own and change:
-        changes = ", ".join(filter(None, [json.dumps(change), changes]))
     without = figures(published(name), None)
     rows = [["as in recipes.py" if own else "as published", *without]]
     if changes:
@@ -201,7 +199,8 @@ def main(arguments=()):
     seeds = range(args.seeds)
     for name in args.recipes:
         try:
-            recipe = dataclasses.replace(RECIPES[name], **args.change)
+            recipe = settings.choose(name, args.change, images=10**9)  # so many that it is not adapted to them
+            settings.settings(recipe)  # raises UserError if the schedule is not known
         except TypeError as error:
             parser.error(f"argument --change: {error}")
         work = []
@@ -220,7 +219,7 @@ def main(arguments=()):
                 stored = [one for one in all_results(args.results) if "test" in one or not test]
                 stored = [one | {"values": plain(vars(Recipe(1)) | one["values"])} for one in stored]
                 measure_once(args.results, stored, key, measure, optional=["held_out", "edited"])
-        report(all_results(args.results), name, recipe, args.change, edited, args.validation, seeds)
+        report(all_results(args.results), name, recipe, edited, args.validation, seeds)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,9 @@ def test_a_wrong_change_is_a_usage_error(program, capsys):
     with pytest.raises(SystemExit) as stop:
         program("--change", '{"flips": false}')
     assert stop.value.code == 2 and "flips" in capsys.readouterr().err
+    for change in ('{"flip": "no"}', '{"shift": 1.5}', '{"schedule": "one-cycle"}'):
+        with pytest.raises(accuracy.settings.UserError, match=r"it must be|unknown schedule"):
+            program("--change", change)
 
 
 def test_the_tables_of_the_readme_are_those_of_the_stored_measurements():

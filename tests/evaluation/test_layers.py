@@ -104,7 +104,6 @@ def looks_at(row, column):
 
 @pytest.mark.parametrize("place, rows, columns", [((10, 20), (7, 14), (17, 24)), ((0, 27), (0, 4), (24, 28))])
 def test_the_map_of_a_network_that_looks_at_one_pixel(place, rows, columns):
-    """At the border the patch is smaller."""
     image = WHITE.copy()
     one = occlusion.explain(looks_at(*place), "corner", image)
     expected = np.zeros((28, 28))

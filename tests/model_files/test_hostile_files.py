@@ -124,7 +124,6 @@ def test_a_network_that_fails_is_refused_by_the_process_that_tries_it_out(good, 
 
 @pytest.mark.parametrize("count", [6, pytest.param(500, marks=pytest.mark.slow)])
 def test_damaged_files_are_refused_or_right(good, tmp_path, count):
-    """Truncations and flipped bytes of a good file."""
     rng, content = np.random.default_rng(0), good.read_bytes()
     whole = reading.parse(good)
     for length in np.linspace(0, len(content) - 1, max(2, count // 10)).astype(int):

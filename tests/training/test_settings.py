@@ -17,7 +17,6 @@ from pyimagesearch.training.settings import announce, changes, choose, edited, e
 
 
 def test_published_recipes_are_those_of_recipes_py():
-    """Who changes a recipe on purpose, and measures the README's figures again, writes published.json anew."""
     now = {name: settings(recipe) for name, recipe in RECIPES.items()}
     text = "{\n" + ",\n".join(f'  "{name}": {json.dumps(values)}' for name, values in now.items()) + "\n}\n"
     assert published() == now, f"once README's figures are measured again, published.json should be:\n{text}"
@@ -101,7 +100,7 @@ IMPOSSIBLE = [("flip", "no"), ("cutmix", 2), ("shift", -1), ("shift", 1.5), ("mo
 @pytest.mark.parametrize("key, value", IMPOSSIBLE)
 def test_a_value_that_is_not_possible_is_named(monkeypatch, key, value):
     monkeypatch.setitem(RECIPES, "mine", dataclasses.replace(RECIPES["fast"], **{key: value}))
-    with pytest.raises(UserError, match=f"'mine' has {key}={value!r}; give .* in recipes.py"):
+    with pytest.raises(UserError, match=f"'mine' has {key}={value!r}; it must be "):
         choose("mine", {}, 60_000)
 
 

@@ -136,7 +136,6 @@ def test_history_and_stages_are_those_of_the_network_that_learns_from_the_traini
 
 
 def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path):
-    """The training stops early and returns its best weights; the rates are those that were used."""
     recipe = small("fast", epochs=12, batch_size=32, schedule="constant", bfloat16=False)
     held_out, monitor = data(50, 1), {"monitor": "val_cross_entropy", "min_delta": 10, "patience": 2}
     more = [
