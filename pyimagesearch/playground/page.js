@@ -487,7 +487,7 @@ function drawStage(stage) {
     const [x, y] = [(map % columns) * (size + GAP) + 2, Math.floor(map / columns) * (tall + GAP) + 2];
     const context = drawMap(canvas, stage, map, x, y, size, tall);
     if (selected.stage === stage && selected.map === map) context.strokeRect(x - 0.5, y - 0.5, size + 1, tall + 1);
-    Object.assign(context, { font: "bold 12px sans-serif", fillStyle: "#fff", strokeStyle: "#000" });
+    Object.assign(context, { font: "bold 12px sans-serif", fillStyle: "#fff", strokeStyle: "#000", lineJoin: "round" });
     for (const write of ["strokeText", "fillText"]) context[write](map + 1, x + 3, y + 13);
   }
 }

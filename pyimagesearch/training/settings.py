@@ -31,7 +31,7 @@ PUBLISHED = {
     "minivggnet.py": "398677a24874",
     "data/batches.py": "ef3b2501dd0f",
     "data/preparation.py": "c75e1bafc7d8",
-    "training/train.py": "f6785f37b7ee",
+    "training/train.py": "d8b07ea9d736",
     "training/whitening.py": "263032a2c1f4",
     "training/fused.py": "614af81d87e5",
 }

@@ -28,7 +28,7 @@ def learning_rates(recipe, steps):
         warmup = steps // 5
         first = highest / (warmup + 1)
         return schedules.CosineDecay(first, steps - warmup, warmup_target=highest, warmup_steps=warmup)
-    raise UserError(f"unknown schedule {recipe.schedule!r}; recipes.py lists those that there are")
+    raise UserError(f"unknown schedule {recipe.schedule!r}; recipes.py lists those that train.py knows")
 
 
 def optimizer(recipe, steps):
