@@ -82,10 +82,11 @@ def _columns(table, names):
     if len(labels) != 1:
         raise BadFile("it is not clear which column has the labels; name it 'label' in a header, the first line")
     pixels = [k for k in columns if k not in labels]
-    words = {re.sub(r"\d+", "", names[k] or "") for k in pixels}
-    numbers = {k: tuple(map(int, re.findall(r"\d+", names[k] or ""))) for k in pixels}
-    if len(words) == 1 and len(set(numbers.values())) == PIXELS:
-        pixels.sort(key=numbers.get)  # pixel1, pixel10, pixel100, ..., as sorted by name
+    numbered = {k: re.fullmatch(r"(\D*)(\d+)", names[k] or "") for k in pixels}
+    if all(numbered.values()) and len({match[1] for match in numbered.values()}) == 1:
+        numbers = {k: int(match[2]) for k, match in numbered.items()}
+        if len({*numbers.values()}) == PIXELS:
+            pixels.sort(key=numbers.get)  # pixel1, pixel10, pixel100, ..., as sorted by name
     note = f"the labels are in column {labels[0] + 1} of {len(names)}"
     note += "; one that counts the lines is left out" if len(names) > len(columns) else ""
     note += "; the pixels are in the order of their numbers" if pixels != sorted(pixels) else ""

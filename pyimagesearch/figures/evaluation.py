@@ -11,7 +11,6 @@ from pyimagesearch.figures import style
 from pyimagesearch.figures.style import BLUE, GRAY, GREEN, RED, Figure, draw_image, own_style, short
 
 MOST_CLASSES = 16  # in a confusion matrix, so that its numbers can be read
-FEW = 20  # images in a bin of a calibration curve: the accuracy of fewer says little
 # Over an image: transparent at 0, orange above, purple below.
 _OVERLAY = [to_rgba(color, alpha) for color, alpha in (("#8A4FD0", 1), ("#8A4FD0", 0), ("#FF8C00", 0), ("#FF8C00", 1))]
 OVERLAY = LinearSegmentedColormap.from_list("overlay", list(zip((0, 0.5, 0.5, 1), _OVERLAY, strict=True)))
@@ -128,13 +127,13 @@ def reliability(result):
     figure = Figure(4.8, f"The mean confidence is {before} the accuracy;\nafter temperature scaling {after}")
     for axes, title, bins in zip(figure.subplots(1, 2, sharey=True), titles, both, strict=True):
         axes.plot([0, 1], [0, 1], "--", color=GRAY)
-        faces = np.where(np.array(bins["count"]) < FEW, "white", BLUE)
-        axes.scatter(bins["confidence"], bins["accuracy"], 45, faces, edgecolor=BLUE, zorder=3, clip_on=False)
+        sizes = 12 + 400 * np.array(bins["count"]) / sum(bins["count"])
+        axes.scatter(bins["confidence"], bins["accuracy"], sizes, color=BLUE, zorder=3, clip_on=False)
         axes.text(0.03, 0.94, "underconfident", color=GRAY)
         axes.text(0.98, 0.04, "overconfident", color=GRAY, ha="right")
         axes.set_title(f"{title}\nexpected calibration error {bins['error']:.1%}")
         axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=np.linspace(0.25, 1, 4))
-        axes.set_xlabel(f"confidence\n(hollow: fewer than {FEW} images)")
+        axes.set_xlabel("confidence\n(larger dots: more images)")
         axes.grid()
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -9,14 +9,15 @@ from pyimagesearch.figures.style import BLUE, Figure, own_style
 
 
 @own_style
-def curves(history, recipe, classes=10):
+def curves(history, recipe, classes=10, saved=None):
     """Draw cross-entropy and accuracy of training and validation against the epoch, and the learning rate below.
 
     history: dict of lists with one value per epoch: cross_entropy and accuracy (0 to 1), the same with val_ in front;
     and learning_rates, for each epoch a list of those of steps that are spread evenly over it. recipe: a Recipe, for
-    what the legend and the notes say of CutMix and the schedule. classes: their number.
+    what the legend and the notes say of CutMix and the schedule. classes: their number. saved: validation accuracy of
+    the weights that are saved, which callbacks may have taken from another epoch than the last.
     """
-    figure = Figure(6, _finding(history, recipe))
+    figure = Figure(6, _finding(history, recipe, saved))
     loss, accuracy, rate = figure.subplot_mosaic("ab;cc", height_ratios=(3, 1)).values()
     last = len(history["accuracy"])
     ticks = [tick for tick in MaxNLocator(6, integer=True, min_n_ticks=1).tick_values(1, last) if 1 <= tick <= last]
@@ -47,10 +48,12 @@ def curves(history, recipe, classes=10):
     return figure
 
 
-def _finding(history, recipe):
+def _finding(history, recipe, saved):
     """Say in two lines how the training ended, and where overfitting would be seen. Both are true of any training."""
     accuracy, trained, epochs = history["val_accuracy"][-1], history["accuracy"][-1], len(history["accuracy"])
     first = f"Validation accuracy {accuracy:.2%} after {epochs} epoch{'s' if epochs > 1 else ''}"
+    if saved and abs(saved - accuracy) > 0.002:  # more than 16 bits explain
+        return f"{first}\nThe saved weights are those of another epoch: {saved:.2%}"
     if recipe.cutmix:
         return f"{first}\nTraining is measured on mixed images (CutMix): do not compare the curves"
     lowest = 1 + int(np.argmin(history["val_cross_entropy"]))

@@ -38,7 +38,8 @@ class AfterEachEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.name, self.start, self.rates = self._name(epoch + 1), time.perf_counter(), []
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def note_rate(self, batch, logs=None):
+        """Keep the learning rate of a batch that begins; called after other callbacks, which may have set it."""
         if batch % max(1, self.params["steps"] // RATES) == 0:
             if keras.backend.backend() == "jax":  # it updates the optimizer's count of steps when asked to
                 self.model.jax_state_sync()

@@ -99,6 +99,8 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     history = checkpoints.restore(trained) if checkpoints else {}
     batches.start_epoch(len(history.get("loss", [])))
     with callbacks.stop_between_batches(recipe.epochs, checkpoints) as stop, progress.bar("", len(batches)) as update:
+        each = callbacks.AfterEachEpoch(history, checkpoints, update)
+        note = keras.callbacks.LambdaCallback(on_train_batch_begin=each.note_rate)
         trained.fit(
             batches,
             validation_data=to_validate,
@@ -106,7 +108,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
             epochs=recipe.epochs,
             shuffle=False,  # Batches shuffles
             verbose=0,
-            callbacks=[callbacks.AfterEachEpoch(history, checkpoints, update), stop, *more_callbacks],
+            callbacks=[each, stop, *more_callbacks, note],
         )
     model.set_weights(trained.get_weights())
     return model, history

@@ -34,6 +34,7 @@ VARIANTS = {
     "as pandas writes an array": table(labels=784, counter=0, header=["", *map(str, range(785))]),
     "a column named class": table(counter=0, header=["Unnamed: 0", "Class", *PIXELS]),
     "columns sorted": "\n".join(",".join(line.split(",")[k] for k in BY_NAME) for line in GOOD.splitlines()),
+    "named by column and row": table(header=["label", *(f"c{k % 28}r{k // 28}" for k in range(784))]),
     "Windows": "\ufeff" + GOOD.replace("\n", "\r\n"),
     "quoted header, as R writes it; spaces": GOOD.replace(HEADER, f'"{HEADER}"'.replace(",", '","')).replace(",", ", "),
 }

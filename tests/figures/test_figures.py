@@ -190,7 +190,7 @@ def test_reliability_says_whether_the_confidence_is_too_high_and_which_images_ar
     assert f"is {finding} the accuracy;\nafter temperature scaling 2.4 points below" in texts(figure)
     (points,) = figure.axes[0].collections
     assert points.get_offsets().tolist() == [[0.3, accuracy[0]], [0.95, accuracy[1]]]
-    assert points.get_facecolor().tolist() == [list(to_rgba("white")), list(to_rgba(style.BLUE))]  # 5 images, 95
+    assert points.get_sizes().tolist() == [32, 392]  # 5 images, 95
 
 
 def test_filters_are_drawn_at_each_stage_with_their_weights_those_that_changed_most_first():
@@ -260,6 +260,7 @@ def test_curves_say_what_is_seen(name, classes, accuracy, losses, finding):
     changed = {"accuracy": [0.2, accuracy], "val_cross_entropy": losses}
     drawn = texts(training.curves(HISTORY | changed, RECIPES[name], classes))
     assert f"Validation accuracy 55.00% after 2 epochs{finding}" in drawn
+    assert "another epoch: 60.00%" in texts(training.curves(HISTORY | changed, RECIPES[name], classes, 0.6))
     assert ("lowest at epoch 1" in drawn) == (losses[0] < losses[1])
     assert ("cross-entropy (2.30: guessing)" if classes == 10 else "cross-entropy (0.69: guessing)") in drawn
     assert ("training: mean over the epoch (CutMix)" in drawn) == (name == "best")

@@ -199,7 +199,6 @@ def test_an_input_shape_of_nothing_but_none_is_that_of_the_data(reference, tmp_p
 
 
 def test_a_gru_of_keras_before_2_1_5_computes_by_the_older_formula(tmp_path):
-    """It had no other, and no such argument."""
     model = chain(layers.GRU(10, reset_after=False), shape=(28, 28))
     model.save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5", "r+") as file:

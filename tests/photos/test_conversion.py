@@ -21,7 +21,6 @@ from pyimagesearch.photos import conversion, files, pairs, segmentation
 
 @pytest.mark.parametrize("color", [(40, 50, 110), (230, 230, 235), (180, 40, 40)])
 def test_garment_on_a_floor_is_segmented_and_made_light_on_black(color):
-    """A coat-like shape on a floor of planks with a shadow."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[0:300, 0:240]
     floor = 150 + 15 * ((columns // 30) % 2) + 0.1 * rows

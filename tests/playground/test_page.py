@@ -75,6 +75,5 @@ def test_no_page_for_what_it_cannot_compute(tmp_path, monkeypatch, layer, reason
 
 
 def test_of_an_odd_padding_the_larger_part_is_below_and_at_the_right():
-    """As in TensorFlow; the page gets what is above and at the left."""
     model = chain(layers.MaxPooling2D(3, 2, "same"), layers.Flatten(), layers.Dense(10))
     assert page.describe(model, OURS)["layers"][1]["padding"] == [0, 0]

@@ -147,7 +147,6 @@ def test_a_fingerprint_is_of_all_that_the_data_is():
 
 
 def test_one_training_of_a_model_at_a_time(tmp_path):
-    """By whatever link."""
     model = tmp_path / "m.h5"
     (tmp_path / "link.h5").symlink_to(model.name)
     for _ in range(2):  # the lock ends with its training

@@ -125,6 +125,8 @@ def test_what_callbacks_did_is_named(monkeypatch):
     assert as_planned == values | {"epochs": 1, "planned": values, "changed": ""}
     with pytest.raises(UserError, match="unknown schedule 'cosine'; recipes.py"):
         settings(Recipe(1, schedule="cosine"))
+    monkeypatch.setattr(train, "learning_rates", lambda recipe, steps: 0.01)
+    assert settings(RECIPES["fast"]).items() >= {"learning_rate": 0.01, "schedule": "constant"}.items()
     late = keras.optimizers.schedules.PiecewiseConstantDecay([905], [0.1, 0.01])  # of 910 steps, the last few differ
     monkeypatch.setattr(train, "optimizer", lambda recipe, steps: keras.optimizers.SGD(late))
     assert settings(Recipe(9), 910)["schedule"] == "of the optimizer"
