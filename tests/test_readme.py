@@ -111,7 +111,7 @@ def test_the_lesson_counts_as_the_default_recipe_does():
     recipe, images = RECIPES["fast"], 55_000
     steps = images // recipe.batch_size
     assert f"here {recipe.batch_size}." in text and f"in {steps} full batches" in text
-    assert f"here {recipe.epochs * steps:,} times" in text
+    assert f" {recipe.epochs * steps:,} times" in text
     evening = (ROOT / "pyimagesearch/README.md").read_text().split("## The evening")[1].split("Everything else")[0]
     files = re.findall(r"\]\((.*?)\)", evening)
     lines = sum(len((ROOT / "pyimagesearch" / name).read_text().splitlines()) for name in files)
