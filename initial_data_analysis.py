@@ -132,8 +132,7 @@ def describe_augmentation(images, labels, names):
         random = staticmethod(np.zeros)
         integers = staticmethod(lambda low, high, size: np.full(size, high - 1))
 
-    recipe_name = "best" if "best" in RECIPES else [*RECIPES][-1]
-    recipe, rng = RECIPES[recipe_name], np.random.default_rng(0)
+    recipe_name, recipe = ("best", RECIPES["best"]) if "best" in RECIPES else [*RECIPES.items()][-1]
     pair = [0, int((labels != labels[0]).argmax())]
     image, (own, added) = images[:1, ..., np.newaxis], (short(names[k], 14) for k in labels[pair])
     shifted = batches.shift(image, Most, recipe.shift)
@@ -144,7 +143,7 @@ def describe_augmentation(images, labels, names):
         "all three at once": batches.stretch(batches.flip(shifted, Most), Most, recipe.stretch),
     }
     changed = {caption: (version != image).mean() for caption, version in versions.items()}
-    area = 0
+    area, rng = 0, np.random.default_rng(0)
     while not 0.2 < area < 0.4:  # a patch that can be seen well
         mixed, targets = batches.cutmix(images[pair, ..., None], np.eye(2, dtype=np.float32), rng, 1)
         area = targets[0, 1]

@@ -19,8 +19,7 @@ OLDEST_KERAS = (3, 12)  # as in requirements.txt
 ADDRESS_SPACE = 5e9  # bytes; with less, TensorFlow and JAX end in an error of their own
 THREADS = 16 + 4 * (os.cpu_count() or 1)  # that they start, at least
 SCRIPTS = ("fashion_mnist", "fashion_mnist_loaded", "initial_data_analysis")
-# module: its spec, which a reload replaces, and a time when it was imported already; None: those not seen yet
-IMPORTED = {None: (None, time.time())}
+IMPORTED = {None: time.time()}  # module: a time when it was imported already; None: those that were not seen yet
 # TensorFlow's and JAX's errors have the type of any failed operation; that a GPU failed is only in their words.
 GPU_FAILURES = r"DNN library is not found|CUDNN_STATUS_\w+|CUDA_ERROR_\w+|CUBLAS_STATUS_\w+"
 
@@ -30,13 +29,11 @@ def warn_of_edits():
     now = time.time()
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("pyimagesearch", *SCRIPTS) and getattr(module, "__file__", None):
-            spec, imported = IMPORTED.get(name, (module.__spec__, IMPORTED[None][1]))
-            imported = imported if spec is module.__spec__ else now  # it was reloaded
-            IMPORTED[name] = module.__spec__, imported
+            imported = IMPORTED.setdefault(name, IMPORTED[None])
             with contextlib.suppress(OSError):  # it was deleted
                 if imported < os.stat(module.__file__).st_mtime <= now:
                     warn(f"{module.__file__} has changed since it was imported: restart the kernel to use the new code")
-    IMPORTED[None] = None, now
+    IMPORTED[None] = now
 
 
 def check():

@@ -31,7 +31,7 @@ PUBLISHED = {
     "minivggnet.py": "398677a24874",
     "data/batches.py": "ef3b2501dd0f",
     "data/preparation.py": "c75e1bafc7d8",
-    "training/train.py": "9b5aaf53e111",
+    "training/train.py": "3b49c9341d34",
     "training/whitening.py": "263032a2c1f4",
     "training/fused.py": "614af81d87e5",
 }
@@ -56,6 +56,7 @@ def choose(name, given, images):
             continue
         if not fits:
             raise UserError(f"the recipe {name!r} has {key}={value!r}; it must be {wanted}")
+        chosen = dataclasses.replace(chosen, **{key: kind(value)})  # Keras takes no whole number as momentum
     recipe = for_few_images(chosen, images, given)
     words = [_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
     if words:
@@ -141,7 +142,8 @@ def edited():
         for owner in (module, *classes):
             for key in list(vars(owner)):
                 value = getattr(owner, key)
-                if inspect.isfunction(value) and not value.__module__.startswith("pyimagesearch"):
+                replaced = inspect.isfunction(value) and not value.__module__.startswith("pyimagesearch")
+                if replaced or (inspect.isclass(value) and value.__module__ == "__main__"):
                     text += f"{key}: {_source(value)}"
         digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
         if digest != published:

@@ -99,8 +99,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     history = checkpoints.restore(trained) if checkpoints else {}
     batches.start_epoch(len(history.get("loss", [])))
     with callbacks.stop_between_batches(recipe.epochs, checkpoints) as stop, progress.bar("", len(batches)) as update:
-        each = callbacks.AfterEachEpoch(history, checkpoints, update)
-        note = keras.callbacks.LambdaCallback(on_train_batch_begin=each.note_rate)
+        own = callbacks.AfterEachEpoch(history, checkpoints, update)
         trained.fit(
             batches,
             validation_data=to_validate,
@@ -108,7 +107,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
             epochs=recipe.epochs,
             shuffle=False,  # Batches shuffles
             verbose=0,
-            callbacks=[each, stop, *more_callbacks, note],
+            callbacks=[own, stop, *more_callbacks, keras.callbacks.LambdaCallback(on_train_batch_begin=own.note_rate)],
         )
     model.set_weights(trained.get_weights())
     return model, history

@@ -80,6 +80,8 @@ def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_pat
         assert list(edited()) == [file]
         digests |= set(edited().values())
     assert len(digests) == 3
+    monkeypatch.setattr(train, "Batches", type("Mine", (), {"__module__": "__main__"}))
+    assert "training/train.py" in edited()
 
 
 def test_settings_in_words(capsys, monkeypatch):
