@@ -54,7 +54,6 @@ def test_permissions_and_owner_stay(tmp_path):
 
 
 def test_a_file_that_cannot_be_replaced_is_written_to(tmp_path, monkeypatch):
-    """As one that is mounted into a container."""
     path = tmp_path / "file.txt"
     path.write_text("a longer text than the new one")
     inode = path.stat().st_ino

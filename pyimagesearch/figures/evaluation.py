@@ -65,9 +65,9 @@ def predictions(images, labels, probabilities, class_names, right=6, wrong=2, co
         places = np.linspace(0, len(group) - 1, min(count, len(group)))
         chosen += group[np.unique(places.astype(int))].tolist()
     rows = -(-len(chosen) // columns)
-    green, total = int(correct[chosen].sum()), int(correct.sum())
-    title = f"{green} of {total:,} correct predictions (green) and {len(chosen) - green} of "
-    title += f"{len(labels) - total:,} wrong ones (red).\nAbove: the label. Below: the three largest probabilities"
+    green = int(correct[chosen].sum())
+    title = f"{green} images that are predicted correctly (green), {len(chosen) - green} that are not (red)."
+    title += "\nAbove: the label. Below: the three largest probabilities"
     figure = Figure(0.65 + 3 * rows, title)
     for band, indices in zip(
         figure.subfigures(rows, 1, squeeze=False).flat, np.array_split(np.sort(chosen), rows), strict=True

@@ -38,9 +38,12 @@ def diagram(rows):
     tops = np.cumsum([1.0] + [height + 0.36 for height in heights])
     total, (largest, _, most, _) = sum(group[2] for group in groups), max(groups, key=lambda group: group[2])
 
-    figure = Figure(tops[-1] + 0.5, layout=None)
+    notes = "blue: has parameters; boxes: height of the output, depth compressed"
+    if any("BatchNormalization" in names for names, *_ in groups):
+        notes += "\nBatchNormalization: 4 parameters for each map, 2 of them stored averages"
+    figure = Figure(tops[-1] + 0.8, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, WIDTH), ylim=(tops[-1] + 0.5, 0))  # in inches from the upper left corner
+    axes.set(xlim=(0, WIDTH), ylim=(tops[-1] + 0.8, 0))  # in inches from the upper left corner
     axes.set_axis_off()
     finding = f"{most / max(total, 1):.0%} of the {total:,} parameters are in {short(largest[0], 30)}"
     axes.text(WIDTH / 2, 0.3, finding, ha="center", va="center")
@@ -65,7 +68,7 @@ def diagram(rows):
         for x, text, align in ((NAMES, short(names[0], 28), "left"), (SHAPES, shape, "left"), (COUNTS, count, "right")):
             axes.text(x, upper, text, ha=align, va="center")
         axes.text(NAMES, middle + 0.12, short(", ".join(names[1:]), 33), va="center", fontsize=12.5, color=GRAY)
-    axes.text(0.15, tops[-1] + 0.15, "blue: has parameters; boxes: height of the output, depth compressed", color=GRAY)
+    axes.text(0.15, tops[-1] + 0.05, notes, color=GRAY, va="top")
     return figure
 
 

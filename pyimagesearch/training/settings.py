@@ -28,12 +28,12 @@ LIMITS = {"epochs": (1, 10_000), "batch_size": (1, 60_000), "shift": (0, 27), "s
 LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
-    "minivggnet.py": "398677a24874",
-    "data/batches.py": "ef3b2501dd0f",
-    "data/preparation.py": "c75e1bafc7d8",
-    "training/train.py": "3b49c9341d34",
-    "training/whitening.py": "263032a2c1f4",
-    "training/fused.py": "614af81d87e5",
+    "minivggnet.py": "aa9845cbb75c",
+    "data/batches.py": "5316d798c025",
+    "data/preparation.py": "fd56b1407d87",
+    "training/train.py": "045d85d073a4",
+    "training/whitening.py": "e661e8db7b5b",
+    "training/fused.py": "d61155109577",
 }
 MODULES = (minivggnet, batches, preparation, train, whitening, fused)
 TEXTS = {}  # name of a module: its spec, which a reload replaces, and its text
@@ -145,7 +145,8 @@ def edited():
                 replaced = inspect.isfunction(value) and not value.__module__.startswith("pyimagesearch")
                 if replaced or (inspect.isclass(value) and value.__module__ == "__main__"):
                     text += f"{key}: {_source(value)}"
-        digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()[:12]  # white space does not count
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()]  # blank lines do not count
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
         if digest != published:
             digests[name] = digest
     return digests

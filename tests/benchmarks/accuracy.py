@@ -192,7 +192,7 @@ def main(arguments=()):
     parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
     parser.add_argument("--validation", type=int, metavar="N", help="validation images (default: a twelfth)")
     parser.add_argument("--test", action="store_true", help="read the test images of a changed recipe, too")
-    parser.add_argument("--results", type=Path, default=OWN, help="(default: own.jsonl)")
+    parser.add_argument("--results", type=lambda path: Path(path).resolve(), default=OWN, help="(default: own.jsonl)")
     args = parser.parse_args(arguments)
 
     edited = ", ".join(settings.edited().values()) or None  # an edit is another experiment

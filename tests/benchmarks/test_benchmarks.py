@@ -37,7 +37,8 @@ def program(tmp_path, monkeypatch, capsys):
     def run(*arguments, edited=None):
         trained.clear()
         monkeypatch.setattr(accuracy.settings, "edited", lambda: edited or {})
-        accuracy.main(["--seeds", "2", "--results", str(tmp_path / "results.jsonl"), *arguments])
+        monkeypatch.chdir(tmp_path)
+        accuracy.main(["--seeds", "2", "--results", "results.jsonl", *arguments])
         printed = capsys.readouterr().out
         rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in re.findall(r"^\|.*", printed, re.M)]
         return [*trained], {row[0]: row[1:] for row in rows[2:]}, printed

@@ -33,7 +33,6 @@ def test_no_image_is_its_own_neighbor_and_duplicates_are_found_once_each_within_
 
 
 def test_close_is_less_than_1_in_pixels_from_0_to_1():
-    """By the distances of all 784 pixels, not by those of the projection."""
     images = np.zeros((3, 28, 28), np.uint8)
     images[1, 0, 0] = 254  # a distance of 254/255
     images[2, 0, :2] = 255, 1  # of a little over 1

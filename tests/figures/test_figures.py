@@ -155,7 +155,7 @@ def test_predictions_show_correct_ones_and_mistakes_with_their_largest_probabili
     probabilities[np.arange(200), LABELS] = 0.91
     probabilities[150] = np.eye(10)[3]  # wrong: it is class 0
     figure = evaluation.predictions(reshape(IMAGES), LABELS, probabilities, CLASS_NAMES, right=2, wrong=3, columns=3)
-    assert "2 of 199 correct predictions (green) and 1 of 1 wrong ones (red)" in texts(figure)
+    assert "2 images that are predicted correctly (green), 1 that are not (red)" in texts(figure)
     assert [axes.get_title() for axes in figure.axes[:3]] == ["T-shirt/top", "T-shirt/top", "Ankle boot"]
     below = [[text.get_text().strip() for text in axes.texts] for axes in figure.axes[3:6]]
     assert [names[0] for names in below] == ["T-shirt/top 91%", "Dress 100%", "Ankle boot 91%"]

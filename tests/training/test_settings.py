@@ -68,8 +68,9 @@ def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_pat
     published = Path(module.__file__).read_text()
     with monkeypatch.context() as patch:
         patch.setattr(module, "__file__", str(copy))
-        for text, words in ("\n", ""), ("x = 1\n", f"edited {file}"):
-            copy.write_text(published + text)
+        edit = published.replace("\n    ", "\n     ", 1)  # an indentation is an edit, too
+        for text, words in (published + "\n", ""), (published + "x = 1", f"edited {file}"), (edit, f"edited {file}"):
+            copy.write_text(text)
             patch.setattr(module, "__spec__", object())  # as a reload does
             assert changes("classic", values) == changes("mine", values) == words
             copy.write_text("edited after it was imported")
