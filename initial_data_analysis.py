@@ -169,7 +169,7 @@ def describe_baselines(images, labels, near, names):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = "; ".join(f"{names[one]} and {names[other]}" for _, one, other in pairs)
         say(f"  {name}: {(predicted == truth).mean():.1%} {how}; most confused: {confused or 'none'}")
-    say("  people: 83.5% on 1,000 images, majority of three (the dataset's own page)")
+    say("  people: 83.5% on 1,000 test images, majority of three (the dataset's own page)")
 
 
 def describe_duplicates(images, test_images, near):
