@@ -129,7 +129,8 @@ def feature_maps(image, label, activations, kernels, probabilities, class_names,
     before a batch normalization.
     """
     rows = 2 + len(activations)
-    title = f"The {shown} feature maps of each convolution that vary most,\nas the next layer gets them, and the prediction"
+    title = f"The {shown} feature maps of each convolution that vary most,\n"
+    title += "as the next layer gets them, and the prediction"
     figure = Figure(0.6 + 1.4 * rows, title)
     ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1.3] + [1] * (rows - 2) + [0.7]}
     grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)
