@@ -40,7 +40,7 @@ def diagram(rows):
 
     notes = "blue: has parameters; boxes: height of the output, depth compressed"
     if any("BatchNormalization" in names for names, *_ in groups):
-        notes += "\nBatchNormalization: 4 parameters for each map, 2 of them stored averages"
+        notes += "\nBatchNormalization: 4 numbers a map or sum, 2 of them stored averages"
     figure = Figure(tops[-1] + 0.8, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(tops[-1] + 0.8, 0))  # in inches from the upper left corner
