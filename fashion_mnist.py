@@ -146,14 +146,15 @@ def train_and_save(args, checkpoint):
     # Plot what happened, and what the network is like inside.
     recipe = dataclasses.replace(recipe, schedule=record["schedule"])
     example = validation[0][0], class_names[validation[1][0]]
-    draw(args.images, history, accuracy, recipe, model, filters.seen, example, probabilities[0], class_names)
+    saved = yours and accuracy  # callbacks may have brought back earlier weights
+    draw(args.images, history, saved, recipe, model, filters.seen, example, probabilities[0], class_names)
     if not network.why_not_loaded(model):
         print("next, evaluate it on the test images:")
         print(f"  {command('fashion_mnist_loaded.py', args, 'model', 'data_dir', 'any_data', 'images')}")
     return model, history
 
 
-def draw(folder, history, accuracy, recipe, model, filters, example, probabilities, class_names):
+def draw(folder, history, saved, recipe, model, filters, example, probabilities, class_names):
     """Draw the curves, the layers, and what they make of an example, (uint8 (28, 28, 1), its class); say where."""
     from pyimagesearch.data.batches import scale
     from pyimagesearch.evaluation import layers
@@ -162,7 +163,7 @@ def draw(folder, history, accuracy, recipe, model, filters, example, probabiliti
     from pyimagesearch.figures import training as curves
 
     figures = {
-        "plot": curves.curves(history, recipe, len(class_names), accuracy),
+        "plot": curves.curves(history, recipe, len(class_names), saved),
         "minivggnet": drawings.diagram(layers.layer_table(model)),
     }
     maps, last = layers.activations(model, scale(example[0])), layers.first_filters(model)
