@@ -146,7 +146,7 @@ def train_and_save(args, checkpoint):
     # Plot what happened, and what the network is like inside.
     recipe = dataclasses.replace(recipe, schedule=record["schedule"])
     example = validation[0][0], class_names[validation[1][0]]
-    saved = yours and accuracy  # callbacks may have brought back earlier weights
+    saved = accuracy if yours else None  # callbacks may have brought back earlier weights
     draw(args.images, history, saved, recipe, model, filters.seen, example, probabilities[0], class_names)
     if not network.why_not_loaded(model):
         print("next, evaluate it on the test images:")

@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse_args(self, arguments):
-        """Parse a list of strings; then check that outputs are no inputs, and that the libraries are there."""
+        """Parse a list of strings; then check outputs and libraries, and warn of edits since the import."""
         args = super().parse_args([str(argument) for argument in arguments])
         given = vars(args)
         inputs = [given.get(name) for name in ("model", "architecture", "class_names")] + (given.get("image") or [])

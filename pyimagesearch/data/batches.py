@@ -115,8 +115,8 @@ class Batches(keras.utils.PyDataset):
                 f"augmentation in data/batches.py turns pixels up to {before.max()} into pixels up to {most:.2g}; do "
                 "not divide there, because batches are divided by 255 after it"
             )
-        pixels, labels = (images >= 0) & (images <= 255), (targets >= 0) & (targets <= 1)  # NaN is neither
-        if not pixels.all() or not labels.all() or not np.allclose(targets.sum(axis=1), 1):
+        pixels, labels = images.min() >= 0 and most <= 255, targets.min() >= 0 and targets.max() <= 1  # NaN is neither
+        if not pixels or not labels or not np.allclose(targets.sum(axis=1), 1):
             raise UserError(
                 "augment() in data/batches.py returns pixels that are not from 0 to 255, or targets that are not "
                 "probabilities with the sum 1; clip the pixels, and mix the targets of an image with shares of 1 in all"

@@ -29,7 +29,7 @@ LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
     "minivggnet.py": "aa9845cbb75c",
-    "data/batches.py": "5316d798c025",
+    "data/batches.py": "2187a6c7a9ef",
     "data/preparation.py": "fd56b1407d87",
     "training/train.py": "045d85d073a4",
     "training/whitening.py": "e661e8db7b5b",
@@ -171,8 +171,10 @@ def changes(name, values):
 
     A recipe of your own, which was not published, is compared with what recipes.py says.
     """
-    own = settings(RECIPES[name]) if name in RECIPES else values
-    ours, theirs = _flat(values), _flat(published().get(name, own))
+    theirs = published().get(name)
+    if not theirs:
+        theirs = settings(RECIPES[name]) if name in RECIPES else values
+    ours, theirs = _flat(values), _flat(theirs)
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
     return ", ".join([*(_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
 
