@@ -105,7 +105,6 @@ def test_pixels_are_standardized_as_scikit_learn_does_also_where_they_never_chan
     [((None, None, 1), 28, (28, 28, 1)), ((None, None, 1), 64, (64, 64, 1)), ((None, 28), 28, (28, 28))],
 )
 def test_sizes_that_are_not_fixed(shape, size, found):
-    """A network of any size gets 28x28, unless it does not know the data so."""
     rows = by_hand(resized(IMAGES, size), "0..1").mean(axis=2)  # tell these classes apart
     start = keras.Input(shape)
     means = keras.ops.mean(start, axis=2)

@@ -246,7 +246,6 @@ def test_a_picture_of_the_readers_own(opened, tmp_path):
 
 
 def test_percentages(opened, model):
-    """The bars, and the passage that computes the highest of them from its logit, without and with temperature."""
     for temperature in (1, 0.5):
         probabilities = apply_temperature(predict(model, pixels(opened)[None, ..., None])[0], temperature)
         assert percentages(opened) == pytest.approx(100 * probabilities, abs=1)

@@ -105,6 +105,7 @@ def test_a_value_that_is_not_possible_is_named(monkeypatch, key, value):
     monkeypatch.setitem(RECIPES, "mine", dataclasses.replace(RECIPES["fast"], **{key: value}))
     with pytest.raises(UserError, match=f"'mine' has {key}={value!r}; it must be "):
         choose("mine", {}, 60_000)
+    assert type(choose("fast", {"momentum": 0}, 60_000).momentum) is float  # Keras takes no other
 
 
 def test_a_record_names_no_argument_that_an_edited_network_may_ignore(monkeypatch, capsys):
@@ -128,8 +129,9 @@ def test_what_callbacks_did_is_named(monkeypatch):
     assert as_planned == values | {"epochs": 1, "planned": values, "changed": ""}
     with pytest.raises(UserError, match="unknown schedule 'cosine'; recipes.py"):
         settings(Recipe(1, schedule="cosine"))
-    monkeypatch.setattr(train, "learning_rates", lambda recipe, steps: 0.01)
-    assert settings(RECIPES["fast"]).items() >= {"learning_rate": 0.01, "schedule": "constant"}.items()
+    for own, words in (0.01, "constant"), (keras.optimizers.schedules.CosineDecay(0.01, 100), "of the optimizer"):
+        monkeypatch.setattr(train, "learning_rates", lambda recipe, steps, own=own: own)
+        assert settings(RECIPES["fast"]).items() >= {"learning_rate": 0.01, "schedule": words}.items()
     late = keras.optimizers.schedules.PiecewiseConstantDecay([905], [0.1, 0.01])  # of 910 steps, the last few differ
     monkeypatch.setattr(train, "optimizer", lambda recipe, steps: keras.optimizers.SGD(late))
     assert settings(Recipe(9), 910)["schedule"] == "of the optimizer"
