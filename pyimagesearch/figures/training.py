@@ -23,7 +23,7 @@ def curves(history, recipe, classes=10, saved=None):
     ticks = [tick for tick in MaxNLocator(6, integer=True, min_n_ticks=1).tick_values(1, last) if 1 <= tick <= last]
     for axes, key, title, guess, form in (
         (loss, "cross_entropy", "cross-entropy: lower is better", f"{math.log(classes):.2f}", "{:.3f}"),
-        (accuracy, "accuracy", "accuracy: higher is better", f"{1 / classes:.0%}", "{:.1%}"),
+        (accuracy, "accuracy", "accuracy: higher is better", f"{1 / classes:.0%}", "{:.2%}"),
     ):
         trained, validated = history[key], history[f"val_{key}"]
         epochs = np.arange(1, last + 1)
@@ -41,7 +41,7 @@ def curves(history, recipe, classes=10, saved=None):
     rate.set(xlabel="epoch", ylabel="learning rate", xticks=[0, *ticks], ylim=(0, 1.1 * rates.max() or 1))
     rate.set_title(f"schedule: {recipe.schedule}", loc="right")
     for axes in (loss, accuracy, rate):
-        axes.set_xlim(0, 1.2 * last)  # with room for the last values, which may be the lowest, too
+        axes.set_xlim(0, 1.25 * last)  # with room for the last values, which may be the lowest, too
         axes.margins(y=0.1)
         axes.grid()
     figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
