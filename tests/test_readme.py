@@ -110,7 +110,7 @@ def test_the_lesson_counts_as_the_default_recipe_does():
     text = text_of("README.md")
     recipe, images = RECIPES["fast"], 55_000
     steps = images // recipe.batch_size
-    assert f"batch of {recipe.batch_size} images" in text and f"After {steps}," in text
+    assert f"batch of {recipe.batch_size} images" in text and f"In {steps} of them" in text
     assert f" {recipe.epochs * steps:,} such steps" in text
     evening = (ROOT / "pyimagesearch/README.md").read_text().split("## The evening")[1].split("Everything else")[0]
     files = re.findall(r"\]\((.*?)\)", evening)

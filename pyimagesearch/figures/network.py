@@ -34,13 +34,13 @@ def diagram(rows):
             groups.append([[layer], shape, parameters, [group_of[place] for place in places]])
     sizes = [_size(shape) for _, shape, *_ in groups]
     largest_side, largest_depth = max(side for side, _ in sizes) or 1, max(depth for _, depth in sizes)
-    heights = [0.1 + 0.5 * side / largest_side for side, _ in sizes]
-    tops = np.cumsum([1.0] + [height + 0.36 for height in heights])
+    heights = [0.1 + 0.34 * side / largest_side for side, _ in sizes]
+    tops = np.cumsum([1.0] + [height + 0.32 for height in heights])
     total, (largest, _, most, _) = sum(group[2] for group in groups), max(groups, key=lambda group: group[2])
 
-    notes = "blue: has parameters; boxes: height of the output, depth compressed"
+    notes = "blue: has parameters; higher: larger maps; longer: more maps or numbers"
     if any("BatchNormalization" in names for names, *_ in groups):
-        notes += "\nBatchNormalization: 4 numbers a map or sum, 2 of them stored averages"
+        notes += "\nBatchNormalization: 4 numbers a map, 2 of them averages for predictions"
     figure = Figure(tops[-1] + 0.8, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(tops[-1] + 0.8, 0))  # in inches from the upper left corner
