@@ -64,6 +64,7 @@ def main(arguments=()):
     describe_baselines(*train, near[0], names)
     describe_duplicates(train[0], test[0], near)
     suspects, other = describe_labels(args, contents, train, test, near, names)
+    suspicious = "suspicious_labels" + ("_by_network" if contents else "")
 
     drawn = style.save(
         args.images,
@@ -72,7 +73,7 @@ def main(arguments=()):
         class_means=figures.class_means(means, names),
         convolution=figures.convolution(train[0][0]),
         augmentation=figures.augmentation(augmented),
-        suspicious_labels=figures.suspicious_labels(train[0], suspects, names, other),
+        **{suspicious: figures.suspicious_labels(train[0], suspects, names, other)},
     )
     title(f"figures: {', '.join(map(str, drawn))}")
     if args.model:
@@ -164,7 +165,7 @@ def describe_augmentation(images, labels, names):
 def describe_baselines(images, labels, near, names):
     from pyimagesearch.evaluation import baselines, metrics
 
-    title("How hard is it? The accuracy of methods that are not networks, on training images")
+    title("How hard is it? The accuracy of methods that are not networks")
     for name, how, predicted, truth in baselines.baselines(images, labels, near):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = "; ".join(f"{names[one]} and {names[other]}" for _, one, other in pairs)

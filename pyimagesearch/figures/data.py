@@ -49,9 +49,11 @@ def convolution(image):
     drawn = draw_image(maps[2], pooled, "max pooling, {} x {}".format(*pooled.shape), **sums)
     below.colorbar(drawn, ax=maps, shrink=0.8, aspect=25, pad=0.01)
     draw_frame(cells[3], column - left, row - top)
+    draw_frame(cells[3], 0, 0, 2, "black")
     draw_frame(maps[0], column - 1, row - 1, 3)
-    draw_frame(maps[1], left, top, 2)
-    draw_frame(maps[2], column // 2, row // 2)
+    draw_frame(maps[1], left, top, 2, "black")
+    draw_frame(maps[1], column, row)
+    draw_frame(maps[2], column // 2, row // 2, 1, "black")
     return figure
 
 

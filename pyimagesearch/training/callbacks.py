@@ -46,9 +46,12 @@ class AfterEachEpoch(keras.callbacks.Callback):
             self.rates.append(learning_rate(self.model.optimizer))
 
     def on_train_batch_end(self, batch, logs=None):
-        done, elapsed = batch + 1, time.perf_counter() - self.start
-        left = self._left(elapsed, elapsed * self.params["steps"] / done)
-        self.update(done, f"accuracy {logs['accuracy']:.2%}, {left} left", self.name)
+        if batch == 0:  # compiled first, so it took longer than others will
+            self.second = time.perf_counter()
+            return
+        elapsed = time.perf_counter() - self.second
+        left = self._left(elapsed, elapsed * self.params["steps"] / batch)
+        self.update(batch + 1, f"accuracy {logs['accuracy']:.2%}, {left} left", self.name)
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in logs.items()}

@@ -231,13 +231,16 @@ def test_the_line_of_an_epoch_has_its_values_under_their_names(capsys):
 def test_the_bar_shows_the_accuracy_so_far_and_the_time_left():
     callback, shown = after_each_epoch(history := {}, 3)
     callback.on_epoch_begin(0)
-    callback.start -= 100
-    callback.on_train_batch_end(4, LOGS)  # half of the first of three epochs after 100 s
+    callback.start -= 1000  # the first batch of all takes long, and says nothing of the others
+    callback.on_train_batch_end(0, LOGS)
+    callback.second -= 80
+    callback.on_train_batch_end(4, LOGS)  # four of ten batches in 80 s, in the first of three epochs
     history["seconds"] = [90.0, 30.0]
     callback.on_epoch_begin(2)
-    callback.start -= 10
-    callback.on_train_batch_end(0, LOGS)  # the median of two is their mean
-    notes = [(5, "accuracy 81.00%, 8 min left", "epoch 1/3"), (1, "accuracy 81.00%, 50 s left", "epoch 3/3")]
+    callback.on_train_batch_end(0, LOGS)
+    callback.second -= 10
+    callback.on_train_batch_end(1, LOGS)  # the median of two is their mean
+    notes = [(5, "accuracy 81.00%, 9 min left", "epoch 1/3"), (2, "accuracy 81.00%, 50 s left", "epoch 3/3")]
     assert shown == notes
 
 
