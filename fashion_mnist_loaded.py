@@ -102,12 +102,15 @@ def evaluate(args, contents, data):
     # Compare with the labels.
     result = metrics.evaluate(probabilities, labels, class_names, temperature)
     if args.tta and contents.record.get("flip") is False:
-        say("no test-time augmentation: the network was trained without flips, so a mirrored image is new to it")
+        say("no test-time augmentation: the recipe had no flips, so a mirrored image may be new to the network")
     elif args.tta:
         averaged = predict.test_time_augmentation(model, images, probabilities, input_format)
         result["tta"] = metrics.evaluate(averaged, labels, class_names, temperature)
     for line in metrics.summary(result, len(labels)):
         say(line)
+    validated = contents.record.get("validation_accuracy")
+    if isinstance(validated, float) and validated > result["accuracy"] + 0.2:
+        warn(f"{args.model} had {validated:.2%} on validation images: were pixels or labels others in training?")
     print(f"\n{metrics.report_text(probabilities, labels, class_names)}")
 
     # Look at the mistakes.

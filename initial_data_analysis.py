@@ -62,6 +62,8 @@ def main(arguments=()):
     with progress.bar("comparing each image with all training images"):
         near = neighbors.nearest_neighbors(*neighbors.project(train[0], test[0]))
     describe_baselines(*train, near[0], names)
+    if data.genuine:
+        say("  people: 83.5% on 1,000 test images, majority of three (the dataset's own page)")
     describe_duplicates(train[0], test[0], near)
     suspects, other = describe_labels(args, contents, train, test, near, names)
     suspicious = "suspicious_labels" + ("_by_network" if contents else "")
@@ -94,7 +96,8 @@ def describe_images(images, labels, test_images, test_labels):
     print(describe("training images", images), describe("training labels", labels), sep="\n")
     print(describe("test images", test_images), describe("test labels", test_labels), sep="\n")
     black, mean, deviation = (images == 0).mean(), images.mean(), images.std()
-    say(f"  fraction of zero pixels: {black:.1%}; they are the background, so a photo on white is unlike all of them")
+    white = "; most are background, so a photo on white is unlike all of them" if black > 0.2 else ""
+    say(f"  fraction of zero pixels: {black:.1%}{white}")
     say(f"  training pixels: mean {mean:.2f}, standard deviation {deviation:.2f}")
     say(
         "  Networks learn best from small numbers of similar size: pixels are divided by 255, to 0.0 to 1.0, where the "
@@ -133,29 +136,28 @@ def describe_augmentation(images, labels, names):
         random = staticmethod(np.zeros)
         integers = staticmethod(lambda low, high, size: np.full(size, high - 1))
 
-    recipe_name, recipe = ("best", RECIPES["best"]) if "best" in RECIPES else [*RECIPES.items()][-1]
+    pixels, percent = 1, 10  # what is drawn
     pair = [0, int((labels != labels[0]).argmax())]
     image, (own, added) = images[:1, ..., np.newaxis], (short(names[k], 14) for k in labels[pair])
-    shifted = batches.shift(image, Most, recipe.shift)
+    shifted = batches.shift(image, Most, pixels)
     versions = {
         "mirrored": batches.flip(image, Most),
-        f"shifted by {recipe.shift} pixel": shifted,
-        f"stretched by {recipe.stretch}%": batches.stretch(image, Most, recipe.stretch),
-        "all three at once": batches.stretch(batches.flip(shifted, Most), Most, recipe.stretch),
+        f"shifted by {pixels} pixel": shifted,
+        f"stretched by {percent}%": batches.stretch(image, Most, percent),
+        "all three at once": batches.stretch(batches.flip(shifted, Most), Most, percent),
     }
     changed = {caption: (version != image).mean() for caption, version in versions.items()}
     area, rng = 0, np.random.default_rng(0)
     while not 0.2 < area < 0.4:  # a patch that can be seen well
         mixed, targets = batches.cutmix(images[pair, ..., None], np.eye(2, dtype=np.float32), rng, 1)
         area = targets[0, 1]
-    title(f"Augmentation: in training, images are changed at random (the recipe {recipe_name})")
+    title(f"Augmentation: in training, images are changed at random, and the label stays {own}")
+    for name, recipe in RECIPES.items():
+        words = [settings.in_words(key, value) for key in settings.AUGMENTATION if (value := getattr(recipe, key))]
+        say(f"  the recipe {name}: {', '.join(words) or 'none'}")
     if "data/batches.py" in settings.edited():
         say("  data/batches.py is edited: augmentation.png shows its functions, not how augment() combines them")
-    say(
-        f"  mirrored in half of the cases (not with --no-flip), moved by up to {recipe.shift} pixel, stretched by up "
-        f"to {recipe.stretch}%; the label stays {own}"
-    )
-    say(f"  CutMix, a patch of another image: the label becomes {1 - area:.2f} {own} + {area:.2f} {added}")
+    say(f"  CutMix, a patch of another image, mixes the labels: {1 - area:.2f} {own} + {area:.2f} {added}")
     drawn = [("the image", images[0])]
     drawn += [(f"{name}\n{changed[name]:.0%} of pixels differ", one[0, ..., 0]) for name, one in versions.items()]
     drawn += [(f"label:\n{name}", images[k]) for name, k in zip((own, added), pair, strict=True)]
@@ -170,7 +172,6 @@ def describe_baselines(images, labels, near, names):
         pairs = metrics.most_confused(predicted, truth, len(names))
         confused = "; ".join(f"{names[one]} and {names[other]}" for _, one, other in pairs)
         say(f"  {name}: {(predicted == truth).mean():.1%} {how}; most confused: {confused or 'none'}")
-    say("  people: 83.5% on 1,000 test images, majority of three (the dataset's own page)")
 
 
 def describe_duplicates(images, test_images, near):

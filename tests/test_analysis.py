@@ -34,7 +34,7 @@ def test_augmentation_says_what_is_done_and_cutmix_mixes_labels_by_area(capsys, 
     assert float(fractions[1]) == pytest.approx(mixed[patch].size / 784, abs=0.1)
     assert sum(map(float, fractions)) == pytest.approx(1)
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"the label becomes {fractions[0]} {own} + {fractions[1]} {added}" in printed
+    assert f"mixes the labels: {fractions[0]} {own} + {fractions[1]} {added}" in printed
 
 
 def test_the_accuracy_without_disputed_labels_and_its_caveat(tmp_path, capsys):

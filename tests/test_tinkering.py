@@ -60,7 +60,7 @@ DEPTHWISE = network(
     "layers.Softmax()",
 )
 BLOCK_PRINTS = ["minivggnet.py says, the recipe sets dropout=0", "342,698 parameters"]
-DEPTHWISE_PRINTS = [NO_WHITENING, LEFT_OUT, "no figure of filters:", "282 parameters", "--learning-rate has no effect"]
+DEPTHWISE_PRINTS = [NO_WHITENING, LEFT_OUT, "no figure of filters:", "282 parameters", "--learning-rate does not count"]
 SGD_RECORD = {"optimizer": "SGD", "learning_rate": 0.1, "schedule": "one cycle", "momentum": 0.9, "nesterov": True}
 ADAM_RECORD = {"optimizer": "Adam", "learning_rate": pytest.approx(1e-3), "schedule": "constant", "weight_decay": 0}
 
@@ -86,7 +86,7 @@ def test_an_edit_holds(run, tmp_path, edits, printed, record):
     trained = output("fashion_mnist.py", "--epochs", 1, "--batch-size", 32, "--learning-rate", 0.1)
     for text in printed:
         assert text in trained
-    for text in ("no whitening", "left out", "no figure", "no effect"):
+    for text in ("no whitening", "left out", "no figure", "does not count"):
         assert (text in trained) == adam
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
     assert drawn == {"plot", "minivggnet", "feature_maps"} | (set() if adam else {"filters"})

@@ -72,8 +72,8 @@ def _explain_import(error):
     """Return a sentence if a library is missing, or an error ended its import; else None."""
     library, what = (getattr(error, "name", None) or "").partition(".")[0], "is not installed"
     if type(error).__name__ == "TBNotInstalledError":  # TensorFlow's, where a callback of Keras needs TensorBoard
-        library = "tensorboard"
-    elif not isinstance(error, ModuleNotFoundError) or library not in LIBRARIES or importlib.util.find_spec(library):
+        return f"tensorboard is not installed; run: {sys.executable} -m pip install tensorboard"
+    if not isinstance(error, ModuleNotFoundError) or library not in LIBRARIES or importlib.util.find_spec(library):
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
         importing = [frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames]
         library = next((name for name in reversed(importing) if name in LIBRARIES), None)

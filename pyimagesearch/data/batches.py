@@ -82,14 +82,20 @@ class Batches(keras.utils.PyDataset):
     With a seed, epoch k always has the same order and augmentation (the recipe's), and the images left over for less
     than a batch wait for another epoch. Without a seed, all images come in order and as they are.
 
-    Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if augment() divides
-    pixels, changes shapes, or leaves the range of pixels or targets, or if scale() has another range.
+    Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if images are not uint8,
+    if augment() divides pixels, changes shapes, or leaves the range of pixels or targets, or if scale() has another
+    range.
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
         # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
         # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first
         # batch before the training, and with threads what they have made by then would come again in the next epoch.
+        if images.dtype != np.uint8:
+            raise UserError(
+                f"pixels are {images.dtype}, and they must be uint8, 0 to 255, until scale() in data/batches.py; scale "
+                "them further in minivggnet.py, with layers.Rescaling or layers.Normalization"
+            )
         super().__init__(workers=2 if keras.backend.backend() == "tensorflow" and _threads_work() else 1)
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
@@ -140,7 +146,7 @@ class Batches(keras.utils.PyDataset):
         images, targets = self.images[chosen], self.one_hot[self.labels[chosen]]
         if self.recipe:
             rng = randomness.generator(self.seed, "augmentation", self.epoch, index)
-            before, (images, targets) = images, self.augment(images, targets, rng)
+            before, (images, targets) = images, map(np.asarray, self.augment(images, targets, rng))
             self._check(before, images, targets)
         return scale(images), targets
 

@@ -108,6 +108,10 @@ class Data:
         classes = 1 + max(int(array.max()) for array in labels)
         if file is None:
             genuine = self.genuine if genuine is None else genuine
+            if genuine and len(CLASS_NAMES) < classes:
+                raise UserError(
+                    f"CLASS_NAMES in {__file__} has {len(CLASS_NAMES)} names, and there are {classes} classes"
+                )
             return CLASS_NAMES if genuine else tuple(f"class {k}" for k in range(classes))
         try:
             names = _read_names(Path(file))

@@ -15,10 +15,12 @@ def layer_table(model):
     Returns [(layer, output shape, parameters, inputs)], for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288,
     [0]). inputs: the rows whose outputs the layer takes.
     """
-    rows, places = [("Input", _shape(model.input_shape), 0, [])], {}
+    rows, places, counted = [("Input", _shape(model.input_shape), 0, [])], {}, set()
     found, _ = calls(model)
     for operation, tensors, output in found:
-        parameters = operation.count_params() if hasattr(operation, "count_params") else 0  # none in keras.ops.add
+        # None in keras.ops.add, and none anew where a layer is called again.
+        parameters = operation.count_params() if hasattr(operation, "count_params") and operation not in counted else 0
+        counted.add(operation)
         sources = [places.get(id(tensor), 0) for tensor in tensors]
         if isinstance(operation, keras.layers.Dropout) and not operation.rate:
             places[id(output)] = sources[0]

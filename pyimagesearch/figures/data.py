@@ -60,7 +60,7 @@ def convolution(image):
 @own_style
 def augmentation(versions):
     """Draw what augmentation makes of an image. versions: [(caption, uint8 (height, width))]."""
-    title = "Augmentation (recipe best): the pixels change, the label stays.\nCutMix, the last, mixes two images"
+    title = "Augmentation: the pixels change, the label stays.\nCutMix, the last, mixes two images"
     captions, images = zip(*versions, strict=True)
     return style.sheet(title, images, captions, columns=4)
 

@@ -15,7 +15,7 @@ def curves(history, recipe, classes=10, saved=None):
     history: dict of lists with one value per epoch: cross_entropy and accuracy (0 to 1), the same with val_ in front;
     and learning_rates, for each epoch a list of those of steps that are spread evenly over it. recipe: a Recipe, for
     what the legend and the notes say of CutMix and the schedule. classes: their number. saved: validation accuracy of
-    the weights that are saved, which callbacks may have taken from another epoch than the last.
+    the weights that are saved, which callbacks or an optimizer may have changed at the end.
     """
     figure = Figure(6, _finding(history, recipe, saved))
     loss, accuracy, rate = figure.subplot_mosaic("ab;cc", height_ratios=(3, 1)).values()
@@ -53,7 +53,7 @@ def _finding(history, recipe, saved):
     accuracy, trained, epochs = history["val_accuracy"][-1], history["accuracy"][-1], len(history["accuracy"])
     first = f"Validation accuracy {accuracy:.2%} after {epochs} epoch{'s' if epochs > 1 else ''}"
     if saved and abs(saved - accuracy) > 0.002:  # more than 16 bits explain
-        return f"{first}\nThe saved weights are those of another epoch: {saved:.2%}"
+        return f"{first}\nThe saved weights are not those of the end: {saved:.2%}"
     if recipe.cutmix:
         return f"{first}\nTraining is measured on mixed images (CutMix): do not compare the curves"
     lowest = 1 + int(np.argmin(history["val_cross_entropy"]))

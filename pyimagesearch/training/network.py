@@ -13,7 +13,6 @@ import numpy as np
 from pyimagesearch import minivggnet
 from pyimagesearch.data import randomness
 from pyimagesearch.errors import UserError, first_line, warn
-from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, configs, saving
 from pyimagesearch.model_files.input_format import SIDE, output_kind
 from pyimagesearch.progress import say
@@ -29,7 +28,7 @@ def build(recipe, classes, seed, policy="float32"):
     """
     keras.utils.set_random_seed(randomness.integer(seed, "weights"))
     with devices.default_settings(policy):
-        model = MiniVGGNet.build(SIDE, SIDE, 1, classes, **recipe.network)
+        model = minivggnet.MiniVGGNet.build(SIDE, SIDE, 1, classes, **recipe.network)
         if isinstance(model, keras.Model) and not model.built:  # a Sequential that does not begin with keras.Input
             model.build((None, *SHAPE))
     return model
@@ -42,7 +41,7 @@ def adapt(recipe, classes, seed):
     Raises UserError if the network cannot be built, does not take images of 28x28x1, or does not predict a probability
     for each of the classes.
     """
-    parameters, taken = inspect.signature(MiniVGGNet.build).parameters, {}
+    parameters, taken = inspect.signature(minivggnet.MiniVGGNet.build).parameters, {}
     for name, value in recipe.network.items():
         if name in parameters:
             taken[name] = value
@@ -124,7 +123,7 @@ def _check(model, classes):
     if (spread := _spread(model, noise)) < 0.1:
         warn(
             f"the network of minivggnet.py scales pixels to a range of {spread:.2g}, but they are divided by 255 "
-            "already: it will learn little; remove that layer or division"
+            "already; remove that layer or division"
         )
 
 

@@ -7,12 +7,12 @@ import inspect
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from pyimagesearch import minivggnet
 from pyimagesearch.data import batches, preparation
 from pyimagesearch.errors import UserError
-from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.progress import say
 from pyimagesearch.recipes import LEAST_STEPS, RECIPES, Recipe, for_few_images
@@ -29,9 +29,9 @@ LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
     "minivggnet.py": "aa9845cbb75c",
-    "data/batches.py": "2187a6c7a9ef",
+    "data/batches.py": "a687b752eb4d",
     "data/preparation.py": "fd56b1407d87",
-    "training/train.py": "045d85d073a4",
+    "training/train.py": "10ad01943786",
     "training/whitening.py": "e661e8db7b5b",
     "training/fused.py": "d61155109577",
 }
@@ -58,7 +58,8 @@ def choose(name, given, images):
             raise UserError(f"the recipe {name!r} has {key}={value!r}; it must be {wanted}")
         chosen = dataclasses.replace(chosen, **{key: kind(value)})  # Keras takes no whole number as momentum
     recipe = for_few_images(chosen, images, given)
-    words = [_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
+    recipe = dataclasses.replace(recipe, batch_size=min(recipe.batch_size, images))
+    words = [in_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
     if words:
         say(f"  few images: {', '.join(words)}, because a training run needs some {LEAST_STEPS} steps")
     return dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
@@ -68,12 +69,13 @@ def settings(recipe, steps=100, callbacks=()):
     """Return the settings of a training of `steps` steps with these Keras callbacks as a dict for JSON.
 
     They are the values of the recipe, "network" with the defaults of minivggnet.py, "optimizer", the name of its class,
-    and "callbacks", the names of theirs, if there are any. Where train.optimizer() does something else than the recipe
-    says (Adam in place of SGD, a fixed learning rate), the values are those of the optimizer; what it does not have is
-    left out. So are the defaults of an edited minivggnet.py, whose layers may ignore them, but for those that are new.
+    and "callbacks", the names of theirs, if there are any. Where train.optimizer() or train.loss() do something else
+    than the recipe says (Adam in place of SGD, a fixed learning rate), the values are theirs; what an optimizer does
+    not have is left out. So are the defaults of an edited minivggnet.py, whose layers may ignore them, but for those
+    that are new.
     """
     values = dataclasses.asdict(recipe)
-    parameters = inspect.signature(MiniVGGNet.build).parameters.values()
+    parameters = inspect.signature(minivggnet.MiniVGGNet.build).parameters.values()
     defaults = json.loads(json.dumps({one.name: one.default for one in parameters if one.default is not one.empty}))
     if "minivggnet.py" in edited():
         known = published()["classic"]["network"]
@@ -88,8 +90,9 @@ def settings(recipe, steps=100, callbacks=()):
             values[name] = getattr(chosen, name) or unset
         else:
             del values[name]
-    for step in np.linspace(0, steps - 1, 50).astype(int):
-        chosen.iterations.assign(step)
+    counter = next(one for one in chosen.variables if one.name == "iteration")
+    for step in sorted({*range(min(steps, 100)), *np.linspace(0, steps - 1, 50).astype(int)}):
+        counter.assign(step)
         rates.append(learning_rate(chosen))
         expected.append(float(schedule(step)) if callable(schedule) else schedule)
     constant = len(set(rates)) == 1
@@ -97,19 +100,23 @@ def settings(recipe, steps=100, callbacks=()):
     as_named = as_named and np.isclose(max(rates), values["learning_rate"], rtol=0.05)
     if not as_named or not np.allclose(rates, expected, rtol=1e-4, atol=0):
         values |= {"learning_rate": max(rates), "schedule": "constant" if constant else "of the optimizer"}
+    minimized = keras.losses.get(train.loss(recipe))
+    if type(minimized) is not keras.losses.CategoricalCrossentropy:
+        values["loss"] = getattr(minimized, "__name__", type(minimized).__name__)
+    values["label_smoothing"] = getattr(minimized, "get_config", dict)().get("label_smoothing", 0.0)
     return json.loads(json.dumps(values | {"optimizer": type(chosen).__name__}, default=str))
 
 
 def announce(name, values, rate=None):
     """Print the settings that a training with the recipe `name` begins with; rate: what a user has asked for."""
-    augmentation = [_words(key, values[key]) for key in AUGMENTATION if values[key]]
+    augmentation = [in_words(key, values[key]) for key in AUGMENTATION if values[key]]
     left_out = {*AUGMENTATION, "network", "optimizer"}
-    others = [_words(key, value) for key, value in values.items() if key not in left_out and value]
+    others = [in_words(key, value) for key, value in values.items() if key not in left_out and value]
     say(f"  optimizer {values['optimizer']}, {', '.join(others)}")
     note = "; but data/batches.py is edited, and what it does counts" if "data/batches.py" in edited() else ""
-    say(f"  augmentation: {', '.join(augmentation) or 'none'}{note}")
+    say(f"  augmentation of the recipe: {', '.join(augmentation) or 'none'}{note}")
     if rate and values["learning_rate"] != rate:
-        say(f"  --learning-rate has no effect: the optimizer of train.py has its own, {values['learning_rate']}")
+        say(f"  --learning-rate does not count: the optimizer of train.py has its own, {values['learning_rate']}")
     if changed := changes(name, values):
         say(f"  changed from {'the published recipe' if name in published() else 'recipes.py'}: {changed}")
     if values["cutmix"]:
@@ -120,7 +127,11 @@ def ended(name, values, history):
     """Return the settings that a training ended with, for its record: callbacks may have changed what was planned."""
     rates = {rate for epoch in history["learning_rates"] for rate in epoch}
     used = values | {"epochs": len(history["loss"])}
-    if values["schedule"] == "constant" and not np.allclose([*rates], values["learning_rate"], rtol=1e-4, atol=0):
+    constant = values["schedule"] == "constant"
+    # Only some rates are noted: the highest of a schedule may lie beside them, or in an epoch that was not run.
+    noted, tolerance = ([*rates], 1e-4) if constant else (max(rates), 0.1)
+    told = constant or used["epochs"] == values["epochs"]
+    if told and not np.allclose(noted, values["learning_rate"], rtol=tolerance, atol=0):
         used |= {"schedule": "set by a callback", "learning_rate": max(rates)}
     return used | {"planned": values, "changed": changes(name, used)}
 
@@ -176,7 +187,7 @@ def changes(name, values):
         theirs = settings(RECIPES[name]) if name in RECIPES else values
     ours, theirs = _flat(values), _flat(theirs)
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
-    return ", ".join([*(_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
+    return ", ".join([*(in_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
 
 
 def trained(path, values):
@@ -194,7 +205,7 @@ def _flat(values):
     return {name: value for name, value in values.items() if name != "network"} | values["network"]
 
 
-def _words(name, value):
+def in_words(name, value):
     words = WORDS.get(name, name.replace("_", " "))
     if value is True:
         return words

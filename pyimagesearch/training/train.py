@@ -3,13 +3,10 @@
 import keras
 
 from pyimagesearch import progress
-from pyimagesearch.data.batches import Batches
+from pyimagesearch.data import batches
 from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import graphs
-from pyimagesearch.training import callbacks, devices
-from pyimagesearch.training.fused import fused_model, fused_optimizer
-from pyimagesearch.training.network import build
-from pyimagesearch.training.whitening import whiten
+from pyimagesearch.training import callbacks, devices, fused, network, whitening
 
 # A running average of batch normalization lags if more than this fraction of it is still its first value, 0 or 1.
 LAGS = 1e-3
@@ -35,10 +32,15 @@ def optimizer(recipe, steps):
     """Return the recipe's optimizer, stochastic gradient descent, for a training of `steps` steps."""
     rates, decay = learning_rates(recipe, steps), recipe.weight_decay or None
     chosen = keras.optimizers.SGD(rates, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay)
-    chosen = fused_optimizer(chosen)
+    chosen = fused.fused_optimizer(chosen)
     if decay:  # it keeps kernels small; a bias or the scale of a normalization does no harm when large
         chosen.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return chosen
+
+
+def loss(recipe):
+    """Return what training minimizes, a Keras loss of one-hot targets and predicted probabilities."""
+    return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
 
 
 def compiled(recipe, model, images, seed, steps):
@@ -46,12 +48,12 @@ def compiled(recipe, model, images, seed, steps):
 
     images: uint8 (N, 28, 28, 1), the training images, from which whitening is computed with the seed.
     """
-    model = fused_model(model)
+    model = fused.fused_model(model)
     if recipe.whitening:
-        whiten(model, images, seed)
+        whitening.whiten(model, images, seed)
     model.compile(
         optimizer(recipe, steps),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        loss=loss(recipe),
         # The loss without label smoothing, so that training and validation can be compared.
         metrics=[keras.metrics.CategoricalCrossentropy(name="cross_entropy"), "accuracy"],
         # XLA makes convolutions several times slower on a CPU; JAX cannot do without it.
@@ -78,32 +80,33 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     Raises UserError if augmentation divides pixels, the loss is not a number, the checkpoint is of another training, or
     a callback sets the learning rate that a schedule sets.
     """
-    batches = Batches(*training, classes, recipe.batch_size, seed, recipe)
-    to_validate = Batches(*validation, classes, batch_size=500)
-    steps = recipe.epochs * len(batches)
-    model = model or build(recipe, classes, seed)
+    to_train = batches.Batches(*training, classes, recipe.batch_size, seed, recipe)
+    to_validate = batches.Batches(*validation, classes, batch_size=500)
+    steps = recipe.epochs * len(to_train)
+    model = model or network.build(recipe, classes, seed)
     trained = model  # what learns is a copy, of faster layers and in 16 bits; the model gets its weights at the end
     if recipe.bfloat16:
-        trained = build(recipe, classes, seed, "mixed_bfloat16")
+        trained = network.build(recipe, classes, seed, "mixed_bfloat16")
         trained.set_weights(model.get_weights())
     trained = compiled(recipe, trained, training[0], seed, steps)
-    print(f"{trained.count_params():,} parameters; steps per epoch: {len(batches):,}")
+    print(f"{trained.count_params():,} parameters; steps per epoch: {len(to_train):,}")
     normalizations = [one for one in graphs.every_layer(model) if isinstance(one, keras.layers.BatchNormalization)]
     if any(layer.momentum**steps > LAGS for layer in normalizations):
         progress.say(
             f"  only {steps} steps in all: validation figures may be far too low, because validation uses the running "
             "averages of batch normalization, which lag behind the weights at first"
         )
-    check_rate_setters(trained.optimizer, more_callbacks)
+    check_callbacks(trained.optimizer, more_callbacks)
 
     history = checkpoints.restore(trained) if checkpoints else {}
-    batches.start_epoch(len(history.get("loss", [])))
-    with callbacks.stop_between_batches(recipe.epochs, checkpoints) as stop, progress.bar("", len(batches)) as update:
+    to_train.start_epoch(len(history.get("loss", [])))
+    with callbacks.stop_between_batches(recipe.epochs, checkpoints) as stop, progress.bar("", len(to_train)) as update:
         own = callbacks.AfterEachEpoch(history, checkpoints, update)
+        # For each batch: forward pass, loss, gradient, step; training/README.md has these steps one by one.
         trained.fit(
-            batches,
+            to_train,
             validation_data=to_validate,
-            initial_epoch=batches.epoch,
+            initial_epoch=to_train.epoch,
             epochs=recipe.epochs,
             shuffle=False,  # Batches shuffles
             verbose=0,
@@ -113,14 +116,18 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     return model, history
 
 
-def check_rate_setters(optimizer, more_callbacks):
-    """Raise UserError if one of the callbacks sets the learning rate and the optimizer has a schedule for it."""
+def check_callbacks(optimizer, more_callbacks):
+    """Raise UserError if one is no Keras callback, or sets the learning rate where the optimizer has a schedule."""
     setters = keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
-    for name in [type(callback).__name__ for callback in more_callbacks if isinstance(callback, setters)]:
+    for callback in more_callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise UserError(f"{callback!r} is no callback of Keras; write it as keras.callbacks.EarlyStopping(...)")
+        if not isinstance(callback, setters):
+            continue
         try:
             optimizer.learning_rate = float(optimizer.learning_rate)
         except TypeError as error:  # as Keras says that there is a schedule
             raise UserError(
-                f"{name} sets the learning rate, and so does the recipe's schedule; let recipes.py have "
-                'schedule="constant" for it'
+                f"{type(callback).__name__} sets the learning rate, and so does a schedule; let recipes.py have "
+                'schedule="constant", and give the optimizer in train.py a number'
             ) from error

@@ -260,7 +260,7 @@ def test_curves_say_what_is_seen(name, classes, accuracy, losses, finding):
     changed = {"accuracy": [0.2, accuracy], "val_cross_entropy": losses}
     drawn = texts(training.curves(HISTORY | changed, RECIPES[name], classes))
     assert f"Validation accuracy 55.00% after 2 epochs{finding}" in drawn
-    assert "another epoch: 60.00%" in texts(training.curves(HISTORY | changed, RECIPES[name], classes, 0.6))
+    assert "of the end: 60.00%" in texts(training.curves(HISTORY | changed, RECIPES[name], classes, 0.6))
     assert ("lowest at epoch 1" in drawn) == (losses[0] < losses[1])
     assert ("cross-entropy (2.30: guessing)" if classes == 10 else "cross-entropy (0.69: guessing)") in drawn
     assert ("training: mean over the epoch (CutMix)" in drawn) == (name == "best")

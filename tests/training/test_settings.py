@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from pyimagesearch.data.batches import Batches
+from pyimagesearch.data import batches
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import LEAST_STEPS, RECIPES, Recipe, for_few_images
@@ -58,7 +58,7 @@ def test_few_images_are_trained_on_in_enough_steps_and_many_as_the_recipe_says(c
     assert choose("fast", {"batch_size": 256}, 330).epochs == LEAST_STEPS
 
 
-OWNERS = [(MiniVGGNet, "build"), (Batches, "augment"), (train, "learning_rates"), (whitening, "whiten")]
+OWNERS = [(MiniVGGNet, "build"), (batches.Batches, "augment"), (train, "learning_rates"), (whitening, "whiten")]
 
 
 @pytest.mark.parametrize("owner, name", OWNERS)
@@ -81,17 +81,17 @@ def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_pat
         assert list(edited()) == [file]
         digests |= set(edited().values())
     assert len(digests) == 3
-    monkeypatch.setattr(train, "Batches", type("Mine", (), {"__module__": "__main__"}))
-    assert "training/train.py" in edited()
+    monkeypatch.setattr(batches, "Batches", type("Mine", (), {"__module__": "__main__"}))
+    assert "data/batches.py" in edited()
 
 
 def test_settings_in_words(capsys, monkeypatch):
     announce("best", settings(RECIPES["best"]))
     printed = " ".join(capsys.readouterr().out.split())
     assert "optimizer SGD, epochs 60, batch size 128, learning rate 0.1, schedule one cycle, momentum 0.9" in printed
-    assert "augmentation: flips, shift 1 px, stretch 10%, CutMix 0.5 CutMix: training images are mixed" in printed
+    assert "of the recipe: flips, shift 1 px, stretch 10%, CutMix 0.5 CutMix: training images are mixed" in printed
     announce("mine", settings(Recipe(1)))
-    assert "augmentation: none\n" in capsys.readouterr().out
+    assert "augmentation of the recipe: none\n" in capsys.readouterr().out
     monkeypatch.setattr(MiniVGGNet.build, "__defaults__", ((16, 64), 512, 0.25, 0.5))
     announce("classic", settings(RECIPES["classic"]))
     assert "changed from the published recipe: filters [16, 64]\n" in capsys.readouterr().out
@@ -132,6 +132,25 @@ def test_what_callbacks_did_is_named(monkeypatch):
     for own, words in (0.01, "constant"), (keras.optimizers.schedules.CosineDecay(0.01, 100), "of the optimizer"):
         monkeypatch.setattr(train, "learning_rates", lambda recipe, steps, own=own: own)
         assert settings(RECIPES["fast"]).items() >= {"learning_rate": 0.01, "schedule": words}.items()
-    late = keras.optimizers.schedules.PiecewiseConstantDecay([905], [0.1, 0.01])  # of 910 steps, the last few differ
-    monkeypatch.setattr(train, "optimizer", lambda recipe, steps: keras.optimizers.SGD(late))
-    assert settings(Recipe(9), 910)["schedule"] == "of the optimizer"
+    values = settings(RECIPES["fast"])
+    replaced = ended("fast", values, {"loss": [1.0] * 7, "learning_rates": [[0.05, 0.01]] * 7})
+    assert [replaced[key] for key in ("schedule", "learning_rate")] == ["set by a callback", 0.05]
+
+
+STEP = keras.optimizers.schedules.PiecewiseConstantDecay
+
+
+@pytest.mark.parametrize(
+    "rates, highest, more",
+    [
+        (STEP([905], [0.1, 0.01]), 0.1, {}),  # of 910 steps, the last few differ
+        (STEP([29, 31], [0.01, 0.04, 0.01]), 0.04, {}),  # a short peak
+        (STEP([20], [0.1, 0.01]), 0.1, {"gradient_accumulation_steps": 2}),
+    ],
+)
+def test_an_optimizer_and_a_loss_of_ones_own_are_recorded(monkeypatch, rates, highest, more):
+    monkeypatch.setattr(train, "optimizer", lambda recipe, steps: keras.optimizers.SGD(rates, **more))
+    monkeypatch.setattr(train, "loss", lambda recipe: "categorical_focal_crossentropy")
+    values = settings(RECIPES["fast"], 910)
+    assert (values["learning_rate"], values["schedule"]) == (pytest.approx(highest), "of the optimizer")
+    assert (values["loss"], values["label_smoothing"]) == ("categorical_focal_crossentropy", 0)

@@ -13,7 +13,6 @@ from pyimagesearch.data.batches import Batches, scale
 from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES, Recipe
 from pyimagesearch.training import devices
-from pyimagesearch.training import train as training
 from pyimagesearch.training.callbacks import AfterEachEpoch, Stages, stop_between_batches
 from pyimagesearch.training.fused import fused_model, fused_optimizer
 from pyimagesearch.training.network import build
@@ -107,7 +106,9 @@ def cross_entropy(model, images, labels):
 
 def test_history_and_stages_are_those_of_the_network_that_learns_from_the_training_images_alone(capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr(training, "Batches", lambda *given, **more: asked.append(Batches(*given, **more)) or asked[-1])
+    monkeypatch.setattr(
+        "pyimagesearch.data.batches.Batches", lambda *given, **more: asked.append(Batches(*given, **more)) or asked[-1]
+    )
     recipe = small("fast", epochs=4, batch_size=16, learning_rate=0.05, bfloat16=False)
     images, held_out = data(320), data(50, 1)
     stages = Stages(lambda model: (int(model.optimizer.iterations), model.get_weights()[0]))
