@@ -205,7 +205,7 @@ def test_the_first_look_prints_the_published_numbers_and_those_of_the_lesson(run
     for text in ("(60000, 28, 28)", "6,000", "mean 72.94, standard deviation 90.02", "fraction of zero pixels: 50.2%"):
         assert text in done.stdout
     lesson, labels = ((ROOT / page).read_text() for page in ("README.md", "pyimagesearch/evaluation/README.md"))
-    for method, printed in ("average each class", "nearest class mean"), ("let the five nearest", "5 nearest neighbors"):
+    for method, printed in ("average each", "nearest class mean"), ("let the five nearest", "5 nearest neighbors"):
         accuracy = re.search(rf"- ([0-9.]+%): {method}", lesson)[1]
         assert f"{printed}: {accuracy} of" in done.stdout
     for part in re.search(r"For (\d+ of 60,000) training images and (\d+ of 10,000) test images", labels).groups():
