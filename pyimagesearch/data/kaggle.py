@@ -16,7 +16,7 @@ from pyimagesearch.data.idx import BadFile
 
 FILES = {"train": "fashion-mnist_train.csv", "test": "fashion-mnist_test.csv"}
 PIXELS = idx.SIZE[0] * idx.SIZE[1]
-LABELS, COUNTERS = ("label", "class", "target"), ("", "index", "id", "unnamed: 0")  # names of columns
+LABELS, COUNTERS = ("label", "class", "target", "y"), ("", "index", "id", "imageid", "unnamed: 0")  # names of columns
 
 # SHA-256 of the genuine images as records of 785 bytes (label, pixels), sorted: Kaggle's order is not that of the IDX
 # files.
@@ -34,6 +34,8 @@ def read(file):
     first = file.readline(16_384)
     names = [name.strip('" \r\n') for name in first.decode("utf-8-sig", "replace").lower().split(",")]
     header = not re.fullmatch(r"-?\d+\.?\d*", names[-1]) or float(names[-1]) > 255
+    if separator := {";": "semicolons", "\t": "tabs"}.get(chr(max(b",;\t", key=first.count))):
+        raise BadFile(f"its columns are separated by {separator}; save it with commas")
     if not PIXELS < len(names) <= PIXELS + 2:
         raise BadFile(
             f"its first line has {len(names)} columns, not 785: a label and the {PIXELS} pixels of a 28x28 gray image, "
@@ -52,41 +54,43 @@ def read(file):
             table = np.loadtxt(lines(), np.int32, delimiter=",", comments=None, ndmin=2, encoding="utf-8-sig")
         if table.shape[1] != len(names):
             raise ValueError
-        places, note = _columns(table, names if header else [None] * len(names))
+        places, note = _columns(table, names if header else [*map(str, range(len(names)))])
         bytes_only = table[:, places].astype(np.uint8, order="C")
         if (wrong := (bytes_only != table[:, places]).any(axis=1)).any():
             number = int(wrong.argmax()) + 1 + header
             raise ValueError
     except (ValueError, Warning) as error:
-        line = max(number, 1 + header)
-        raise BadFile(f"line {line} is not a label and 784 pixels, whole numbers from 0 to 255") from error
+        what = "a label and 784 pixels, whole numbers from 0 to 255 (multiply pixels from 0.0 to 1.0 by 255)"
+        raise BadFile(f"line {max(number, 1 + header)} is not {what}") from error
     return bytes_only[:, 1:].reshape(-1, *idx.SIZE), bytes_only[:, 0].copy(), note
 
 
 def _columns(table, names):
     """Return the columns, that of the labels first, and a note: "" if they are as in Kaggle's files.
 
-    names: of the columns, or None for each. Without a name, labels are the first or last column, if its values are some
-    whole numbers in a row, such as 0 to 9. Raises BadFile if both are, or none.
+    names: of the columns, or their numbers. Names of pixels differ in numbers alone, and the labels are the only other
+    column. If there is none, they are the first or last column. Raises BadFile if it is not clear which.
     """
-    columns, labels = list(range(len(names))), [k for k, name in enumerate(names) if name in LABELS]
-    if len(names) > 1 + PIXELS:
-        counters = [k for k in columns if names[k] in COUNTERS]
-        counters = counters or [k for k in (0, len(names) - 1) if (np.diff(table[:, k]) == 1).all() and k not in labels]
-        columns = [k for k in columns if k not in counters]
-    if not labels:
-        values = {k: np.unique(table[:, k]) for k in (columns[0], columns[-1])}
-        labels = [k for k, found in values.items() if 1 < len(found) == np.ptp(found) + 1 < len(table)]
-    if len(columns) != 1 + PIXELS:
-        raise BadFile(f"one of its {len(names)} columns is no pixel; name it 'id' in a header, the first line")
-    if len(labels) != 1:
-        raise BadFile("it is not clear which column has the labels; name it 'label' in a header, the first line")
+    columns, texts = list(range(len(names))), [re.sub(r"\d+", "#", name) for name in names]
+    pixel = max(texts, key=texts.count)
+    others = [k for k in columns if texts[k] != pixel]
+    labels = [k for k in columns if names[k] in LABELS]
+    counters = [k for k in others if names[k] in COUNTERS]
+    if len(names) > 1 + PIXELS and not counters:
+        counters = [k for k in (0, len(names) - 1) if (np.diff(table[:, k]) == 1).all() and k not in labels]
+    columns = [k for k in columns if k not in counters]
+    labels = labels or [k for k in others if k in columns]
+    if not labels:  # Labels repeat. A pixel in a corner is the same in nearly all images.
+        for k in (columns[0], columns[-1]):
+            values, counts = np.unique(table[:, k], return_counts=True)
+            repeated = 2 * len(values) <= len(table) and counts.max() < 0.95 * len(table)
+            labels += [k] if repeated and values[-1] < idx.MAX_CLASSES else []
+    if len(labels) != 1 or len(columns) != 1 + PIXELS:
+        raise BadFile("it is not clear which column has the labels; name it 'label', and an index 'id', in a header")
     pixels = [k for k in columns if k not in labels]
-    numbered = {k: re.fullmatch(r"(\D*)(\d+)", names[k] or "") for k in pixels}
-    if all(numbered.values()) and len({match[1] for match in numbered.values()}) == 1:
-        numbers = {k: int(match[2]) for k, match in numbered.items()}
-        if len({*numbers.values()}) == PIXELS:
-            pixels.sort(key=numbers.get)  # pixel1, pixel10, pixel100, ..., as sorted by name
+    numbers = {k: int(re.sub(r"\D", "", names[k])) for k in pixels if texts[k] == pixel and pixel.count("#") == 1}
+    if len({*numbers.values()}) == PIXELS:
+        pixels.sort(key=numbers.get)  # pixel1, pixel10, pixel100, ..., as sorted by name
     note = f"the labels are in column {labels[0] + 1} of {len(names)}"
     note += "; one that counts the lines is left out" if len(names) > len(columns) else ""
     note += "; the pixels are in the order of their numbers" if pixels != sorted(pixels) else ""

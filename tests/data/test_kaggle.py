@@ -12,6 +12,7 @@ from pyimagesearch.data import idx, kaggle, loading
 from pyimagesearch.errors import UserError
 
 IMAGES, LABELS = pictures(20)
+IMAGES[:, 0, 0], IMAGES[:, -1, -1] = np.arange(20) == 7, 100 + LABELS // 2  # corners that resemble labels
 PIXELS = [f"pixel{k}" for k in range(1, 785)]
 
 
@@ -29,12 +30,15 @@ GOOD = table(header=["label", *PIXELS])
 HEADER = GOOD.splitlines()[0]
 BY_NAME = sorted(range(785), key=HEADER.split(",").__getitem__)  # pixel1, pixel10, pixel100
 VARIANTS = {
+    "labels first, no header": table(),
     "labels last, no header, lines counted": table(labels=784, counter=0),
     "lines counted at the end": table(counter=785, header=["label", *PIXELS, "id"]),
     "as pandas writes an array": table(labels=784, counter=0, header=["", *map(str, range(785))]),
     "a column named class": table(counter=0, header=["Unnamed: 0", "Class", *PIXELS]),
+    "y among names without numbers": table(header=[" Y", *map(chr, range(20_000, 20_784))]),
+    "another name among the pixels": table(400, header=[*PIXELS[:400], "digit", *PIXELS[400:]]),
     "columns sorted": "\n".join(",".join(line.split(",")[k] for k in BY_NAME) for line in GOOD.splitlines()),
-    "named by column and row": table(header=["label", *(f"c{k % 28}r{k // 28}" for k in range(784))]),
+    "named by column and row": table(header=["label", *(f"c{k % 28:02}r{k // 28:02}" for k in range(784))]),
     "Windows": "\ufeff" + GOOD.replace("\n", "\r\n"),
     "quoted header, as R writes it; spaces": GOOD.replace(HEADER, f'"{HEADER}"'.replace(",", '","')).replace(",", ", "),
 }
@@ -62,25 +66,21 @@ def test_the_part_is_a_word_in_the_name_of_the_file(tmp_path, capsys):
     np.testing.assert_array_equal(second[0], first[1])
 
 
-def line(number, text):
-    """Return the good file with another text in a line, counted from 1."""
-    lines = GOOD.splitlines()
-    lines[number - 1] = text
-    return "\n".join(lines)
-
-
 DAMAGED = {
     "no labels": ("\n".join(row.split(",", 1)[1] for row in ROWS), "784 columns, not 785: a label and the 784 pixels"),
     "labels in the middle": (table(labels=400), "not clear which column has the labels; name it 'label'"),
+    "an index, no header": ("\n".join(f"{k}{row[1:]}" for k, row in enumerate(ROWS)), "not clear which column"),
+    "an index and no labels": (table(header=["id", *PIXELS]), "not clear which column"),
+    "both ends repeat": (table(784).replace("\n0,", "\n1,", 9), "not clear which column"),
     "two columns of labels": (table(header=["label", *PIXELS[:-1], "class"]), "not clear which column"),
     "a header alone": (HEADER + "\n", "line 2"),
     "cut off": (GOOD[: GOOD.index(ROWS[7]) + 1000], "line 9 is not a label and 784 pixels"),
-    "separated by semicolons": (GOOD.replace(",", ";"), "1 columns, .* between commas"),
+    "separated by semicolons": (GOOD.replace(",", ";"), "separated by semicolons; save it with commas"),
     "not text": (GOOD[:9000].encode() + b"\xff\0\x89" + GOOD[9000:].encode(), "line 2 is"),
     "a version in the header": (GOOD.replace("pixel784", "1.2.3").replace(ROWS[0], "x", 1), "line 2 is"),
-    "negative": (line(4, "2,-1" + ROWS[2][ROWS[2].index(",", 2) :]), "line 4 is"),
-    "256": (line(6, "4,256" + ROWS[4][ROWS[4].index(",", 2) :]), "line 6 is .*whole numbers from 0 to 255"),
-    "fraction, no header": ("\n".join([*ROWS[:19], "0.5" + ROWS[19][1:]]), "line 20 is"),
+    "negative": (GOOD.replace(ROWS[2], ROWS[2].replace(",220", ",-1")), "line 4 is"),
+    "256": (GOOD.replace(ROWS[4], ROWS[4].replace(",220", ",256")), "line 6 is .*whole numbers from 0 to 255"),
+    "fraction, no header": ("\n".join([*ROWS[:19], "0.5" + ROWS[19][1:]]), "line 20 is .*multiply pixels from 0.0 to"),
 }
 
 
