@@ -143,6 +143,8 @@ def predict_photos(args, contents, data):
     from pyimagesearch.photos import conversion
     from pyimagesearch.photos import files as photo_files
 
+    if args.resize and not data.converted:
+        raise UserError(f"{args.model} was not trained with --resize; leave it out")
     paths, unusable = photo_files.find(args.image)  # prints a warning for each file that is no photo
     model, input_format, class_names, temperature = load(args, contents, data)
 

@@ -66,7 +66,6 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     assert result["cross_entropy"] == pytest.approx(cross_entropy, rel=1e-3)
     assert result["temperature"] == temperature
     assert f"accuracy {result['accuracy']:.2%} on 200 test images" in done.stdout
-    assert np.sum(result["confusion_matrix"]) == 200
     assert f"fashion_mnist_loaded.py --model fashion_model.h5 {flags} --explain\n" in done.stdout
     drawn = {path.stem for path in (tmp_path / "images").iterdir()}
     assert drawn == {"confusion_matrix", "predictions", "playground", "reliability"}
@@ -74,9 +73,8 @@ def test_train_evaluate_and_analyse(run, small_data, tmp_path):
     done = run("fashion_mnist_loaded.py", *data, "--tta", "--json", "result.json", check=0)
     mirrored = json.loads((tmp_path / "result.json").read_text())
     assert mirrored == result | {"tta": mirrored["tta"]}  # beside, not instead
-    mirrored = mirrored["tta"]
-    assert mirrored["cross_entropy"] != result["cross_entropy"]
-    assert f"(horizontal flip): accuracy {mirrored['accuracy']:.2%}" in done.stdout
+    assert mirrored["tta"]["cross_entropy"] != result["cross_entropy"]
+    assert f"(horizontal flip): accuracy {mirrored['tta']['accuracy']:.2%}" in done.stdout
 
     done = run("initial_data_analysis.py", *data, "--images", "figures", check=0)
     assert done.stderr == ""
@@ -134,7 +132,6 @@ def test_a_missing_library_is_a_sentence(script, run):
 def test_help(run, script):
     done = run(script, "--help", options=("-X", "importtime"), check=0)
     assert done.stdout.startswith("usage:")
-    assert "--data-dir" in done.stdout
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported
     assert not imported & {"keras", "tensorflow", "numpy", "sklearn", "matplotlib", "h5py"}
@@ -163,6 +160,7 @@ def test_help(run, script):
         ("fashion_mnist_loaded.py", ["--explain", *map(str, range(13))], 2, "13 numbers are too many; give at most 12"),
         ("fashion_mnist_loaded.py", ["--image", "a.png", "--explain", "3"], 2, "no numbers with --image"),
         ("fashion_mnist_loaded.py", ["--model", "net.h5", "--image", "none.jpg"], 1, "there is no file none.jpg"),
+        ("fashion_mnist_loaded.py", [*NET, "--image", "x.jpg", "--resize"], 1, "net.h5 was not trained with --resize"),
         ("fashion_mnist_loaded.py", [*NET, "--explain", "20"], 1, "no test image 20: they are numbered 0 to 19"),
     ],
 )

@@ -35,7 +35,7 @@ class Data:
     any_data      accept IDX and CSV files in data_dir that are not the genuine data set (by their SHA-256): other
                   images of 28x28 pixels, with labels from 0 to 99. Pictures are accepted without it.
     resize        scale pictures as a whole, instead of cutting what they show out of its background
-    converted     how a model's training pictures were converted, which decides instead of resize; None: no model
+    converted     how a model's training pictures were converted, which resize may not contradict; None: no model
     known         names of a model's classes, by which the labels of pictures are numbered
     """
 
@@ -43,6 +43,8 @@ class Data:
         source = data_dir or os.environ.get("FASHION_MNIST_DIR")
         self.folder, self.any_data, self.known = Path(source) if source else None, any_data, known
         self.resize, self.converted = resize, converted if converted in (folders.SEGMENTED, folders.RESIZED) else None
+        if resize and self.converted == folders.SEGMENTED:
+            raise UserError("leave out --resize: the model was trained on pictures cut out of their background")
 
     @functools.cached_property
     def pictures(self):

@@ -125,8 +125,8 @@ def test_a_picture_becomes_28x28_as_for_image_or_as_a_whole(tmp_path):
         if path.parent.name == "bar":
             assert (image == 0).mean() > 0.3 and scaled.min() < 80 and np.median(scaled) > 180
             assert scaled.argmin() // 28 in range(5, 24) and scaled.argmin() % 28 in range(8, 14)  # upright
-    # A model's record decides, not the flag.
-    assert loading.Data(tmp_path / "data", resize=True, converted="segmented").conversion == "segmented"
+    with pytest.raises(UserError, match="leave out --resize: the model"):
+        loading.Data(tmp_path / "data", resize=True, converted="segmented")
 
 
 @WITH_PIPES

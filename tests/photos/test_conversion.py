@@ -204,10 +204,11 @@ def test_pair_is_shown_as_one_shoe_that_lies(name, floor):
 def images(tmp_path, monkeypatch):
     """Ten images, one of each class, whose frame of light keeps them where they are when they are trimmed.
 
-    The current folder holds fashion_model.h5, a network that knows them.
+    The current folder holds fashion_model.h5, a network that knows them, and pair.png, a pair of shoes.
     """
     monkeypatch.chdir(tmp_path)
     save_network(genuine_data=True)
+    Image.fromarray(np.where(PAIRS["apart"], 40, 250).astype(np.uint8)).save("pair.png")
     images, _ = pictures(10)
     images[images < 100] = 0
     images[:, [0, -1]] = images[:, :, [0, -1]] = 255
@@ -238,12 +239,7 @@ def test_photos_are_predicted_and_bad_files_are_counted_at_the_end(images, tmp_p
     assert (tmp_path / "images/photos.png").stat().st_size > 10_000
 
 
-@pytest.fixture
-def pair(images):
-    Image.fromarray(np.where(PAIRS["apart"], 40, 250).astype(np.uint8)).save("pair.png")
-
-
-def test_pair_may_only_be_shoes_and_is_unlike_the_data(pair, small_data, capsys):
+def test_pair_may_only_be_shoes_and_is_unlike_the_data(images, small_data, capsys):
     (photo,) = main(["--image", "pair.png", "--data-dir", "data", "--any-data"])
     out = capsys.readouterr().out
     for text in "a pair of shoes", "(unsure)", "less like the training images than 90% of", "photograph one garment":
@@ -252,7 +248,7 @@ def test_pair_may_only_be_shoes_and_is_unlike_the_data(pair, small_data, capsys)
     assert {name for name, probability in photo["probabilities"].items() if probability > 1e-9} <= shoes
 
 
-def test_other_data_has_no_names_of_clothes_no_pairs_of_shoes_and_no_comparison(pair, capsys):
+def test_other_data_has_no_names_of_clothes_no_pairs_of_shoes_and_no_comparison(images, capsys):
     save_network(genuine_data=False)
     (photo,) = main(["--image", "pair.png"])
     out = capsys.readouterr().out
