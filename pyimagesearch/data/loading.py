@@ -70,11 +70,13 @@ class Data:
         """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
 
         fetch: download data that is not on this machine. Prints where the data comes from. Raises UserError if no data
-        is found, if a file of the given folder is bad, or if all training images are alike.
+        is found, if a file of the given folder is bad, if all training images are alike, or if white is 1, not 255.
         """
         images, labels = self._part(part, fetch)
         if part == "train" and (images == images[0]).all():
             raise UserError(f"{self.folder}: the {len(images):,} training images are all alike; use images that differ")
+        if images.max() == 1:
+            raise UserError(f"{self.folder}: all pixels are 0 or 1, and white is 255; multiply the pixels by 255")
         return images, labels
 
     def _part(self, part, fetch):

@@ -115,6 +115,12 @@ def test_labels_are_0_to_99_of_two_classes_and_as_many_as_images(small_data, lab
         assert bool(empty) == (f"no training image has the label {empty};" in capsys.readouterr().out)
 
 
+def test_pixels_whose_white_is_1_are_refused(small_data):
+    (small_data / f"{IMAGES}.gz").write_bytes(gzip.compress(idx_file(pictures(600)[0] // 200)))
+    with pytest.raises(UserError, match="all pixels are 0 or 1, and white is 255; multiply"):
+        load(small_data, any_data=True)
+
+
 def as_user(code, path):
     """Run Python code that file permissions bind, while they close `path`. Returns (stdout, stderr), as lines."""
     setup = (
