@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from keras.ops import convert_to_tensor as tensor
 
 import fashion_mnist
 from conftest import data, idx, pictures
@@ -123,22 +124,30 @@ def test_cutmix_pastes_patches_and_mixes_labels_by_their_area():
     assert np.quantile(areas[areas > 0], [0.5, 1]) == pytest.approx([0.3, 1], abs=0.15)
 
 
-@pytest.mark.parametrize(
-    "owner, name, edit, words",
-    [
-        (augmentation, "scale", lambda images: images / np.float32(127.5) - 1, "into 0.0 to 1.0"),
-        (Batches, "augment", lambda self, images, targets, rng: (images[:, 2:], targets), r"\(20, 26, 28, 1\)"),
-        (Batches, "augment", lambda self, images, targets, rng: (images, targets[:, :5]), "into .20, 5."),
-        (Batches, "augment", lambda self, images, targets, rng: (images / 255, targets), "do not divide there"),
-        (Batches, "augment", lambda self, images, targets, rng: (images * 1.8, targets), "not from 0 to 255"),
-        (Batches, "augment", lambda self, images, targets, rng: (images * np.nan, targets), "not from 0 to 255"),
-        (Batches, "augment", lambda self, images, targets, rng: (images, 3 * targets - 1), "with the sum 1"),
-    ],
-)
-def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, owner, name, edit, words):
+SKEW = np.array([-0.1, 0.1, 0.1, 0.1, *[0] * 6])
+EDITS = [
+    (None, "into 0.0 to 1.0"),
+    (lambda images, targets: (images[:, 2:], targets), r"\(20, 26, 28, 1\)"),
+    (lambda images, targets: (images, targets[:, :5]), "into .20, 5."),
+    (lambda images, targets: (tensor(images / 255), targets), "do not divide there"),
+    (lambda images, targets: (images * 1.8, targets), "not from 0 to 255"),
+    (lambda images, targets: (images - 9.0, targets), "not from 0 to 255"),
+    (lambda images, targets: (images * np.nan, targets), "not from 0 to 255"),
+    (lambda images, targets: (images, 2 * targets), "with the sum 1"),
+    (lambda images, targets: (images, 0.8 * targets + SKEW), "with the sum 1"),
+]
+
+
+@pytest.mark.parametrize("edit, words", EDITS)
+def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, edit, words):
     arguments = noise(40), np.arange(40) % 10, 10, 20, 1, Recipe(1)
     batches = Batches(*arguments)
-    monkeypatch.setattr(owner, name, edit)
+    with pytest.raises(UserError, match="pixels are float64"):
+        Batches(arguments[0] / 255, *arguments[1:])
+    if edit:
+        monkeypatch.setattr(Batches, "augment", lambda self, images, targets, rng: edit(images, targets))
+    else:
+        monkeypatch.setattr(augmentation, "scale", lambda images: images / np.float32(127.5) - 1)
     for wrong in (lambda: Batches(*arguments), lambda: batches[1]):
         with pytest.raises(UserError, match=f"data/batches.py.*{words}"):
             wrong()

@@ -68,6 +68,7 @@ def test_few_images_are_trained_on_in_enough_steps_and_many_as_the_recipe_says(c
     assert (adapted.epochs, adapted.batch_size, adapted.learning_rate) == (7, 16, 0.2 / 16)
     assert "  few images: batch size 16, learning rate 0.0125, because" in capsys.readouterr().out
     assert choose("fast", {"batch_size": 256}, 330).epochs == LEAST_STEPS
+    assert choose("fast", {"batch_size": 4000}, 330).batch_size == 330
 
 
 OWNERS = [(MiniVGGNet, "build"), (batches.Batches, "augment"), (train, "learning_rates"), (whitening, "whiten")]
