@@ -31,8 +31,9 @@ def test_the_overview_shows_the_network():
 def residual():
     inputs = keras.Input((28, 28, 1))
     first = layers.Conv2D(8, 5, padding="same", activation="relu")(inputs / 255)
-    second = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same")(first))
-    joined = layers.ReLU()(layers.Add()([first, second]))
+    normalize = layers.BatchNormalization()  # called twice, with parameters that count once
+    second = normalize(layers.Conv2D(8, 3, padding="same")(first))
+    joined = layers.ReLU()(normalize(layers.Add()([first, second])))
     pooled = layers.GlobalAveragePooling2D()(layers.SeparableConv2D(16, 3, strides=2)(joined))
     return keras.Model(inputs, layers.Dense(10)(pooled))
 
