@@ -5,17 +5,16 @@ python tests/benchmarks/accuracy.py --seeds 3 --change '{"flip": false}'      a 
 python tests/benchmarks/accuracy.py --seeds 3 --recipes fast classic best     the recipes as they are
 
 Each training run is a line in own.jsonl, which git ignores; the published ones are in results.jsonl. One that is there
-already is not repeated, and one that was stopped goes on with the same command; its checkpoint lies in a hidden folder
-beside that file.
-
-The published recipes read the test images once, after the training. Others do not, because a choice is made on
-validation images; --test reads them all the same, for a result that is reported and not chosen by.
+already is not repeated, and one that was stopped goes on with the same command. A choice is made on validation images:
+of changed recipes, --test alone reads the test images, for a result that is reported and not chosen by.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import inspect
 import json
 import platform
 import shlex
@@ -27,7 +26,9 @@ import numpy as np
 from sklearn.metrics import log_loss
 from tables import HERE, cell, markdown, minus, of, plain, read
 
+from pyimagesearch import files
 from pyimagesearch.cli import libraries
+from pyimagesearch.cli.arguments import number
 from pyimagesearch.cli.run import run
 from pyimagesearch.data import loading, preparation
 from pyimagesearch.errors import Terminated
@@ -36,6 +37,7 @@ from pyimagesearch.recipes import RECIPES, Recipe
 with libraries.quiet():
     from pyimagesearch.evaluation import calibration
     from pyimagesearch.evaluation.predict import predict, test_time_augmentation
+    from pyimagesearch.minivggnet import MiniVGGNet
     from pyimagesearch.model_files import saving
     from pyimagesearch.training import checkpoints, devices, network, settings
     from pyimagesearch.training.train import train
@@ -49,7 +51,8 @@ def one_training(recipe, seed, args, test, kept):
     classes = len(loading.CLASS_NAMES)
     model, recipe = network.adapt(recipe, classes, seed)
     model, history = train(recipe, training, validation, classes, seed, kept, model)
-    probabilities, flipped = with_flips(model, validation[0])
+    probabilities = predict(model, validation[0])
+    flipped = test_time_augmentation(model, validation[0], probabilities)
     figures = {
         "seconds": round(sum(history["seconds"]), 1),
         "validation": history["val_accuracy"],
@@ -58,18 +61,14 @@ def one_training(recipe, seed, args, test, kept):
     }
     if test:
         images, labels = loading.load_part("test")
-        probabilities, flipped = with_flips(model, preparation.reshape(images))
-        figures["test"], figures["test_tta"] = accuracy(probabilities, labels), accuracy(flipped, labels)
+        images = preparation.reshape(images)
+        probabilities = predict(model, images)
+        flipped = test_time_augmentation(model, images, probabilities)
+        figures |= {"test": accuracy(probabilities, labels), "test_tta": accuracy(flipped, labels)}
         predicted = probabilities.argmax(axis=1)
         # index of the image: [true class, predicted class], to compare training runs image by image
         figures["mistakes"] = {str(k): [int(labels[k]), int(predicted[k])] for k in np.flatnonzero(predicted != labels)}
     return figures
-
-
-def with_flips(model, images):
-    """Return the probabilities (N, classes), and those with test-time augmentation."""
-    probabilities = predict(model, images)
-    return probabilities, test_time_augmentation(model, images, probabilities)
 
 
 def accuracy(probabilities, labels):
@@ -77,34 +76,29 @@ def accuracy(probabilities, labels):
 
 
 def cross_entropy(probabilities, labels):
-    """Return the cross-entropy after temperature scaling: it shows differences that are too small for the accuracy.
-
-    Without temperature scaling it would mostly measure how much the labels were smoothed and mixed in training.
-    """
+    """Return the cross-entropy after temperature scaling, without which it mostly measures smoothed labels."""
     scaled = calibration.apply_temperature(probabilities, calibration.fit_temperature(probabilities, labels))
     return float(log_loss(labels, scaled, labels=range(scaled.shape[1])))
 
 
 def circumstances():
     """Return what a figure may depend on: versions, cores, processor, commit, command."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        processor = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    processor = next(names, platform.processor())
     git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
     command = shlex.join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     return saving.environment() | {"processor": processor, "commit": git.stdout.strip(), "command": command}
 
 
-def measure_once(path, results, key, measure, optional=()):
+def measure_once(path, results, key, measure):
     """Add key | measure(kept) | circumstances() to the list of results and to the file; nothing if it is there.
 
-    key: a dict of what identifies a measurement; a stored result without one of the `optional` entries has None there.
+    key: a dict of what identifies a measurement; None stands for what a stored result lacks.
     measure: takes the checkpoints.Checkpoints of its training, which one that was stopped is resumed from.
     """
-    wanted = dict.fromkeys(optional) | key
-    if any(all(result.get(name) == value for name, value in wanted.items()) for result in results):
+    if any(all(result.get(name) == value for name, value in key.items()) for result in results):
         return
     words = [f"{name} {value}" for name, value in key.items() if name != "values" and value not in (None, {})]
     print("\n" + ", ".join(words))
@@ -140,19 +134,17 @@ def published(name):
     return Recipe(**values)
 
 
-def complete(values):
-    """Return the values of a recipe with the defaults of today's fields and of the network, without the precision."""
-    network = settings.published()["classic"]["network"] | values["network"]
-    return plain(vars(Recipe(1)) | values | {"network": network, "bfloat16": None})
+def complete(values, edited):
+    """Return a recipe's values with the defaults of today's fields and of the published network, without precision."""
+    defaults = {} if edited else settings.published()["classic"]["network"]
+    return plain(vars(Recipe(1)) | values | {"network": defaults | values["network"], "bfloat16": None})
 
 
-def report(results, name, recipe, edited, held_out, seeds):
+def report(results, name, recipe, changes, edited, held_out, seeds):
     """Print a Markdown table: the recipe as published, as it was measured, and the difference, seed by seed.
 
-    Your own recipe, which was not published, is compared with itself under a change or an edit.
-
-    Each figure is mean ± standard deviation over the seeds, and their number. Results that were computed in the
-    precision of `recipe` come before others.
+    Your own recipe, which was not published, is compared with itself under a change or an edit. changes: in words.
+    Results that were computed in the precision of `recipe` come before others.
     """
     results = [one for one in results if one.get("recipe") == name and one.get("held_out") == held_out]
     results = [one for one in results if one["seed"] in seeds]
@@ -161,16 +153,15 @@ def report(results, name, recipe, edited, held_out, seeds):
     used = []
 
     def figures(recipe, edited):
-        wanted = complete(dataclasses.asdict(recipe))
-        same = [one for one in results if complete(one["values"]) == wanted and one.get("edited") == edited]
+        wanted = complete(dataclasses.asdict(recipe), edited)
+        same = [one for one in results if one.get("edited") == edited and complete(one["values"], edited) == wanted]
         used.extend({one["seed"]: one for one in same}.values())
         names = "validation", "validation_tta", "validation_cross_entropy", "test", "test_tta"
         return [of(same, name) for name in names]
 
-    own = name not in settings.published()
-    changes = settings.changes(name, complete(dataclasses.asdict(recipe)))
+    known = "as published" if name in settings.published() else "as in recipes.py"
     without = figures(published(name), None)
-    rows = [["as in recipes.py" if own else "as published", *without]]
+    rows = [[known, *without]]
     if changes:
         ours = figures(recipe, edited)
         rows += [[changes, *ours], ["difference", *map(minus, ours, without)]]
@@ -178,48 +169,68 @@ def report(results, name, recipe, edited, held_out, seeds):
     rows = [[words, *(cell(values, *unit) for values, unit in zip(row, units, strict=True))] for words, *row in rows]
     header = [f"`{name}`, seeds {', '.join(map(str, seeds))}", "validation (n)", "with flips (n)", "cross-entropy (n)"]
     print("\n" + markdown([*header, "test (n)", "with flips (n)"], rows))
+    if not changes:
+        print(f"Nothing was compared: all settings but bfloat16 are {known}, and no file named in README.md is edited.")
     if len({one["values"]["bfloat16"] for one in used}) > 1:
         print("Some of these were computed in bfloat16 and some in float32, which may differ by a tenth of a point.")
-    if len(without[0]) < len(seeds) and not own:
-        print("The published network was not measured with all of these seeds. Put the edit aside (git stash), run")
-        print("the same command, bring the edit back (git stash pop), and run it once more.")
+    if len(without[0]) < len(seeds):
+        paths = " ".join(f"pyimagesearch/{file}" for file in settings.edited())
+        print("The published network was not measured with all of these seeds. Put the edit aside with")
+        print(f"  git stash push {paths}")
+        print("run the same command, bring the edit back (git stash pop), and run it once more.")
+
+
+def change_of(text):
+    """An argparse type: a dict of values of a recipe, from JSON. All of its names are known."""
+    fields, parameters = vars(Recipe(1)), inspect.signature(MiniVGGNet.build).parameters.values()
+    options = {one.name: one.default for one in parameters if one.default is not one.empty}
+    try:
+        values = json.loads(text)
+        unknown = sorted(values.keys() - fields.keys() | values.get("network", {}).keys() - options.keys())
+    except (ValueError, AttributeError) as error:
+        example = """'{"shift": 2}' or '{"network": {"dense": 256}}'"""
+        raise argparse.ArgumentTypeError(f"{text!r} does not name values in JSON; write it as in {example}") from error
+    if unknown:
+        known = f"a recipe has {', '.join(fields)}, and its network {', '.join(options)}"
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}; {known}")
+    return values
 
 
 def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["fast"], help="(default: fast)")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
-    parser.add_argument("--change", type=json.loads, default={}, metavar="JSON", help="values instead of the recipe's")
-    parser.add_argument("--validation", type=int, metavar="N", help="validation images (default: a twelfth)")
+    parser.add_argument("--seeds", type=number(int, 1, 1000), default=3, help="number of seeds (default: 3)")
+    parser.add_argument("--change", type=change_of, default={}, metavar="JSON", help="override values of the recipe")
+    parser.add_argument("--validation", type=number(int, 10, 50_000), metavar="N", help="images (default: a twelfth)")
     parser.add_argument("--test", action="store_true", help="read the test images of a changed recipe, too")
     parser.add_argument("--results", type=lambda path: Path(path).resolve(), default=OWN, help="(default: own.jsonl)")
     args = parser.parse_args(arguments)
+    files.check_target(args.results)
 
     edited = ", ".join(settings.edited().values()) or None  # an edit is another experiment
     seeds = range(args.seeds)
     for name in args.recipes:
-        try:
-            recipe = settings.choose(name, args.change, images=10**9)  # so many that it is not adapted to them
-            settings.settings(recipe)  # raises UserError if the schedule is not known
-        except TypeError as error:
-            parser.error(f"argument --change: {error}")
+        values = args.change | {"network": RECIPES[name].network | args.change.get("network", {})}
+        recipe = settings.choose(name, values, images=10**9)  # so many that it is not adapted to them
+        with contextlib.redirect_stdout(None):  # each training run says it
+            _, applied = network.adapt(recipe, len(loading.CLASS_NAMES), seed=0)
+        changes = settings.changes(name, settings.settings(applied))
         work = []
         if not edited:  # otherwise the published network is not here any more
-            work.append((published(name), {}, name in settings.published() and not args.validation))
-        if edited or complete(dataclasses.asdict(recipe)) != complete(dataclasses.asdict(published(name))):
+            theirs = published(name)
+            theirs = dataclasses.replace(theirs, bfloat16=theirs.bfloat16 and devices.fast_bfloat16())
+            work.append((theirs, {}, name in settings.published() and not args.validation))
+        if changes:
             work.append((recipe, args.change, args.test))
-        for recipe, change, test in work:
-            recipe = dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
+        for trained, change, test in work:
+            stored = [one for one in all_results(args.results) if "test" in one or not test]
+            # The values are part of the key: a recipe that was changed since is another recipe. How it was is not.
+            stored = [one | {"values": plain(vars(Recipe(1)) | one["values"]), "change": change} for one in stored]
             for seed in seeds:
-                # The values are part of the key: a recipe that was changed since is another recipe.
-                key = {"recipe": name, "change": change, "values": plain(dataclasses.asdict(recipe)), "seed": seed}
-                key |= {"held_out": args.validation} if args.validation else {}
-                key |= {"edited": edited} if edited else {}
-                measure = functools.partial(one_training, recipe, seed, args, test)
-                stored = [one for one in all_results(args.results) if "test" in one or not test]
-                stored = [one | {"values": plain(vars(Recipe(1)) | one["values"])} for one in stored]
-                measure_once(args.results, stored, key, measure, optional=["held_out", "edited"])
-        report(all_results(args.results), name, recipe, edited, args.validation, seeds)
+                key = {"recipe": name, "change": change, "values": plain(dataclasses.asdict(trained)), "seed": seed}
+                key |= {"held_out": args.validation, "edited": edited}
+                measure_once(args.results, stored, key, functools.partial(one_training, trained, seed, args, test))
+        report(all_results(args.results), name, recipe, changes, edited, args.validation, seeds)
 
 
 if __name__ == "__main__":

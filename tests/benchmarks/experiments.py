@@ -56,15 +56,13 @@ RUNGS = {
     "momentum and schedule": (NOTHING | FAST_NETWORK, MiniVGGNet.build, "rate 0.2 of one cycle"),
     "augmentation": (NOTHING | FAST_NETWORK | {"flip": True, "shift": 1}, MiniVGGNet.build, "mirrored and shifted"),
 }
-SHUFFLED = {  # the pixels of all images in another order, the same for all
-    "one hidden layer, shuffled pixels": "one hidden layer",
-    "momentum and schedule, shuffled pixels": "momentum and schedule",
-}
+SHUFFLED = ", shuffled pixels"  # all in another order, the same in all images
+NAMES = [*RUNGS, "one hidden layer" + SHUFFLED, "momentum and schedule" + SHUFFLED]
 
 
 def recipe_of(name):
     """Return the Recipe that a rung trains by."""
-    change = RUNGS[SHUFFLED.get(name, name)][0] | {"bfloat16": devices.fast_bfloat16()}
+    change = RUNGS[name.removesuffix(SHUFFLED)][0] | {"bfloat16": devices.fast_bfloat16()}
     return dataclasses.replace(RECIPES["fast"], **change)
 
 
@@ -79,10 +77,10 @@ def one_training(name, recipe, seed, kept):
     images, labels = loading.load_part("train")
     test_images, test_labels = loading.load_part("test")
     images, test_images = preparation.reshape(images), preparation.reshape(test_images)
-    if name in SHUFFLED:
+    if name.endswith(SHUFFLED):
         images, test_images = shuffle(images), shuffle(test_images)
     training, validation = preparation.split(images, labels, seed)
-    build = RUNGS[SHUFFLED.get(name, name)][1]
+    build = RUNGS[name.removesuffix(SHUFFLED)][1]
     with unittest.mock.patch.object(MiniVGGNet, "build", build):
         model, history = train(recipe, training, validation, len(loading.CLASS_NAMES), seed, kept)
     return {
@@ -99,13 +97,12 @@ def table(results, recipes):
     results: those of this program. recipes: those of accuracy.py. A rung without a result is left out.
     """
     rows = []
-    for name in [*RUNGS, *SHUFFLED]:
+    for name in NAMES:
         found = runs(results, name, dataclasses.asdict(recipe_of(name)), "experiment")
         rows.append([name, RUNGS[name][2] if name in RUNGS else "", found])
-    for name in ("fast", "best"):
-        about = {"fast": "label smoothing, weight decay and whitened filters as well", "best": "60 epochs"}
-        found = runs(recipes, name, dataclasses.asdict(RECIPES[name]))
-        rows.insert(len(RUNGS) + (name == "best"), [f"the recipe `{name}`", about[name], found])
+    fast, best = (runs(recipes, name, dataclasses.asdict(RECIPES[name])) for name in ("fast", "best"))
+    about = "label smoothing, weight decay and whitened filters as well"
+    rows[len(RUNGS) : len(RUNGS)] = [["the recipe `fast`", about, fast], ["the recipe `best`", "60 epochs", best]]
     rows = [[name, about, [one["test"] for one in found if "test" in one]] for name, about, found in rows]
     filled = [[name, about, f"{mean(tests)} ({len(tests)})"] for name, about, tests in rows if tests]
     return markdown(["idea", "what it is", "accuracy, % (n)"], filled, left=2)
@@ -113,12 +110,12 @@ def table(results, recipes):
 
 def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
+    parser.add_argument("--seeds", type=accuracy.number(int, 0, 1000), default=3, help="number of seeds (default: 3)")
     args = parser.parse_args(arguments)
     path = HERE / "experiments.jsonl"
     results = read(path)
     for seed in range(args.seeds):
-        for name in [*RUNGS, *SHUFFLED]:
+        for name in NAMES:
             recipe = recipe_of(name)
             # The values are part of the key: a recipe that was changed since is another recipe.
             key = {"experiment": name, "values": plain(dataclasses.asdict(recipe)), "seed": seed}

@@ -5,7 +5,9 @@ python tests/benchmarks/tables.py
 A table stands between the lines "<!-- table: NAME -->" and "<!-- end of table -->". Nothing is measured here.
 """
 
+import argparse
 import functools
+import importlib
 import json
 import re
 import statistics
@@ -17,6 +19,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
+from pyimagesearch.cli.run import run
+from pyimagesearch.errors import UserError
 from pyimagesearch.recipes import RECIPES
 
 README = HERE / "README.md"
@@ -90,10 +94,7 @@ def minus(ours, theirs):
 
 
 def runs(results, name, values, kind="recipe"):
-    """Return the training runs of the published network by this recipe (or experiment) with these values.
-
-    On the usual number of validation images. Precision may differ.
-    """
+    """Return the published network's runs with these values, of any precision, on the usual validation images."""
     wanted = plain(values) | {"bfloat16": None}
     found = [one for one in results if one.get(kind) == name and not one.get("held_out") and not one.get("edited")]
     return [one for one in found if one["values"] | {"bfloat16": None} == wanted]
@@ -110,10 +111,9 @@ def ratio(line, one, other):
 
 
 def epochs_per_classic(speeds, recipe, change):
-    """Return how many times faster a training is than 25 epochs of the classic recipe in plain Keras: "9.0x".
+    """Return how many times faster a training is than 25 epochs of the classic recipe in plain Keras.
 
-    speeds: the lines of speed.jsonl, of which the last one of each processor counts. Of several processors it is the
-    slowest and the fastest: "9.0 to 13.3x". It is "-" for what was not measured.
+    Of several processors it is the slowest and the fastest, "9.0 to 13.3x"; it is "-" for what was not measured.
     """
     if change.get("network", {}) not in ({}, RECIPES[recipe].network):
         return "-"
@@ -127,20 +127,15 @@ def epochs_per_classic(speeds, recipe, change):
 
 def accuracy_table(results, speeds):
     """Accuracy over seeds, and speed."""
-    from pyimagesearch.cli import libraries
+    from accuracy import MiniVGGNet  # late, because it starts Keras
 
-    with libraries.quiet():
-        from pyimagesearch.minivggnet import MiniVGGNet
     rows = []
     for words, recipe, change in ROWS:
-        cells = [*"------"]
-        if found := runs(results, recipe, asdict(RECIPES[recipe]) | change):
-            values = found[0]["values"]
-            parameters = MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
-            cells = [values["epochs"], f"{parameters:,}"]
-            cells += [cell(of(found, key)) for key in ("validation", "test", "test_tta")]
-            cells.append(epochs_per_classic(speeds, recipe, change))
-        rows.append([words, *cells])
+        values = asdict(RECIPES[recipe]) | change
+        parameters = MiniVGGNet.build(28, 28, 1, 10, **values["network"]).count_params()
+        found = runs(results, recipe, values)
+        cells = [cell(of(found, key)) for key in ("validation", "test", "test_tta")]
+        rows.append([words, values["epochs"], f"{parameters:,}", *cells, epochs_per_classic(speeds, recipe, change)])
     header = ["recipe", "epochs", "parameters", "validation (n)", "test (n)", "test with `--tta` (n)", "speed"]
     return markdown(header, rows)
 
@@ -188,16 +183,9 @@ def speed_table(results, speeds):
     return "\n".join(tables)
 
 
-def ladder_table(results, speeds):
-    """What each idea is worth, from experiments.jsonl and from the recipes."""
-    from experiments import table
-
-    return table(read("experiments.jsonl"), results)
-
-
 TABLES = {
     "accuracy": accuracy_table,
-    "ladder": ladder_table,
+    "ladder": lambda results, _: importlib.import_module("experiments").table(read("experiments.jsonl"), results),
     "changes": changes_table,
     "ingredients": functools.partial(changes_table, recipe="best", unchanged=FROZEN, epochs=15),
     "speed": speed_table,
@@ -214,5 +202,16 @@ def written(text, results, speeds):
     return TABLE.sub(table, text)
 
 
-if __name__ == "__main__":
+def main(arguments=()):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(arguments)
+    from accuracy import published, settings
+
+    edits = [f"the recipe {name}" for name in settings.published() if RECIPES.get(name) != published(name)]
+    if edits := ", ".join([*edits, *settings.edited()]):
+        raise UserError(f"README.md is left as it is: edited are {edits}; put the edits aside (git stash) first")
     README.write_text(written(README.read_text(), read("results.jsonl"), read("speed.jsonl")))
+
+
+if __name__ == "__main__":
+    run(main)

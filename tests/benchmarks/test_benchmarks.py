@@ -6,6 +6,7 @@ import re
 
 import accuracy
 import experiments
+import keras
 import numpy as np
 import photos
 import pytest
@@ -72,6 +73,16 @@ def test_an_edited_recipe_is_compared_with_the_published_one(program, monkeypatc
     trained, rows, _ = program()
     assert [recipe.shift for recipe, _, _ in trained] == [1, 1, 2, 2]
     assert rows["shift 2 px"][0] == "92.50 ± 0.71% (2)" and rows["difference"][0] == "1.00 ± 0.00% (2)"
+    assert program("--change", '{"shift": 2}')[0] == []  # the same recipe, in another way
+    trained, rows, printed = program("--change", '{"shift": 1}')
+    assert (trained, [*rows]) == ([], ["as published"]) and "Nothing was compared" in printed
+
+
+def test_a_row_names_the_settings_that_the_training_had(program, monkeypatch):
+    assert [*program("--change", '{"network": {"dense": 256}}')[1]] == ["as published", "dense 256", "difference"]
+    monkeypatch.setattr(accuracy.settings.train, "optimizer", lambda *_: keras.optimizers.Adam(1e-3))
+    rows = program("--change", '{"learning_rate": 0.05}', edited={"training/train.py": "mine"})[1]
+    assert [*rows][1].startswith("learning rate 0.001, ")
 
 
 def test_an_edited_network_has_no_published_figures(program, monkeypatch):
@@ -87,10 +98,15 @@ def test_an_edited_network_has_no_published_figures(program, monkeypatch):
     assert "git stash" not in printed
     assert program(edited={"minivggnet.py": "another"})[1]["difference"][0] == "0.00 ± 0.00% (2)"
     assert [one.get("edited") for one in read(program.results)] == ["mine"] * 2 + [None] * 2 + ["another"] * 2
+    change = ["--change", '{"network": {"filters": [32, 64]}}']  # not what the edit may have as its default
+    assert program(*change, edited={"minivggnet.py": "mine"})[1]["edited minivggnet.py"][0] == "88.00 ± 0.00% (2)"
+    assert program(edited={"minivggnet.py": "mine"})[1]["edited minivggnet.py"][0] == "91.50 ± 0.71% (2)"
 
 
 def test_a_recipe_of_ones_own_is_measured_on_validation_images(program, monkeypatch):
     monkeypatch.setitem(accuracy.RECIPES, "mine", dataclasses.replace(accuracy.RECIPES["fast"], shift=4))
+    _, rows, printed = program("--recipes", "mine", edited={"minivggnet.py": "mine"})
+    assert "edited minivggnet.py" in rows and "git stash push pyimagesearch/minivggnet.py" in printed
     trained, rows, _ = program("--recipes", "mine")
     assert [(recipe.shift, test) for recipe, _, test in trained] == [(4, False)] * 2
     assert rows == {"as in recipes.py": ["94.50 ± 0.71% (2)", *"----"]}
@@ -111,16 +127,22 @@ def test_a_result_of_before_a_new_field_counts_and_one_in_another_precision_is_t
     assert rows["difference"][0] == "0.00% (1)" and "in bfloat16 and some in float32" in printed
 
 
-def test_a_wrong_change_is_a_usage_error(program, capsys):
-    with pytest.raises(SystemExit) as stop:
-        program("--change", '{"flips": false}')
-    assert stop.value.code == 2 and "flips" in capsys.readouterr().err
+def test_a_wrong_argument_is_an_error_before_the_training(program, capsys):
+    changes = '{"flips": false}', '{"network": {"flips": 1}}', "[1]", "shift=2", '{"network": [1]}'
+    numbers = "--validation=-5", "--validation=59999", "--seeds=-3"
+    for argument in [*("--change=" + change for change in changes), *numbers]:
+        with pytest.raises(SystemExit):
+            program(argument)
+    printed = capsys.readouterr().err
+    assert [printed.count(words) for words in ("no flips", '{"shift": 2}', "whole number")] == [2, 3, 3]
     for change in ('{"flip": "no"}', '{"shift": 1.5}', '{"schedule": "one-cycle"}'):
         with pytest.raises(accuracy.settings.UserError, match=r"it must be|unknown schedule"):
             program("--change", change)
+    with pytest.raises(accuracy.settings.UserError, match="does not exist"):
+        program("--results", "missing/results.jsonl")
 
 
-def test_the_tables_of_the_readme_are_those_of_the_stored_measurements():
+def test_the_tables_of_the_readme_are_those_of_the_stored_measurements(monkeypatch):
     text = tables.README.read_text()
     assert tables.TABLE.search(text)
     others = [one | other | {"seed": 99} for one in RESULTS for other in ({"edited": "x"}, {"held_out": 7})]
@@ -128,6 +150,10 @@ def test_the_tables_of_the_readme_are_those_of_the_stored_measurements():
     made = tables.written(text, RESULTS + others, SPEEDS)
     for line, expected in zip(text.splitlines(), made.splitlines(), strict=True):
         assert line == expected, "python tests/benchmarks/tables.py"
+    monkeypatch.setattr(tables, "README", None)  # no edited recipe is put there
+    monkeypatch.setitem(tables.RECIPES, "fast", dataclasses.replace(tables.RECIPES["fast"], shift=2))
+    with pytest.raises(accuracy.settings.UserError, match="the recipe fast"):
+        tables.main()
 
 
 def test_the_ladder_of_the_lesson_has_the_stored_means():
