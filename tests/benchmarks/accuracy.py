@@ -10,7 +10,6 @@ of changed recipes, --test alone reads the test images, for a result that is rep
 """
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -39,7 +38,7 @@ with libraries.quiet():
     from pyimagesearch.evaluation.predict import predict, test_time_augmentation
     from pyimagesearch.minivggnet import MiniVGGNet
     from pyimagesearch.model_files import saving
-    from pyimagesearch.training import checkpoints, devices, network, settings
+    from pyimagesearch.training import checkpoints, network, settings
     from pyimagesearch.training.train import train
 
 
@@ -165,8 +164,7 @@ def report(results, name, recipe, changes, edited, held_out, seeds):
     if changes:
         ours = figures(recipe, edited)
         rows += [[changes, *ours], ["difference", *map(minus, ours, without)]]
-    units = [("%", 2), ("%", 2), ("", 4), ("%", 2), ("%", 2)]
-    rows = [[words, *(cell(values, *unit) for values, unit in zip(row, units, strict=True))] for words, *row in rows]
+    rows = [[words, *map(cell, row, ("%", "%", "", "%", "%"))] for words, *row in rows]
     header = [f"`{name}`, seeds {', '.join(map(str, seeds))}", "validation (n)", "with flips (n)", "cross-entropy (n)"]
     print("\n" + markdown([*header, "test (n)", "with flips (n)"], rows))
     if not changes:
@@ -175,9 +173,8 @@ def report(results, name, recipe, changes, edited, held_out, seeds):
         print("Some of these were computed in bfloat16 and some in float32, which may differ by a tenth of a point.")
     if len(without[0]) < len(seeds):
         paths = " ".join(f"pyimagesearch/{file}" for file in settings.edited())
-        print("The published network was not measured with all of these seeds. Put the edit aside with")
-        print(f"  git stash push {paths}")
-        print("run the same command, bring the edit back (git stash pop), and run it once more.")
+        print("The published network was not measured with all these seeds. Put the edit aside, run the same command,")
+        print(f"bring the edit back (git stash pop), and run it once more. To put it aside: git stash push {paths}")
 
 
 def change_of(text):
@@ -212,13 +209,11 @@ def main(arguments=()):
     for name in args.recipes:
         values = args.change | {"network": RECIPES[name].network | args.change.get("network", {})}
         recipe = settings.choose(name, values, images=10**9)  # so many that it is not adapted to them
-        with contextlib.redirect_stdout(None):  # each training run says it
-            _, applied = network.adapt(recipe, len(loading.CLASS_NAMES), seed=0)
+        _, applied = network.adapt(recipe, len(loading.CLASS_NAMES), seed=0)
         changes = settings.changes(name, settings.settings(applied))
         work = []
         if not edited:  # otherwise the published network is not here any more
-            theirs = published(name)
-            theirs = dataclasses.replace(theirs, bfloat16=theirs.bfloat16 and devices.fast_bfloat16())
+            theirs = settings.choose(name, vars(published(name)), images=10**9)
             work.append((theirs, {}, name in settings.published() and not args.validation))
         if changes:
             work.append((recipe, args.change, args.test))

@@ -15,10 +15,11 @@ import unittest.mock
 
 import accuracy
 import numpy as np
-from accuracy import HERE, RECIPES, devices, loading, predict, preparation, run, train
+from accuracy import HERE, RECIPES, loading, predict, preparation, run, train
 from tables import markdown, mean, plain, read, runs
 
 from pyimagesearch.minivggnet import MiniVGGNet
+from pyimagesearch.training import devices
 
 import keras  # isort: skip  # accuracy.py has started it quietly
 

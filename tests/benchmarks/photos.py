@@ -36,18 +36,14 @@ def measure(model, folder, half):
     """Measure a half (0 or 1) of a folder. Returns {conversion: ranks of the right class}, and a list of what is taken
     for a pair of shoes: None, "pair" or "whole" (it looks like a pair, but the whole garment is believed).
     """
-
-    def network(images, plain):
-        return predict.predict(model, images)
-
     paths, right = sorted(folder.iterdir()), CLASSES[folder.name.lower()]
     ranks, pairs = {RESIZED: [], OURS: []}, []
     for path in paths[len(paths) // 2 :] if half else paths[: len(paths) // 2]:
         image = files.read(path)[0]
         resized = 255 - np.asarray(image.convert("L").resize((28, 28)))
-        ranks[RESIZED].append(rank(network(resized[None, ..., None], None)[0], right))
+        ranks[RESIZED].append(rank(predict.predict(model, resized[None, ..., None])[0], right))
         photo = conversion.convert(image)
-        one = predict_photo(photo, network, loading.CLASS_NAMES)
+        one = predict_photo(photo, lambda images, plain: predict.predict(model, images), loading.CLASS_NAMES)
         ranks[OURS].append(rank(one.probabilities, right))
         pairs.append(photo.whole and ("pair" if one.photo is photo else "whole"))
     return {name: np.array(values) for name, values in ranks.items()}, pairs

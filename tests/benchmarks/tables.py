@@ -77,9 +77,10 @@ def mean(values, scale=100, digits=2):
     return f"{scale * statistics.mean(values):.{digits}f}{spread}"
 
 
-def cell(values, unit="%", digits=2):
-    """Return "94.23 ± 0.13% (5)", mean, deviation, n, for {seed: 0.9423}; "-" for none."""
-    return f"{mean([*values.values()], 100 if unit == '%' else 1, digits)}{unit} ({len(values)})" if values else "-"
+def cell(values, unit="%"):
+    """Return "94.23 ± 0.13% (5)", mean, deviation, n, for {seed: 0.9423}, with four digits without %; "-" for none."""
+    form = (100, 2) if unit == "%" else (1, 4)
+    return f"{mean([*values.values()], *form)}{unit} ({len(values)})" if values else "-"
 
 
 def of(results, key):
@@ -156,9 +157,9 @@ def changes_table(results, speeds, recipe="fast", unchanged=FROZEN | {"epochs": 
         changed = [f"{key} {values[key]}" for key in values if key != "bfloat16" and values[key] != today.get(key)]
         same = groups.get(json.dumps(today | {"bfloat16": values["bfloat16"]}, sort_keys=True), [])
         row = [", ".join(changed) or "none", "bfloat16" if values["bfloat16"] else "float32"]
-        for key, form in (("validation", ()), ("validation_cross_entropy", ("", 4))):
+        for key, unit in (("validation", "%"), ("validation_cross_entropy", "")):
             ours, theirs = of(found, key), of(same, key)
-            row += [cell(ours, *form), cell(minus(ours, theirs) if found != same else {}, *form)]
+            row += [cell(ours, unit), cell(minus(ours, theirs) if found != same else {}, unit)]
         rows.append(row)
     rows.sort(key=lambda row: (row[0] != "none", row[0], row[1]))
     difference = "minus unchanged, same seeds (n)"

@@ -135,11 +135,10 @@ def test_a_wrong_argument_is_an_error_before_the_training(program, capsys):
             program(argument)
     printed = capsys.readouterr().err
     assert [printed.count(words) for words in ("no flips", '{"shift": 2}', "whole number")] == [2, 3, 3]
-    for change in ('{"flip": "no"}', '{"shift": 1.5}', '{"schedule": "one-cycle"}'):
-        with pytest.raises(accuracy.settings.UserError, match=r"it must be|unknown schedule"):
-            program("--change", change)
-    with pytest.raises(accuracy.settings.UserError, match="does not exist"):
-        program("--results", "missing/results.jsonl")
+    changes = '{"flip": "no"}', '{"shift": 1.5}', '{"schedule": "one-cycle"}'
+    for argument in [*("--change=" + change for change in changes), "--results=missing/results.jsonl"]:
+        with pytest.raises(accuracy.settings.UserError, match=r"it must be|unknown schedule|does not exist"):
+            program(argument)
 
 
 def test_the_tables_of_the_readme_are_those_of_the_stored_measurements(monkeypatch):
