@@ -109,7 +109,7 @@ def describe_classes(images, labels, test_labels, names):
     """Print how many images each class has; return the mean image of each class."""
     import numpy as np
 
-    title("Its label is the number of its class")
+    title("The label of an image is the number of its class")
     counts, test_counts = (np.bincount(part, minlength=len(names)) for part in (labels, test_labels))
     print(f"  {'class':<17} {'training':>9} {'test':>7}")
     for number, name in enumerate(names):

@@ -40,7 +40,7 @@ def diagram(rows):
 
     notes = "blue: has parameters; higher: larger maps; longer: more maps or numbers"
     if any("BatchNormalization" in names for names, *_ in groups):
-        notes += "\nBatchNormalization: counted are its averages for predictions, too"
+        notes += "\nparameters include the averages of BatchNormalization, which are not trained"
     figure = Figure(tops[-1] + 0.8, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(tops[-1] + 0.8, 0))  # in inches from the upper left corner
@@ -130,7 +130,7 @@ def feature_maps(image, label, activations, kernels, probabilities, class_names,
     """
     rows = 2 + len(activations)
     title = f"Up to {shown} feature maps of each convolution, those that vary most,\n"
-    title += "as the next layer gets them, and the prediction"
+    title += "after normalization and activation, and the prediction"
     figure = Figure(0.6 + 1.4 * rows, title)
     ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1.3] + [1] * (rows - 2) + [0.7]}
     grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)
