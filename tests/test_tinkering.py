@@ -98,6 +98,7 @@ def test_an_edit_holds(run, tmp_path, edits, printed, record):
     assert ("optimizer Adam" in evaluated) == adam
     assert "class 9" in json.loads((tmp_path / "result.json").read_text())["report"]
     assert "class 9" in output("initial_data_analysis.py", "--model", "fashion_model.h5", "--images", "figures")
+    assert (tmp_path / "figures/suspicious_labels_by_network.png").exists()
 
 
 def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
