@@ -63,8 +63,7 @@ def test_the_most_confident_mistakes(explain, tmp_path, capsys):
     labels = pictures(200, 2)[1]
     wrong = [5, 20, 199]
     labels[wrong] = (labels[wrong] + 1) % 10
-    (tmp_path / "data/t10k-labels-idx1-ubyte.gz").unlink()
-    (tmp_path / "data/t10k-labels-idx1-ubyte").write_bytes(idx(labels))
+    (tmp_path / "data/t10k-labels-idx1-ubyte.gz").write_bytes(idx(labels))
     explanations = explain([*DATA, "--explain"])["explanations"]
     confidence = [max(one["probabilities"].values()) for one in explanations]
     assert sorted(one["image"] for one in explanations) == ["test image 199", "test image 20", "test image 5"]

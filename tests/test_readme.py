@@ -34,22 +34,17 @@ def blocks(page, first_line):
     return first_line + program + "\n", output[1] if output else ""
 
 
-@pytest.fixture
-def execute(run, tmp_path):
-    """Run the text of a program in tmp_path; return what it prints."""
-
-    def program(text, **variables):
-        (tmp_path / "program.py").write_text(text)
-        return run(tmp_path / "program.py", check=0, PYTHONPATH=str(ROOT), **variables).stdout
-
-    return program
+def execute(run, folder, program, **variables):
+    """Run the text of a program in `folder`; return what it prints."""
+    (folder / "program.py").write_text(program)
+    return run(folder / "program.py", check=0, PYTHONPATH=str(ROOT), **variables).stdout
 
 
 @pytest.mark.real_data
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="the program is written with TensorFlow")
-def test_one_step_prints_what_readme_says_and_draws_the_loss(execute, genuine, tmp_path):
+def test_one_step_prints_what_readme_says_and_draws_the_loss(run, genuine, tmp_path):
     program, output = blocks("pyimagesearch/training/README.md", "# one_step.py")
-    printed = execute(program, FASHION_MNIST_DIR=str(genuine))
+    printed = execute(run, tmp_path, program, FASHION_MNIST_DIR=str(genuine))
     promised, found = (re.findall(r"-?\d+\.\d+", text) for text in (output, printed))
     assert len(promised) == 3 + 3 * 3
     assert [*map(float, found)] == pytest.approx([*map(float, promised)], rel=0.02, abs=2e-4)
@@ -67,13 +62,13 @@ def test_the_layers_that_the_lesson_shows_are_those_of_the_default_recipe():
         assert one.count_params() == other.count_params()
 
 
-def test_classify_a_png(execute, tmp_path):
+def test_classify_a_png(run, tmp_path):
     model = network()
     record = {"class_names": [name.upper() for name in CLASS_NAMES], "temperature": 2.0}
     saving.save(model, tmp_path / "fashion_model.h5", record)
     image, program = pictures(10)[0][7], blocks("pyimagesearch/model_files/README.md", "# classify.py")[0]
     Image.fromarray(image).save(tmp_path / "boot.png")
-    lines = re.findall(r"^(.+) (\d+)%$", execute(program), re.M)
+    lines = re.findall(r"^(.+) (\d+)%$", execute(run, tmp_path, program), re.M)
     assert len(lines) == 3 and lines[0][0] == "SNEAKER"  # the names in the record, in its order
     calibrated = model.predict(image[None, ..., None] / 255, verbose=0)[0] ** (1 / 2)
     expected = np.sort(100 * calibrated / calibrated.sum())[:-4:-1]
@@ -121,10 +116,10 @@ def test_the_lesson_counts_as_the_default_recipe_does():
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="the program is written with TensorFlow")
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-def test_convert_to_other_formats(execute, tmp_path):
+def test_convert_to_other_formats(run, tmp_path):
     model, record = network(), RECORD | {"temperature": 2.0}
     saving.save(model, tmp_path / "fashion_model.h5", record)
-    execute(blocks("pyimagesearch/model_files/README.md", "# convert.py")[0])
+    execute(run, tmp_path, blocks("pyimagesearch/model_files/README.md", "# convert.py")[0])
     assert reading.read(tmp_path / "fashion_model.keras").record == record
     import tensorflow as tf
 
@@ -139,10 +134,10 @@ def test_convert_to_other_formats(execute, tmp_path):
 
 @pytest.mark.needs("tf2onnx")
 @pytest.mark.needs("onnxruntime")
-def test_convert_to_onnx(execute, tmp_path):
+def test_convert_to_onnx(run, tmp_path):
     model = network()
     saving.save(model, tmp_path / "fashion_model.h5", {})
-    execute(blocks("pyimagesearch/model_files/README.md", "# to_onnx.py")[0])
+    execute(run, tmp_path, blocks("pyimagesearch/model_files/README.md", "# to_onnx.py")[0])
     import onnxruntime
 
     session = onnxruntime.InferenceSession(tmp_path / "fashion_model.onnx")

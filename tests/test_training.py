@@ -50,9 +50,7 @@ def interrupted(tmp_path, warm_start):
 
 
 @pytest.mark.skipif(not warm.POSSIBLE, reason="kills, forks and limits of processes")
-def test_an_interrupted_training_ends_with_the_same_weights_bit_for_bit_and_the_older_model_stays_until_then(
-    run, interrupted, tmp_path
-):
+def test_an_interrupted_training_ends_with_the_same_weights_and_the_older_model_stays(run, interrupted, tmp_path):
     import resource  # not on Windows
 
     model, checkpoints = tmp_path / "fashion_model.h5", tmp_path / ".fashion_model.h5.training"

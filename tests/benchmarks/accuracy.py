@@ -52,11 +52,13 @@ def one_training(recipe, seed, args, test, kept):
     model, history = train(recipe, training, validation, classes, seed, kept, model)
     probabilities = predict(model, validation[0])
     flipped = test_time_augmentation(model, validation[0], probabilities)
+    # Without temperature scaling, the cross-entropy would mostly measure smoothed labels.
+    scaled = calibration.apply_temperature(probabilities, calibration.fit_temperature(probabilities, validation[1]))
     figures = {
         "seconds": round(sum(history["seconds"]), 1),
         "validation": history["val_accuracy"],
         "validation_tta": accuracy(flipped, validation[1]),
-        "validation_cross_entropy": cross_entropy(probabilities, validation[1]),
+        "validation_cross_entropy": float(log_loss(validation[1], scaled, labels=range(classes))),
     }
     if test:
         images, labels = loading.load_part("test")
@@ -72,12 +74,6 @@ def one_training(recipe, seed, args, test, kept):
 
 def accuracy(probabilities, labels):
     return float((probabilities.argmax(axis=1) == labels).mean())
-
-
-def cross_entropy(probabilities, labels):
-    """Return the cross-entropy after temperature scaling, without which it mostly measures smoothed labels."""
-    scaled = calibration.apply_temperature(probabilities, calibration.fit_temperature(probabilities, labels))
-    return float(log_loss(labels, scaled, labels=range(scaled.shape[1])))
 
 
 def circumstances():

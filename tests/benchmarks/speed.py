@@ -54,16 +54,13 @@ def plain_keras(images, labels):
     from pyimagesearch.training.train import learning_rates
 
     recipe = RECIPES["classic"]
-    model = keras.Sequential([keras.Input((28, 28, 1))])
+    hidden = []
     for filters in (32, 64):
         for _ in range(2):
-            model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
-            model.add(layers.BatchNormalization())
-        model.add(layers.MaxPooling2D(2))
-        model.add(layers.Dropout(0.25))
-    hidden = layers.Flatten(), layers.Dense(512, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.5)
-    for layer in (*hidden, layers.Dense(10, activation="softmax")):
-        model.add(layer)
+            hidden += layers.Conv2D(filters, 3, padding="same", activation="relu"), layers.BatchNormalization()
+        hidden += layers.MaxPooling2D(2), layers.Dropout(0.25)
+    hidden += layers.Flatten(), layers.Dense(512, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.5)
+    model = keras.Sequential([keras.Input((28, 28, 1)), *hidden, layers.Dense(10, activation="softmax")])
     optimizer = keras.optimizers.SGD(learning_rates(recipe, 1), recipe.momentum)
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
     floats, one_hot = images.astype("float32") / 255.0, keras.utils.to_categorical(labels, 10)

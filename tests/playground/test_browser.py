@@ -83,15 +83,13 @@ def colored(activation=None):
     return chain(*blocks, layers.Dense(11, activation=activation), shape=(32, 32, 3))
 
 
+IN_COLOR = InputFormat((32, 32, 3), "minus1..1-inverted", "resized", "scores", tuple(range(1, 11)))
 NETWORKS = {
     "default": (lambda: MiniVGGNet.build(28, 28, 1, 10), OURS),
     "three blocks": (lambda: MiniVGGNet.build(28, 28, 1, 10, filters=(4, 8, (8, 12, 8)), dense=0), OURS),
     "residual": (residual, InputFormat(range="0..255")),
     "784 standardized pixels, logits": (flat, InputFormat((784,), "standardized-per-image", outputs="logits")),
-    "32x32 in color, another order": (
-        lambda: colored("sigmoid"),
-        InputFormat((32, 32, 3), "minus1..1-inverted", "resized", "scores", tuple(range(1, 11))),
-    ),
+    "32x32 in color, another order": (lambda: colored("sigmoid"), IN_COLOR),
     "padded": (colored, InputFormat((32, 32, 3), "unit-norm", "padded", "sigmoid logits", tuple(range(10)))),
 }
 
@@ -108,9 +106,9 @@ def browser():
         yield driver
 
 
-def write(path, model, input_format=OURS, names=NAMES, temperature=1.0):
+def write(path, model, input_format=OURS, temperature=1.0):
     probabilities = predict(model, IMAGES, input_format)
-    assert page.write(path, "a.h5", model, input_format, IMAGES, LABELS, probabilities, names, temperature) is None
+    assert page.write(path, "a.h5", model, input_format, IMAGES, LABELS, probabilities, NAMES, temperature) is None
     return probabilities
 
 
@@ -181,11 +179,6 @@ def press(browser, name):
     script = "const [name] = arguments, buttons = [...document.querySelectorAll('button')];"
     script += "return buttons.find((one) => (one.ariaLabel ?? one.textContent) === name && one.checkVisibility());"
     browser.execute_script(script, name).click()
-    settle(browser)
-
-
-def keys(browser, *typed):
-    ActionChains(browser).send_keys(*typed).perform()
     settle(browser)
 
 
@@ -453,9 +446,10 @@ def test_the_keyboard_alone(opened):
     def tab_to(selector, *typed):
         tabs = 0
         while not evaluate(f"document.activeElement.matches('{selector}')"):
-            keys(opened, Keys.TAB)
+            ActionChains(opened).send_keys(Keys.TAB).perform()
             assert (tabs := tabs + 1) < 60, f"Tab does not reach {selector}"
-        keys(opened, *typed)
+        ActionChains(opened).send_keys(*typed).perform()
+        settle(opened)
 
     tab_to("#cards button", Keys.ENTER)
     assert evaluate("document.activeElement.textContent") == "Show me"

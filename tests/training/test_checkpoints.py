@@ -102,40 +102,33 @@ def test_a_checkpoint_that_is_damaged_or_missing_is_told_and_a_new_training_star
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.fixture
-def restored(model, path, capsys):
-    """Return a function: restored(theirs, ours, resume) -> (history, epochs, what is printed).
-
-    The checkpoint has their settings, the training has ours.
-    """
-
-    def restore(theirs, ours, resume=True):
-        change_header(path, lambda header: header | {"settings": theirs})
-        kept = checkpoints.Checkpoints(path, ours, resume)
-        return kept.restore(model), kept.epochs, "".join(capsys.readouterr())
-
-    return restore
+def restored(model, path, theirs, ours, resume=True):
+    """Restore a checkpoint with their settings for a training with ours. Returns the history and its epochs."""
+    change_header(path, lambda header: header | {"settings": theirs})
+    kept = checkpoints.Checkpoints(path, ours, resume)
+    return kept.restore(model), kept.epochs
 
 
-def test_another_machine_is_told_and_resumed(restored):
+def test_another_machine_is_told_and_resumed(model, path, capsys):
     theirs = {"seed": 0, "cores": 2, "versions": {"keras": "3.12.0"}, "bfloat16": True}
-    history, epochs, told = restored(theirs, theirs | {"cores": 4, "bfloat16": False})
+    history, epochs = restored(model, path, theirs, theirs | {"cores": 4, "bfloat16": False})
     assert len(history["loss"]) == epochs == 2
+    told = capsys.readouterr().err
     assert "has cores 2, not 4" in told and "has bfloat16 True, not False" in told
 
 
-def test_another_training_is_refused_by_name_unless_it_may_be_replaced(restored):
+def test_another_training_is_refused_by_name_unless_it_may_be_replaced(model, path, capsys):
     ours = {"seed": 0, "layers": "one", "optimizer": "Adam"}
     theirs = ours | {"layers": "another", "optimizer": "SGD"}
     with pytest.raises(UserError, match="has another network and optimizer SGD, not Adam; use the same"):
-        restored(theirs, ours)
+        restored(model, path, theirs, ours)
     with pytest.raises(UserError, match="cannot resume: the unfinished training has settings of another version"):
-        restored({"seed": 0}, ours)
-    *nothing, told = restored(theirs, ours, resume=False)
-    assert nothing == [{}, 0]
-    assert "with another network and optimizer SGD, not Adam, stopped after epoch 2, is replaced" in told
-    *nothing, told = restored(ours, ours, resume=False)
-    assert nothing == [{}, 2] and "to go on with it instead, stop now and add --resume" in told
+        restored(model, path, {"seed": 0}, ours)
+    assert restored(model, path, theirs, ours, resume=False) == ({}, 0)
+    replaced = "with another network and optimizer SGD, not Adam, stopped after epoch 2, is replaced"
+    assert replaced in "".join(capsys.readouterr())
+    assert restored(model, path, ours, ours, resume=False) == ({}, 2)
+    assert "to go on with it instead, stop now and add --resume" in "".join(capsys.readouterr())
 
 
 def test_a_fingerprint_is_of_all_that_the_data_is():
