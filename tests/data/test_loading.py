@@ -214,11 +214,10 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("content, message", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_files_are_named_with_the_reason(tmp_path, content, message):
-    folder = write_data(tmp_path / "data")
-    (folder / f"{IMAGES}.gz").write_bytes(content)
+def test_damaged_files_are_named_with_the_reason(small_data, content, message):
+    (small_data / f"{IMAGES}.gz").write_bytes(content)
     with pytest.raises(UserError, match=f"{IMAGES}.gz: .*{message}") as caught:
-        load(folder, any_data=True)
+        load(small_data, any_data=True)
     assert "genuine" not in str(caught.value)  # other data was asked for
 
 
@@ -255,16 +254,8 @@ def test_bad_file_in_the_cache_is_set_aside_and_fetched_again(server, capsys):
     assert re.search(f"{IMAGES}.gz: truncated.*renamed to {IMAGES}.gz.corrupt", capsys.readouterr().err)
 
 
-BAD = {
-    "cut off": lambda server: os.truncate(server / f"{IMAGES}.gz", 1000),
-    "of a network that wants a login": lambda server: (server / f"{IMAGES}.gz").write_bytes(b"<html>sign in"),
-    "other data": lambda server: shutil.copy(server / f"{FILES['test'][0]}.gz", server / f"{IMAGES}.gz"),
-}
-
-
-@pytest.mark.parametrize("spoil", BAD.values(), ids=BAD)
-def test_a_bad_download_leaves_nothing_and_names_what_to_do(server, spoil):
-    spoil(server)
+def test_a_bad_download_leaves_nothing_and_names_what_to_do(server):
+    shutil.copy(server / f"{FILES['test'][0]}.gz", server / f"{IMAGES}.gz")
     with pytest.raises(UserError) as caught:
         load()
     assert not list(download.keras_cache().glob("*"))
@@ -286,9 +277,8 @@ def test_debian_package_without_download(empty_machine, tmp_path, monkeypatch):
     package = tmp_path / "package"
     shutil.copytree(empty_machine, package / download.PACKAGE_FOLDER.relative_to("/"))
     (package / "DEBIAN").mkdir()
-    (package / "DEBIAN/control").write_text(
-        "Package: dataset-fashion-mnist\nVersion: 1\nArchitecture: all\nMaintainer: T <t@t>\nDescription: t\n"
-    )
+    control = "Package: dataset-fashion-mnist\nVersion: 1\nArchitecture: all\nMaintainer: T <t@t>\nDescription: t\n"
+    (package / "DEBIAN/control").write_text(control)
     subprocess.run(["dpkg-deb", "--build", package, tmp_path / "p.deb"], check=True, capture_output=True)
     binaries.mkdir()
     (binaries / "apt-get").write_text(f'#!/bin/sh\ncase "$*" in *download*) cp {tmp_path}/p.deb d.deb;; esac\n')
