@@ -113,13 +113,11 @@ def test_hostile_files_are_refused_and_nothing_is_run(good, tmp_path, monkeypatc
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize(
-    "values, words", [({"units": 4_000_000}, "it takes more than 500"), ({"activation": "no"}, "Keras cannot")]
-)
-def test_a_network_that_fails_is_refused_by_the_process_that_tries_it_out(good, tmp_path, values, words):
-    path = without_checksum(good, tmp_path / "m.h5", set_in(3, **values))
-    with pytest.raises(UserError, match=f"cannot load .*m.h5: {words}"):
-        building.build(reading.read(path))
+def test_a_network_that_fails_is_refused_by_the_process_that_tries_it_out(good, tmp_path):
+    for values, words in ({"units": 4_000_000}, "it takes more than 500"), ({"activation": "no"}, "Keras cannot"):
+        path = without_checksum(good, tmp_path / "m.h5", set_in(3, **values))
+        with pytest.raises(UserError, match=f"cannot load .*m.h5: {words}"):
+            building.build(reading.read(path))
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(500, marks=pytest.mark.slow)])

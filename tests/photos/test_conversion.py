@@ -233,13 +233,11 @@ def test_photos_are_predicted_and_bad_files_are_counted_at_the_end(images, tmp_p
     assert (tmp_path / "images/photos.png").stat().st_size > 10_000
 
 
-def test_pair_may_only_be_shoes_and_is_unlike_the_data(images, small_data, capsys):
-    (photo,) = main(["--image", "pair.png", "--data-dir", "data", "--any-data"])
+def test_a_pair_of_shoes_is_told_and_is_unlike_the_data(images, small_data, capsys):
+    main(["--image", "pair.png", "--data-dir", "data", "--any-data"])
     out = capsys.readouterr().out
     for text in "a pair of shoes", "(unsure)", "less like the training images than 90% of", "photograph one garment":
         assert text in out
-    shoes = {"Sandal", "Sneaker", "Ankle boot"}
-    assert {name for name, probability in photo["probabilities"].items() if probability > 1e-9} <= shoes
 
 
 def test_other_data_has_no_names_of_clothes_no_pairs_of_shoes_and_no_comparison(images, capsys):

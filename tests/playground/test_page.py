@@ -72,8 +72,3 @@ def test_no_page_for_what_it_cannot_compute(tmp_path, monkeypatch, layer, reason
     path = tmp_path / "a.html"
     assert reason in page.write(path, "a.h5", model, OURS, images, labels, np.eye(10)[labels], NAMES)
     assert not path.exists()
-
-
-def test_of_an_odd_padding_the_larger_part_is_below_and_at_the_right():
-    model = chain(layers.MaxPooling2D(3, 2, "same"), layers.Flatten(), layers.Dense(10))
-    assert page.describe(model, OURS)["layers"][1]["padding"] == [0, 0]
