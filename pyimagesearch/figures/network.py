@@ -38,7 +38,7 @@ def diagram(rows):
     tops = np.cumsum([1.0] + [height + 0.32 for height in heights])
     total, (largest, _, most, _) = sum(group[2] for group in groups), max(groups, key=lambda group: group[2])
 
-    notes = "blue: has parameters; higher: larger maps; longer: more maps or numbers"
+    notes = "blue: has parameters; higher: larger maps; wider: more maps or numbers"
     if any("BatchNormalization" in names for names, *_ in groups):
         notes += "\nparameters include the averages of BatchNormalization, which are not trained"
     figure = Figure(tops[-1] + 0.8, layout=None)

@@ -37,7 +37,7 @@ def curves(history, recipe, classes=10, saved=None):
         axes.set(title=title, xlabel="epoch", ylabel=f"{key.replace('_', '-')} ({guess}: guessing)", xticks=ticks)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
     rates = np.concatenate(history["learning_rates"])
-    rate.plot(np.linspace(0, last, len(rates)), rates, color=BLUE)
+    rate.plot(np.linspace(0, last, len(rates), endpoint=False), rates, color=BLUE)
     rate.set(xlabel="epoch", ylabel="learning rate", xticks=[0, *ticks], ylim=(0, 1.1 * rates.max() or 1))
     rate.set_title(f"schedule: {recipe.schedule}", loc="right")
     for axes in (loss, accuracy, rate):

@@ -12,7 +12,7 @@ import keras
 from pyimagesearch.errors import STOP_SIGNALS, Terminated, UserError
 from pyimagesearch.progress import duration
 
-RATES = 32  # how many learning rates of an epoch are kept, at least, for the figure
+RATES = 32  # how many learning rates of an epoch are kept, at most, for the figure
 
 
 def learning_rate(optimizer):
@@ -40,7 +40,8 @@ class AfterEachEpoch(keras.callbacks.Callback):
 
     def note_rate(self, batch, logs=None):
         """Keep the learning rate of a batch that begins; called after other callbacks, which may have set it."""
-        if batch % max(1, self.params["steps"] // RATES) == 0:
+        steps = self.params["steps"]
+        if batch * RATES // steps != (batch - 1) * RATES // steps:  # spread evenly
             if keras.backend.backend() == "jax":  # it updates the optimizer's count of steps when asked to
                 self.model.jax_state_sync()
             self.rates.append(learning_rate(self.model.optimizer))
