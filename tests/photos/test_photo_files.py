@@ -126,16 +126,15 @@ def test_photo_is_made_small_and_never_larger(tmp_path):
         assert files.read(tmp_path / "photo")[0].size == read
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        stored(Image.fromarray(np.float32([[np.nan, 1, np.inf, -np.inf]] * 4)), "TIFF"),
-        stored(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"),
-        damaged_tags(),
-        stored(Image.fromarray(np.full((40, 40), 60_000, np.uint16))),
-    ],
-    ids=["infinite", "not a number", "damaged tags", "16 bits"],
-)
+ODD = {
+    "infinite": stored(Image.fromarray(np.float32([[np.nan, 1, np.inf, -np.inf]] * 4)), "TIFF"),
+    "not a number": stored(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"),
+    "damaged tags": damaged_tags(),
+    "16 bits": stored(Image.fromarray(np.full((40, 40), 60_000, np.uint16))),
+}
+
+
+@pytest.mark.parametrize("content", ODD.values(), ids=ODD)
 def test_odd_pixels_and_tags_are_read_in_silence(tmp_path, capfd, recwarn, content):
     (tmp_path / "odd").write_bytes(content)
     assert files.read(tmp_path / "odd")[0].mode == "RGBA"
