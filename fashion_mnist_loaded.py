@@ -85,6 +85,14 @@ def evaluate(args, contents, data):
     print(preparation.describe("test images", images))
     if args.explain and (last := max(args.explain)) >= len(labels):
         raise UserError(f"there is no test image {last}: they are numbered 0 to {len(labels) - 1:,}; change --explain")
+    if data.pictures and data.pictures.held_out:
+        now = sum(map(len, data.pictures.train.values()))
+        then = sum(contents.record.get(f"{part}_images", 0) for part in ("training", "validation"))
+        if now > 1.05 * then > 0:
+            warn(
+                f"{args.model} was trained on {then} pictures, and {now} are for training now; some test pictures may "
+                "be among the former: train again"
+            )
     if data.genuine and not is_genuine(data, contents):
         warn(f"{args.model} was trained on other data than this; give its own with --data-dir DIR --any-data")
     model, input_format, class_names, temperature = load(args, contents, data, labels)
@@ -108,8 +116,8 @@ def evaluate(args, contents, data):
         result["tta"] = metrics.evaluate(averaged, labels, class_names, temperature)
     for line in metrics.summary(result, len(labels)):
         say(line)
-    validated = contents.record.get("validation_accuracy")
-    if isinstance(validated, float) and validated > result["accuracy"] + 0.2:
+    validated, chance = contents.record.get("validation_accuracy"), len(labels) ** -0.5
+    if isinstance(validated, float) and validated > result["accuracy"] + 0.2 + 2 * chance:
         warn(f"{args.model} had {validated:.2%} on validation images: were pixels or labels others in training?")
     print(f"\n{metrics.report_text(probabilities, labels, class_names)}")
 

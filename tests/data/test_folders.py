@@ -1,6 +1,7 @@
 """folders.py: pictures in a folder for each class, as people have them, and the way from there to a prediction."""
 
 import os
+import shutil
 import unicodedata
 
 import keras
@@ -216,6 +217,7 @@ def test_from_own_photos_to_a_prediction(tmp_path, monkeypatch, capsys):
     assert "fashion_mnist_loaded.py --model fashion_model.h5 --data-dir photos\n" in capsys.readouterr().out
     result = fashion_mnist_loaded.main(["--data-dir", "photos"])
     assert {"bar", "block", "ring"} <= set(result["report"]) and result["accuracy"] > 0.7
+    assert "train again" not in capsys.readouterr().err
 
     paths = [path for paths in folders.find(tmp_path / "photos").test.values() for path in paths]
     photos = fashion_mnist_loaded.main(["--image", *paths, "new.png"])
@@ -223,3 +225,8 @@ def test_from_own_photos_to_a_prediction(tmp_path, monkeypatch, capsys):
     right = [name == path.parent.name for name, path in zip(names, paths, strict=False)]
     assert np.mean(right) == result["accuracy"]  # the same network sees the same pixels
     assert "new.png: bar " in capsys.readouterr().out
+    for path in paths:
+        for number in range(3):
+            shutil.copy(path, path.with_name(f"more {number} {path.name}"))
+    fashion_mnist_loaded.main(["--data-dir", "photos"])
+    assert "was trained on 29 pictures, and 46 " in " ".join(capsys.readouterr().err.split())
