@@ -121,7 +121,8 @@ class Batches(keras.utils.PyDataset):
                 f"augmentation in data/batches.py turns pixels up to {before.max()} into pixels up to {most:.2g}; do "
                 "not divide there, because batches are divided by 255 after it"
             )
-        pixels, labels = images.min() >= 0 and most <= 255, targets.min() >= 0 and targets.max() <= 1  # NaN is neither
+        # NaN is in no range; a mix of 255 and 255 may be a little more.
+        pixels, labels = images.min() >= 0 and most < 255.01, targets.min() >= 0 and targets.max() < 1.01
         if not pixels or not labels or not np.allclose(targets.sum(axis=1), 1):
             raise UserError(
                 "augment() in data/batches.py returns pixels that are not from 0 to 255, or targets that are not "

@@ -47,23 +47,27 @@ def adapt(recipe, classes, seed):
             taken[name] = value
         else:
             say(f"  left out: the recipe's {name}={value}, which MiniVGGNet.build does not take")
-    chosen = {k: v for k, v in taken.items() if parameters[k].default not in (v, inspect.Parameter.empty)}
-    recipe = dataclasses.replace(recipe, network=taken)
-    without = dataclasses.replace(recipe, network={k: v for k, v in taken.items() if k not in chosen})
+    recipe, idle, chosen = dataclasses.replace(recipe, network=taken), [], []
     try:
-        plain = build(without, classes, seed) if chosen else None
         model = build(recipe, classes, seed)
+        for name, value in taken.items():
+            if parameters[name].default in (value, inspect.Parameter.empty):
+                continue
+            without = {other: taken[other] for other in taken if other != name}
+            plain = build(dataclasses.replace(recipe, network=without), classes, seed)
+            (idle if fingerprint(plain) == fingerprint(model) else chosen).append(name)
     except Exception as error:  # an edit of minivggnet.py went wrong: name its line
         frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == minivggnet.__file__]
         line = f", line {frames[-1].lineno}" if frames else ""
         raise UserError(f"cannot build the network of minivggnet.py{line}: {first_line(error)}") from error
     _check(model, classes)
-    if words := ", ".join(f"{name}={value}" for name, value in chosen.items()):
-        if fingerprint(plain) == fingerprint(model):
-            say(f"  left out: the recipe's {words}, which makes no difference to this network")
-            recipe = without
-        else:
-            say(f"  in place of what minivggnet.py says, the recipe sets {words}")
+    if words := ", ".join(f"{name}={taken[name]}" for name in idle):
+        say(f"  left out: the recipe's {words}, which makes no difference to this network")
+        recipe = dataclasses.replace(recipe, network={k: v for k, v in taken.items() if k not in idle})
+    if words := ", ".join(f"{name}={taken[name]}" for name in chosen):
+        say(f"  in place of what minivggnet.py says, the recipe sets {words}")
+    if model.compiled:
+        say("  left out: what minivggnet.py gives to compile(); the optimizer and the loss are those of train.py")
     if recipe.whitening and not whitening.fits(model):
         say("  no whitening: it needs a plain Conv2D and BatchNormalization at the start")
         recipe = dataclasses.replace(recipe, whitening=False)

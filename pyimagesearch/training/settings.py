@@ -29,9 +29,9 @@ LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
     "minivggnet.py": "aa9845cbb75c",
-    "data/batches.py": "a687b752eb4d",
+    "data/batches.py": "2f70ac384cab",
     "data/preparation.py": "fd56b1407d87",
-    "training/train.py": "10ad01943786",
+    "training/train.py": "6940133fe7eb",
     "training/whitening.py": "e661e8db7b5b",
     "training/fused.py": "d61155109577",
 }
@@ -90,6 +90,8 @@ def settings(recipe, steps=100, callbacks=()):
             values[name] = getattr(chosen, name) or unset
         else:
             del values[name]
+    if not values.get("momentum"):
+        values.pop("nesterov", None)  # of a momentum
     counter = next(one for one in chosen.variables if one.name == "iteration")
     for step in sorted({*range(min(steps, 100)), *np.linspace(0, steps - 1, 50).astype(int)}):
         counter.assign(step)
@@ -131,8 +133,8 @@ def ended(name, values, history):
     # Only some rates are noted: the highest of a schedule may lie beside them, or in an epoch that was not run.
     noted, tolerance = ([*rates], 1e-4) if constant else (max(rates), 0.1)
     told = constant or used["epochs"] == values["epochs"]
-    if told and not np.allclose(noted, values["learning_rate"], rtol=tolerance, atol=0):
-        used |= {"schedule": "set by a callback", "learning_rate": max(rates)}
+    if not np.allclose(noted, values["learning_rate"], rtol=tolerance, atol=0):
+        used |= {"learning_rate": max(rates)} | ({"schedule": "set by a callback"} if told else {})
     return used | {"planned": values, "changed": changes(name, used)}
 
 
@@ -184,7 +186,9 @@ def changes(name, values):
     """
     theirs = published().get(name)
     if not theirs:
-        theirs = settings(RECIPES[name]) if name in RECIPES else values
+        theirs = values
+        if own := RECIPES.get(name):
+            theirs = settings(own) | {"schedule": own.schedule, "learning_rate": own.learning_rate}
     ours, theirs = _flat(values), _flat(theirs)
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
     return ", ".join([*(in_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])

@@ -77,8 +77,8 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     over the epoch, while the network still learns. The same arguments give the same weights, bit for bit, on the same
     machine, number of cores and versions.
 
-    Raises UserError if augmentation divides pixels, the loss is not a number, the checkpoint is of another training, or
-    a callback sets the learning rate that a schedule sets.
+    Raises UserError if augmentation divides pixels, compiled() has another optimizer or loss than is recorded, the loss
+    is not a number, the checkpoint is of another training, or a callback sets the learning rate that a schedule sets.
     """
     to_train = batches.Batches(*training, classes, recipe.batch_size, seed, recipe)
     to_validate = batches.Batches(*validation, classes, batch_size=500)
@@ -89,6 +89,15 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
         trained = network.build(recipe, classes, seed, "mixed_bfloat16")
         trained.set_weights(model.get_weights())
     trained = compiled(recipe, trained, training[0], seed, steps)
+    for part, made, meant in (
+        ("optimizer", trained.optimizer, optimizer(recipe, steps)),
+        ("loss", trained.loss, loss(recipe)),
+    ):
+        if type(made) is not type(meant):
+            raise UserError(
+                f"compiled() in train.py has another {part} than {part}(), which is what is printed and recorded; "
+                f"change {part}() instead"
+            )
     print(f"{trained.count_params():,} parameters; steps per epoch: {len(to_train):,}")
     normalizations = [one for one in graphs.every_layer(model) if isinstance(one, keras.layers.BatchNormalization)]
     if any(layer.momentum**steps > LAGS for layer in normalizations):

@@ -225,8 +225,7 @@ def test_from_own_photos_to_a_prediction(tmp_path, monkeypatch, capsys):
     right = [name == path.parent.name for name, path in zip(names, paths, strict=False)]
     assert np.mean(right) == result["accuracy"]  # the same network sees the same pixels
     assert "new.png: bar " in capsys.readouterr().out
-    for path in paths:
-        for number in range(3):
-            shutil.copy(path, path.with_name(f"more {number} {path.name}"))
+    for number, path in enumerate(paths * 3):
+        shutil.copy(path, path.with_name(f"more {number}.png"))
     fashion_mnist_loaded.main(["--data-dir", "photos"])
     assert "was trained on 29 pictures, and 46 " in " ".join(capsys.readouterr().err.split())

@@ -38,12 +38,16 @@ def test_a_choice_of_the_recipe_that_makes_no_difference_is_left_out(capsys, mon
     assert network.adapt(recipe, 10, 0)[1] == recipe
     assert capsys.readouterr().out == ""
 
-    def ignores(width, height, depth, classes, dense=512):
-        return keras.Sequential([image(), layers.Flatten(), softmax()])
+    def ignores(width, height, depth, classes, dense=512, units=4):
+        model = keras.Sequential([image(), layers.Flatten(), layers.Dense(units), softmax()])
+        model.compile("adam", "mse")
+        return model
 
     monkeypatch.setattr(MiniVGGNet, "build", ignores)
-    assert network.adapt(Recipe(1, network={"dense": 8}), 10, 0)[1].network == {}
-    assert "left out: the recipe's dense=8, which makes no difference" in capsys.readouterr().out
+    assert network.adapt(Recipe(1, network={"dense": 8, "units": 5}), 10, 0)[1].network == {"units": 5}
+    printed = capsys.readouterr().out
+    assert "left out: the recipe's dense=8, which makes no difference" in printed and "recipe sets units=5" in printed
+    assert "left out: what minivggnet.py gives to compile()" in printed
 
 
 class NoConfig(layers.Identity):

@@ -146,21 +146,24 @@ def test_what_callbacks_did_is_named(monkeypatch):
         monkeypatch.setattr(train, "learning_rates", lambda recipe, steps, own=own: own)
         assert settings(RECIPES["fast"]).items() >= {"learning_rate": 0.01, "schedule": words}.items()
     values = settings(RECIPES["fast"])
-    replaced = ended("fast", values, {"loss": [1.0] * 7, "learning_rates": [[0.05, 0.01]] * 7})
-    assert [replaced[key] for key in ("schedule", "learning_rate")] == ["set by a callback", 0.05]
+    for epochs, rates, words in (7, [0.05, 0.01], "set by a callback"), (1, [0.001, 0.005], values["schedule"]):
+        found = ended("fast", values, {"loss": [1.0] * epochs, "learning_rates": [rates] * epochs})
+        assert (found["schedule"], found["learning_rate"]) == (words, max(rates))
+    assert "nesterov" not in settings(Recipe(1, nesterov=True))
+    monkeypatch.setitem(RECIPES, "mine", Recipe(9, schedule="steps", learning_rate=0.1))
+    monkeypatch.setattr(train, "learning_rates", lambda recipe, steps: STEP([500], [0.1, 0.01]))
+    assert changes("mine", settings(RECIPES["mine"], 910)) == "edited training/train.py"  # alone
 
 
 STEP = keras.optimizers.schedules.PiecewiseConstantDecay
+OPTIMIZERS = [
+    (STEP([905], [0.1, 0.01]), 0.1, {}),  # of 910 steps, the last few differ
+    (STEP([29, 31], [0.01, 0.04, 0.01]), 0.04, {}),  # a short peak
+    (STEP([20], [0.1, 0.01]), 0.1, {"gradient_accumulation_steps": 2}),
+]
 
 
-@pytest.mark.parametrize(
-    "rates, highest, more",
-    [
-        (STEP([905], [0.1, 0.01]), 0.1, {}),  # of 910 steps, the last few differ
-        (STEP([29, 31], [0.01, 0.04, 0.01]), 0.04, {}),  # a short peak
-        (STEP([20], [0.1, 0.01]), 0.1, {"gradient_accumulation_steps": 2}),
-    ],
-)
+@pytest.mark.parametrize("rates, highest, more", OPTIMIZERS)
 def test_an_optimizer_and_a_loss_of_ones_own_are_recorded(monkeypatch, rates, highest, more):
     monkeypatch.setattr(train, "optimizer", lambda recipe, steps: keras.optimizers.SGD(rates, **more))
     monkeypatch.setattr(train, "loss", lambda recipe: "categorical_focal_crossentropy")

@@ -136,7 +136,7 @@ def test_history_and_stages_are_those_of_the_network_that_learns_from_the_traini
     np.testing.assert_array_equal(to_validate[0][0], scale(held_out[0]))  # not augmented
 
 
-def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path):
+def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path, monkeypatch):
     recipe = small("fast", epochs=12, batch_size=32, schedule="constant", bfloat16=False)
     held_out, monitor = data(50, 1), {"monitor": "val_cross_entropy", "min_delta": 10, "patience": 2}
     more = [
@@ -154,6 +154,10 @@ def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path):
     assert cross_entropy(saved, *held_out) == pytest.approx(history["val_cross_entropy"][best], rel=1e-3)
     with pytest.raises(UserError, match="ReduceLROnPlateau sets the learning rate.*recipes.py"):
         train(small("fast"), data(320), held_out, 10, seed=0, more_callbacks=more)
+    saved.compile("adam", "mse")
+    monkeypatch.setattr("pyimagesearch.training.train.compiled", lambda *given: saved)
+    with pytest.raises(UserError, match="has another optimizer than optimizer"):
+        train(recipe, data(320), held_out, 10, seed=0)
 
 
 def test_whitened_layer_has_uncorrelated_outputs_by_a_seed_and_does_not_magnify_noise():
