@@ -206,7 +206,7 @@ def test_the_first_look_prints_the_published_numbers_and_those_of_the_lesson(run
         assert text in done.stdout
     lesson, labels = ((ROOT / page).read_text() for page in ("README.md", "pyimagesearch/evaluation/README.md"))
     for method, printed in ("average each", "nearest class mean"), ("let the five nearest", "5 nearest neighbors"):
-        accuracy = re.search(rf"- ([0-9.]+%): {method}", lesson)[1]
+        accuracy = re.search(rf"- ([0-9.]+%) of .*: {method}", lesson)[1]
         assert f"{printed}: {accuracy} of" in done.stdout
     for part in re.search(r"For (\d+ of 60,000) training images and (\d+ of 10,000) test images", labels).groups():
         assert f"{part} images" in done.stdout
