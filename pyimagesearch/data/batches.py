@@ -88,14 +88,14 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
-        # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
-        # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first
-        # batch before the training, and with threads what they have made by then would come again in the next epoch.
         if images.dtype != np.uint8:
             raise UserError(
                 f"pixels are {images.dtype}, and they must be uint8, 0 to 255, until scale() in data/batches.py; scale "
                 "them further in minivggnet.py, with layers.Rescaling or layers.Normalization"
             )
+        # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
+        # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first
+        # batch before the training, and with threads what they have made by then would come again in the next epoch.
         super().__init__(workers=2 if keras.backend.backend() == "tensorflow" and _threads_work() else 1)
         self.images, self.labels, self.one_hot = images, labels, np.eye(classes, dtype=np.float32)
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe

@@ -89,15 +89,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
         trained = network.build(recipe, classes, seed, "mixed_bfloat16")
         trained.set_weights(model.get_weights())
     trained = compiled(recipe, trained, training[0], seed, steps)
-    for part, made, meant in (
-        ("optimizer", trained.optimizer, optimizer(recipe, steps)),
-        ("loss", trained.loss, loss(recipe)),
-    ):
-        if type(made) is not type(meant):
-            raise UserError(
-                f"compiled() in train.py has another {part} than {part}(), which is what is printed and recorded; "
-                f"change {part}() instead"
-            )
+    check_compiled(trained, recipe, steps)
     print(f"{trained.count_params():,} parameters; steps per epoch: {len(to_train):,}")
     normalizations = [one for one in graphs.every_layer(model) if isinstance(one, keras.layers.BatchNormalization)]
     if any(layer.momentum**steps > LAGS for layer in normalizations):
@@ -123,6 +115,17 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
         )
     model.set_weights(trained.get_weights())
     return model, history
+
+
+def check_compiled(model, recipe, steps):
+    """Raise UserError if the model has an optimizer or a loss that optimizer() and loss() know nothing of."""
+    expected = {"optimizer": optimizer(recipe, steps), "loss": loss(recipe)}
+    for part, meant in expected.items():
+        if type(getattr(model, part)) is not type(meant):
+            raise UserError(
+                f"compiled() in train.py has another {part} than {part}(), which is what is printed and recorded; "
+                f"change {part}() instead"
+            )
 
 
 def check_callbacks(optimizer, more_callbacks):
