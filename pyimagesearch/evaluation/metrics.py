@@ -20,6 +20,8 @@ def evaluate(probabilities, labels, class_names, temperature=1.0):
     most_confused       [[count, class, class], ...]: the three pairs of classes that are confused most, either way
     calibration         see calibration(); calibration_after_scaling: the same after temperature scaling
     temperature         as given
+    wrong               the wrong predictions, the most confident first: [{"image", its number in `labels`, "label",
+                        "predicted", "confidence"}, ...]
     """
     predicted = probabilities.argmax(axis=1)
     exact = probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64)  # float32 rounds: 0.9999999
@@ -40,6 +42,15 @@ def evaluate(probabilities, labels, class_names, temperature=1.0):
         "calibration": calibration(exact, labels),
         "calibration_after_scaling": calibration(apply_temperature(exact, temperature), labels),
         "temperature": temperature,
+        "wrong": [
+            {
+                "image": int(number),
+                "label": class_names[labels[number]],
+                "predicted": class_names[predicted[number]],
+                "confidence": float(probabilities[number].max()),
+            }
+            for number in confident_mistakes(probabilities, labels, len(labels))
+        ],
     }
 
 

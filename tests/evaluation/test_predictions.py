@@ -26,7 +26,8 @@ def test_metrics_by_hand():
     assert result["confusion_matrix"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert result["report"]["dog"]["recall"] == result["report"]["cat"]["precision"] == 0.5
     assert result["accuracy_interval"] == pytest.approx([0.3006, 0.9544], abs=1e-4)  # Wilson's, 3 of 4
-    json.dumps(result)
+    (wrong,) = json.loads(json.dumps(result))["wrong"]
+    assert wrong == {"image": 1, "label": "dog", "predicted": "cat", "confidence": 0.5}
     assert result["top_2_accuracy"] == 1
     assert metrics.evaluate(PROBABILITIES, np.array([2, 1, 1, 2]), NAMES)["top_2_accuracy"] == 0.75
     report = metrics.evaluate(np.eye(4)[LABELS], LABELS, (*NAMES, "fish"))["report"]
