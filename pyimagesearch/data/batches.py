@@ -5,7 +5,7 @@ import multiprocessing
 import keras
 import numpy as np
 
-from pyimagesearch.data import randomness
+from pyimagesearch.data import idx, randomness
 from pyimagesearch.errors import UserError
 
 
@@ -76,15 +76,15 @@ def _threads_work():
 
 
 class Batches(keras.utils.PyDataset):
-    """What Keras asks for batches: (images, targets), float32 (N, height, width, 1) and (N, classes).
+    """What Keras asks for batches: (images, targets), float32 (N, 28, 28, 1) and (N, classes).
 
-    images: uint8 (N, height, width, 1); labels: (N,), whole numbers.
+    images: uint8 (N, 28, 28, 1); labels: (N,), whole numbers.
     With a seed, epoch k always has the same order and augmentation (the recipe's), and the images left over for less
     than a batch wait for another epoch. Without a seed, all images come in order and as they are.
 
-    Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if images are not uint8,
-    if augment() divides pixels, changes shapes, or leaves the range of pixels or targets, or if scale() has another
-    range.
+    Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if images are not uint8
+    or not of 28x28x1, if augment() divides pixels, changes shapes, or leaves the range of pixels or targets, or if
+    scale() or __getitem__() has another range.
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
@@ -92,6 +92,11 @@ class Batches(keras.utils.PyDataset):
             raise UserError(
                 f"pixels are {images.dtype}, and they must be uint8, 0 to 255, until scale() in data/batches.py; scale "
                 "them further in minivggnet.py, with layers.Rescaling or layers.Normalization"
+            )
+        if images.shape[1:] != (*idx.SIZE, 1):
+            raise UserError(
+                f"the images have the shape {images.shape}, and (N, 28, 28, 1) is needed: 28x28 gray pixels; "
+                "--data-dir takes a folder of pictures of any size and color for each class"
             )
         # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
         # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first
@@ -101,7 +106,12 @@ class Batches(keras.utils.PyDataset):
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
         self.start_epoch(0)
         if recipe:
-            _ = self[0]  # an edit that is not possible is told before the training
+            pixels, _ = self[0]  # an edit that is not possible is told before the training
+            if not pixels.min() >= 0 or not images.max() / 2550 <= pixels.max() < 1.01:
+                raise UserError(
+                    f"__getitem__() in data/batches.py turns pixels into {pixels.min():.2g} to {pixels.max():.2g}, and "
+                    "the other scripts into 0.0 to 1.0; scale them further in minivggnet.py"
+                )
 
     def _check(self, before, images, targets):
         """Check that an augmented batch is what the network and the other scripts expect."""

@@ -142,8 +142,12 @@ EDITS = [
 def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, edit, words):
     arguments = noise(40), np.arange(40) % 10, 10, 20, 1, Recipe(1)
     batches = Batches(*arguments)
-    with pytest.raises(UserError, match="pixels are float64"):
-        Batches(arguments[0] / 255, *arguments[1:])
+    for images, told in (arguments[0] / 255, "pixels are float64"), (arguments[0].repeat(3, axis=3), "28x28 gray"):
+        with pytest.raises(UserError, match=told):
+            Batches(images, *arguments[1:])
+    for scaled in (lambda self, k: (batches[k][0] / 255, 0), lambda self, k: (batches[k][0] * 3 - 1, 0)):
+        with pytest.raises(UserError, match="__getitem__.* into 0.0 to 1.0"):
+            type("Mine", (Batches,), {"__getitem__": scaled})(*arguments)
     monkeypatch.setattr(Batches, "augment", lambda self, images, targets, rng: (255.0001 + 0 * images, targets))
     assert Batches(*arguments)[1][0].max() == pytest.approx(1)  # a mix of images may exceed 255 by its last digit
     if edit:
