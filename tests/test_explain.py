@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import fashion_mnist_loaded
-from conftest import chain, idx, pictures
+from conftest import RECORD, chain, idx, pictures
 from pyimagesearch.data import download
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.model_files import saving
@@ -30,8 +30,8 @@ def network(scale=0.2):
 
 def save_network(path="fashion_model.h5", **record):
     """Write the network to a file, as if fashion_mnist.py had trained it."""
-    made = {"recipe": "by hand", "epochs": 0, "seed": 0, "training_images": 0, "versions": {}, "temperature": 0.5}
-    saving.save(network(), path, made | {"input_range": saving.INPUT_RANGE, "genuine_data": True} | record)
+    made = RECORD | {"temperature": 0.5, "input_range": saving.INPUT_RANGE, "genuine_data": True}
+    saving.save(network(), path, made | record)
 
 
 @pytest.fixture

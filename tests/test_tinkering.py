@@ -131,7 +131,7 @@ def test_a_file_that_was_edited_after_its_import_is_named(tmp_path, monkeypatch,
     def warned():
         with pytest.raises(UserError, match="missing"):
             fashion_mnist.main(["--data-dir", tmp_path / "missing", "--model", tmp_path / "model.h5"])
-        return f"{file} has changed since it was imported: restart" in capsys.readouterr().err
+        return f"{file} has changed since its first import: restart" in capsys.readouterr().err
 
     assert not warned()
     monkeypatch.setitem(sys.modules, module.__name__, module)

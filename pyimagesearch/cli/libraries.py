@@ -32,7 +32,7 @@ def warn_of_edits():
             imported = IMPORTED.setdefault(name, IMPORTED[None])
             with contextlib.suppress(OSError):  # it was deleted
                 if imported < os.stat(module.__file__).st_mtime <= now:
-                    warn(f"{module.__file__} has changed since it was imported: restart the kernel to use the new code")
+                    warn(f"{module.__file__} has changed since its first import: restart the kernel to be sure of it")
     IMPORTED[None] = now
 
 

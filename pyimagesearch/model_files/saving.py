@@ -117,7 +117,8 @@ def describe(record):
     if not record:
         return "a model without a record of its training"
     changed = f", changed: {record['changed']};" if record.get("changed") else ""
+    start = f", starting from {record['start_from']}," if record.get("start_from") else ""
     return (
-        f"trained with the recipe {record['recipe']!r}{changed} on {record['training_images']:,} images, "
+        f"trained with the recipe {record['recipe']!r}{changed}{start} on {record['training_images']:,} images, "
         f"seed {record['seed']}, Keras {record['versions'].get('keras')} on {record['versions'].get('backend')}"
     )

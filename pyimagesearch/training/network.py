@@ -83,10 +83,12 @@ def start_from(model, recipe, contents, path):
     mine, theirs = ([layer for layer in one.layers if layer.weights] for one in (model, building.build(contents)))
     pairs = list(zip(mine[:-1], theirs[:-1], strict=False))
     same = all([w.shape for w in one.weights] == [w.shape for w in other.weights] for one, other in pairs)
-    if not saving.is_ours(contents.record) or len(mine) != len(theirs) or not same:
+    if not saving.is_ours(contents.record):
+        raise UserError(f"cannot start from {path}: it has no record of fashion_mnist.py; save it by that script")
+    if len(mine) != len(theirs) or not same:
         raise UserError(
-            f"cannot start from {path}: its layers before the last are not those of minivggnet.py, trained by "
-            "fashion_mnist.py; train that network first"
+            f"cannot start from {path}: its layers before the last are not those of minivggnet.py as it is; train that "
+            "network first"
         )
     for layer, other in pairs:
         layer.set_weights(other.get_weights())

@@ -16,7 +16,7 @@ import unittest.mock
 import accuracy
 import numpy as np
 from accuracy import HERE, RECIPES, loading, predict, preparation, run, train
-from tables import markdown, mean, plain, read, runs
+from tables import check_published, markdown, mean, plain, read, runs
 
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.training import devices
@@ -113,6 +113,8 @@ def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=accuracy.number(int, 0, 1000), default=3, help="number of seeds (default: 3)")
     args = parser.parse_args(arguments)
+    if args.seeds:
+        check_published("experiments.jsonl")
     path = HERE / "experiments.jsonl"
     results = read(path)
     for seed in range(args.seeds):

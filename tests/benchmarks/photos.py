@@ -16,10 +16,13 @@ from tables import ROOT
 
 from pyimagesearch.cli import libraries
 from pyimagesearch.data import loading
-from pyimagesearch.evaluation import predict
-from pyimagesearch.evaluation.photo_prediction import predict_photo
 from pyimagesearch.model_files import reading
 from pyimagesearch.photos import conversion, files
+
+with libraries.quiet():
+    from pyimagesearch.evaluation import predict
+    from pyimagesearch.evaluation.photo_prediction import predict_photo
+    from pyimagesearch.model_files import building
 
 CLASSES = {name.replace("/", "-").lower(): {number} for number, name in enumerate(loading.CLASS_NAMES)}
 CLASSES |= {"t-shirt": {0}, "shoes": {5, 7, 9}}
@@ -67,8 +70,6 @@ def main(arguments=None):
     parser.add_argument("--model", type=Path, default=ROOT / "fashion_model.h5")
     parser.add_argument("--first-half", action="store_true", help="only the half that photos/ is tuned on")
     args = parser.parse_args(arguments)
-    with libraries.quiet():
-        from pyimagesearch.model_files import building
     model = building.build(reading.read(args.model))
 
     folders = sorted(path for path in args.folder.iterdir() if path.name.lower() in CLASSES)

@@ -5,7 +5,7 @@ python tests/benchmarks/speed.py --quick      a trial of one short round: it say
 
 Each implementation is a process of its own that waits while another one runs. Runs of a few seconds are interleaved, so
 that other load on the machine affects all alike: the figures to compare are the ratios. Each call but a quick one adds
-a line to speed.jsonl, from which tables.py makes the table.
+a line to speed.jsonl, from which tables.py makes the table, unless the code is edited.
 """
 
 import argparse
@@ -141,12 +141,12 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one round of a tenth; stores nothing")
     args = parser.parse_args()
     result = measure(*((1, 10) if args.quick else (5, 1)))
-    from accuracy import circumstances
+    from accuracy import circumstances, settings
 
     result |= circumstances()
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         result["versions"]["jax"] = importlib.metadata.version("jax")
-    if not args.quick:
+    if not args.quick and not settings.edited():  # what is stored is of the published code
         with open(tables.HERE / "speed.jsonl", "a") as file:
             file.write(json.dumps(result) + "\n")
     print("\n" + tables.speed_table([], [result]))

@@ -203,14 +203,19 @@ def written(text, results, speeds):
     return TABLE.sub(table, text)
 
 
-def main(arguments=()):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args(arguments)
+def check_published(file):
+    """Raise UserError if a recipe or the code was edited: the file is of those that were published."""
     from accuracy import published, settings
 
     edits = [f"the recipe {name}" for name in settings.published() if RECIPES.get(name) != published(name)]
     if edits := ", ".join([*edits, *settings.edited()]):
-        raise UserError(f"README.md is left as it is: edited are {edits}; put the edits aside (git stash) first")
+        raise UserError(f"{file} is left as it is: edited are {edits}; put the edits aside (git stash) first")
+
+
+def main(arguments=()):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(arguments)
+    check_published("README.md")
     README.write_text(written(README.read_text(), read("results.jsonl"), read("speed.jsonl")))
 
 

@@ -151,8 +151,9 @@ def test_the_tables_of_the_readme_are_those_of_the_stored_measurements(monkeypat
         assert line == expected, "python tests/benchmarks/tables.py"
     monkeypatch.setattr(tables, "README", None)  # no edited recipe is put there
     monkeypatch.setitem(tables.RECIPES, "fast", dataclasses.replace(tables.RECIPES["fast"], shift=2))
-    with pytest.raises(accuracy.settings.UserError, match="the recipe fast"):
-        tables.main()
+    for main, arguments in (tables.main, []), (experiments.main, ["--seeds", "1"]):
+        with pytest.raises(accuracy.settings.UserError, match="the recipe fast"):
+            main(arguments)
 
 
 def test_the_ladder_of_the_lesson_has_the_stored_means():
