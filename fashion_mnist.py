@@ -163,16 +163,15 @@ def draw(folder, history, saved, recipe, model, filters, example, probabilities,
     from pyimagesearch.figures import style
     from pyimagesearch.figures import training as curves
 
-    figures = {
-        "plot": curves.curves(history, recipe, len(class_names), saved),
-        "minivggnet": drawings.diagram(layers.layer_table(model)),
-    }
     maps, last = layers.activations(model, scale(example[0])), layers.first_filters(model)
-    if last is not None:
-        figures["filters"] = drawings.filters(filters)
-    if maps:
-        figures["feature_maps"] = drawings.feature_maps(*example, maps, last, probabilities, class_names)
-    say(f"figures: {', '.join(map(str, style.save(folder, **figures)))}")
+    drawn = style.save(
+        folder,
+        plot=curves.curves(history, recipe, len(class_names), saved),
+        minivggnet=drawings.diagram(layers.layer_table(model)),
+        filters=None if last is None else drawings.filters(filters),
+        feature_maps=drawings.feature_maps(*example, maps, last, probabilities, class_names) if maps else None,
+    )
+    say(f"figures: {', '.join(map(str, drawn))}")
     if not maps:
         print("  no figure of feature_maps and filters: the network itself has no 2D convolution")
     elif last is None:

@@ -85,14 +85,8 @@ def evaluate(args, contents, data):
     print(preparation.describe("test images", images))
     if args.explain and (last := max(args.explain)) >= len(labels):
         raise UserError(f"there is no test image {last}: they are numbered 0 to {len(labels) - 1:,}; change --explain")
-    if data.pictures and data.pictures.held_out:
-        now = sum(map(len, data.pictures.train.values()))
-        then = sum(contents.record.get(f"{part}_images", 0) for part in ("training", "validation"))
-        if now > 1.05 * then > 0:
-            warn(
-                f"{args.model} was trained on {then} pictures, and {now} are for training now; some test pictures may "
-                "be among the former: train again"
-            )
+    if data.pictures:
+        data.pictures.warn_of_added(args.model, contents.record)
     if data.genuine and not is_genuine(data, contents):
         warn(f"{args.model} was trained on other data than this; give its own with --data-dir DIR --any-data")
     model, input_format, class_names, temperature = load(args, contents, data, labels)
@@ -133,6 +127,8 @@ def evaluate(args, contents, data):
     # Write a page in which the network runs, to play with.
     path, about = args.images / "playground.html", f"{args.model.name}, {saving.describe(contents.record)}"
     problem = page.write(path, about, model, input_format, images, labels, probabilities, class_names, temperature)
+    if problem:
+        files.remove(path)
     print(f"no interactive page: {problem}" if problem else f"interactive page: {path} (open it in a browser)")
 
     if args.explain is None:

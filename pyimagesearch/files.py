@@ -128,6 +128,12 @@ def write_text(path, text):
         raise UserError(f"cannot write to {path}: {reason(error)}") from error
 
 
+def remove(path):
+    """Remove an older output, which would be taken for one of today, if there is one and it can be removed."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
 def write_json(path, value):
     """Write a value to `path` as JSON, as write_text() does, and say so."""
     write_text(path, json.dumps(value, indent=2) + "\n")

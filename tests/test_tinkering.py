@@ -76,6 +76,9 @@ ADAM_RECORD = {"optimizer": "Adam", "learning_rate": pytest.approx(1e-3), "sched
 def test_an_edit_holds(run, tmp_path, edits, printed, record):
     edit(tmp_path, edits)
     write_data(tmp_path / "data", 300, 100)
+    (tmp_path / "images").mkdir()
+    for name in "filters.png", "playground.html":
+        (tmp_path / "images" / name).write_text("of another network")
     adam = record is ADAM_RECORD
 
     def output(script, *flags):
@@ -88,14 +91,16 @@ def test_an_edit_holds(run, tmp_path, edits, printed, record):
         assert text in trained
     for text in ("no whitening", "left out", "no figure", "does not count"):
         assert (text in trained) == adam
-    drawn = {path.stem for path in (tmp_path / "images").iterdir()}
-    assert drawn == {"plot", "minivggnet", "feature_maps"} | (set() if adam else {"filters"})
     found = read_record(tmp_path)
     assert found | record == found
     assert found["whitening"] == ("momentum" in found) == ("nesterov" in found) == (not adam)
 
     evaluated = output("fashion_mnist_loaded.py", "--json", "result.json")
     assert ("optimizer Adam" in evaluated) == adam
+    drawn = {"plot", "minivggnet", "feature_maps", "confusion_matrix", "predictions", "reliability"}
+    assert {path.stem for path in (tmp_path / "images").iterdir()} == drawn | (
+        {*()} if adam else {"filters", "playground"}
+    )
     assert "class 9" in json.loads((tmp_path / "result.json").read_text())["report"]
     assert "class 9" in output("initial_data_analysis.py", "--model", "fashion_model.h5", "--images", "figures")
     assert (tmp_path / "figures/suspicious_labels_by_network.png").exists()

@@ -43,6 +43,16 @@ class Pictures:
         """The names of the classes, in the order of keras.utils.image_dataset_from_directory."""
         return tuple(self.train or self.test)
 
+    def warn_of_added(self, model, record):
+        """Warn if pictures were added after the training of a model, so that others are held out now."""
+        now = sum(map(len, self.train.values()))
+        then = sum(record.get(f"{part}_images", 0) for part in ("training", "validation"))
+        if self.held_out and now > 1.05 * then > 0:
+            warn(
+                f"{model} was trained on {then} pictures, and {now} are for training now; some test pictures may be "
+                "among the former: train again"
+            )
+
     def load(self, part, conversion, known=()):
         """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
 

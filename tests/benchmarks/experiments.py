@@ -113,8 +113,7 @@ def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=accuracy.number(int, 0, 1000), default=3, help="number of seeds (default: 3)")
     args = parser.parse_args(arguments)
-    if args.seeds:
-        check_published("experiments.jsonl")
+    check_published("experiments.jsonl")
     path = HERE / "experiments.jsonl"
     results = read(path)
     for seed in range(args.seeds):

@@ -501,10 +501,9 @@ const contrast = (one) => {
 const texts = [...document.body.querySelectorAll("*")].filter((one) => one.checkVisibility() && !one.disabled &&
   (one.tagName === "INPUT" || [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim())));
 const controls = [...document.querySelectorAll("button, input, [tabindex]")];
-const faults = {
+return Object.entries({
   small: texts.filter((one) => parseFloat(getComputedStyle(one).fontSize) < 12),
   pale: texts.filter((one) => contrast(one) < 4.5),
   nameless: controls.filter((one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim())),
-};
-return Object.entries(faults).flatMap(([fault, ones]) => ones.map((one) => `${fault}: ${one.outerHTML}`));
+}).flatMap(([fault, ones]) => ones.map((one) => `${fault}: ${one.outerHTML}`));
 """
