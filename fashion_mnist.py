@@ -110,6 +110,7 @@ def train_and_save(args, checkpoint):
 
     # Train it, unless that was done before.
     made_by = {"recipe": args.recipe, "callbacks": "", **values, "seed": args.seed, **saving.environment()}
+    made_by |= {"class_names": saving.checked_names(class_names, labels)}
     made_by |= {"data": checkpoints.fingerprint(images, labels), "layers": network.fingerprint(model)}
     made_by |= {"code": settings.edited()} | ({"start_from": str(args.start_from)} if other else {})
     if args.resume and not checkpoint.exists() and (trained := settings.trained(args.model, made_by)):
@@ -130,17 +131,16 @@ def train_and_save(args, checkpoint):
         **settings.ended(args.recipe, values, history),
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
-        "genuine_data": data.genuine,
+        "genuine_data": data.genuine and data.holds(training[0]),
         "pictures": data.conversion,
         "validation_accuracy": accuracy,
         "training_seconds": round(sum(history["seconds"]), 1),
         "temperature": calibration.fit_temperature(probabilities, validation[1]),
         "input_range": saving.INPUT_RANGE,
-        "class_names": class_names,
     }
     saving.save(model, args.model, record)
     kept.remove()
-    print(f"validation accuracy: {accuracy:.2%} of {len(validation[1]):,} images that were not trained on")
+    say(f"validation accuracy: {accuracy:.2%} of {len(validation[1]):,} images that were not trained on")
     print(f"saved: {args.model}, after {record['training_seconds']:.0f} s of training")
 
     # Plot what happened, and what the network is like inside.
@@ -164,14 +164,17 @@ def draw(folder, history, saved, recipe, model, filters, example, probabilities,
     from pyimagesearch.figures import training as curves
 
     maps, last = layers.activations(model, scale(example[0])), layers.first_filters(model)
-    drawn = style.save(
-        folder,
-        plot=curves.curves(history, recipe, len(class_names), saved),
-        minivggnet=drawings.diagram(layers.layer_table(model)),
-        filters=None if last is None else drawings.filters(filters),
-        feature_maps=drawings.feature_maps(*example, maps, last, probabilities, class_names) if maps else None,
-    )
-    say(f"figures: {', '.join(map(str, drawn))}")
+    figures = {
+        "plot": curves.curves(history, recipe, len(class_names), saved),
+        "minivggnet": drawings.diagram(layers.layer_table(model)),
+    }
+    if last is not None:
+        figures["filters"] = drawings.filters(filters)
+    if maps:
+        figures["feature_maps"] = drawings.feature_maps(*example, maps, last, probabilities, class_names)
+    for other in {"filters", "feature_maps"} - figures.keys():
+        files.remove(folder / f"{other}.png")
+    say(f"figures: {', '.join(map(str, style.save(folder, **figures)))}")
     if not maps:
         print("  no figure of feature_maps and filters: the network itself has no 2D convolution")
     elif last is None:

@@ -46,13 +46,13 @@ def main(arguments=()):
     record = contents.record if contents else {}
     data = loading.Data(args.data_dir, args.any_data, args.resize, record.get("pictures"), saving.class_names(record))
     train, test = data.part("train"), data.part("test")
-    names = data.class_names(args.class_names, train[1], test[1])
+    known = saving.class_names(record)
+    names = known if known and not args.class_names else data.class_names(args.class_names, train[1], test[1])
     if len(train[1]) <= neighbors.NEIGHBORS:
         raise UserError(f"the {len(train[1])} training images are too few; use more than {neighbors.NEIGHBORS}")
     if contents:
-        known = saving.class_names(contents.record) or loading.CLASS_NAMES
         for _, labels in (train, test):
-            saving.check_labels(args.model, known, labels)
+            saving.check_labels(args.model, known or loading.CLASS_NAMES, labels)
 
     describe_images(*train, *test)
     means = describe_classes(*train, test[1], names)

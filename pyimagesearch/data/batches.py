@@ -82,9 +82,9 @@ class Batches(keras.utils.PyDataset):
     With a seed, epoch k always has the same order and augmentation (the recipe's), and the images left over for less
     than a batch wait for another epoch. Without a seed, all images come in order and as they are.
 
-    Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if images are not uint8
-    or not of 28x28x1, if augment() divides pixels, changes shapes, or leaves the range of pixels or targets, or if
-    scale() or __getitem__() has another range.
+    Keras calls __getitem__ for each batch and on_epoch_end after each epoch. Raises UserError if images are not uint8,
+    if images or labels have another shape, if augment() divides pixels, changes shapes, or leaves the range of pixels
+    or targets, or if scale() or __getitem__() has another range.
     """
 
     def __init__(self, images, labels, classes, batch_size, seed=None, recipe=None):
@@ -93,10 +93,10 @@ class Batches(keras.utils.PyDataset):
                 f"pixels are {images.dtype}, and they must be uint8, 0 to 255, until scale() in data/batches.py; scale "
                 "them further in minivggnet.py, with layers.Rescaling or layers.Normalization"
             )
-        if images.shape[1:] != (*idx.SIZE, 1):
+        if images.shape[1:] != (*idx.SIZE, 1) or np.shape(labels) != images.shape[:1]:
             raise UserError(
-                f"the images have the shape {images.shape}, and (N, 28, 28, 1) is needed: 28x28 gray pixels; "
-                "--data-dir takes a folder of pictures of any size and color for each class"
+                f"images have the shape {images.shape}, labels {np.shape(labels)}; needed are (N, 28, 28, 1), gray, "
+                "and (N,); --data-dir takes a folder of pictures of any size and color for each class"
             )
         # On TensorFlow two threads make the batches: with one, Keras leaves that to tf.data, where an epoch can end
         # with up to 20 seconds of waiting for a timer (seen with 2.21). On JAX one: there Keras looks at the first

@@ -42,6 +42,7 @@ class Data:
     def __init__(self, data_dir=None, any_data=False, resize=False, converted=None, known=()):
         source = data_dir or os.environ.get("FASHION_MNIST_DIR")
         self.folder, self.any_data, self.known = Path(source) if source else None, any_data, known
+        self.training = ()  # the training images, once they are read
         self.resize, self.converted = resize, converted if converted in (folders.SEGMENTED, folders.RESIZED) else None
         if resize and self.converted == folders.SEGMENTED:
             raise UserError("leave out --resize: the model was trained on pictures cut out of their background")
@@ -60,6 +61,11 @@ class Data:
         """Whether this is Fashion-MNIST: other data is refused."""
         return not self.any_data and not self.pictures
 
+    def holds(self, images):
+        """Return whether most of `images`, uint8 (N, 28, 28, 1), are training images of this data."""
+        known = {image.tobytes() for image in self.training}
+        return 2 * sum(image.tobytes() in known for image in images) >= len(images)
+
     @property
     def conversion(self):
         """How pictures become 28x28, as in a model's record; None if there are none."""
@@ -70,13 +76,16 @@ class Data:
         """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
 
         fetch: download data that is not on this machine. Prints where the data comes from. Raises UserError if no data
-        is found, if a file of the given folder is bad, if all training images are alike, or if white is 1, not 255.
+        is found, if a file of the given folder is bad, if all training images are alike, or if no pixel is bright.
         """
         images, labels = self._part(part, fetch)
         if part == "train" and (images == images[0]).all():
             raise UserError(f"{self.folder}: the {len(images):,} training images are all alike; use images that differ")
-        if images.max() == 1:
-            raise UserError(f"{self.folder}: all pixels are 0 or 1, and white is 255; multiply the pixels by 255")
+        if (white := images.max()) < 64:
+            hint = f"multiply the pixels by {255 // max(white, 1)}"
+            raise UserError(f"{self.folder}: the largest pixel is {white}, and white is 255; {hint}")
+        if part == "train":
+            self.training = images
         return images, labels
 
     def _part(self, part, fetch):

@@ -130,7 +130,7 @@ def feature_maps(image, label, activations, kernels, probabilities, class_names,
     """
     rows = 2 + len(activations)
     title = f"Up to {shown} feature maps of each convolution, those that vary most,\n"
-    title += "after normalization and activation, and the prediction"
+    title += "after normalization and activation (if any), and the prediction"
     figure = Figure(0.6 + 1.4 * rows, title)
     ratios = {"width_ratios": [1.3] + [1] * shown + [0.1], "height_ratios": [1.3] + [1] * (rows - 2) + [0.7]}
     grid = figure.subplots(rows, shown + 2, gridspec_kw=ratios)

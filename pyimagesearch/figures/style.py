@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from pyimagesearch.errors import printable
 from pyimagesearch.figures import quiet_matplotlib
-from pyimagesearch.files import remove, replacing
+from pyimagesearch.files import replacing
 
 # One meaning for each color, here and in the page (playground/page.css); color-blind readers can tell them apart
 # (Okabe and Ito, "Color Universal Design", 2008). Pixels are gray.
@@ -64,18 +64,13 @@ class Figure(MatplotlibFigure):
 
 
 def save(folder, **figures):
-    """Write each figure to `folder`/NAME.png, whole or not at all; where it is None, remove an older one.
-
-    Returns the paths of those that are written. Raises UserError if one cannot be written.
-    """
-    paths = {folder / f"{name}.png": figure for name, figure in figures.items()}
-    for path, figure in paths.items():
-        if figure:
-            with replacing(path) as temporary:
-                figure.savefig(temporary)
-        else:
-            remove(path)
-    return [path for path, figure in paths.items() if figure]
+    """Write each figure to `folder`/NAME.png, whole or not at all. Returns the paths; raises UserError if it cannot."""
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        with replacing(paths[-1]) as temporary:
+            figure.savefig(temporary)
+    return paths
 
 
 def short(name, longest=20):

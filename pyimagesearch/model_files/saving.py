@@ -103,6 +103,20 @@ def class_names(record):
     return tuple(map(printable, names)) if valid else ()
 
 
+def checked_names(names, labels):
+    """Return names of classes as a list, as a record has them. Raises UserError if they cannot be those of labels (N,).
+
+    A list in an edited script may have any length and values.
+    """
+    names = [*names]
+    if class_names({"class_names": names}) != tuple(names) or labels.max() >= len(names):
+        raise UserError(
+            f"the names of the classes, {names}, must be 2 to {MAX_CLASSES} different texts of at most {MAX_NAME} "
+            f"characters, one for each label from 0 to {labels.max()}"
+        )
+    return names
+
+
 def check_labels(path, class_names, labels):
     """Check that the model at `path`, which knows these classes, can be used with labels (N,). Raises UserError."""
     if labels.max() >= len(class_names):

@@ -13,7 +13,7 @@ import numpy as np
 from pyimagesearch import minivggnet
 from pyimagesearch.data import randomness
 from pyimagesearch.errors import UserError, first_line, warn
-from pyimagesearch.model_files import building, configs, saving
+from pyimagesearch.model_files import building, configs, graphs, saving
 from pyimagesearch.model_files.input_format import SIDE, output_kind
 from pyimagesearch.progress import say
 from pyimagesearch.training import devices, whitening
@@ -69,7 +69,7 @@ def adapt(recipe, classes, seed):
     if model.compiled:
         say("  left out: what minivggnet.py gives to compile(); the optimizer and the loss are those of train.py")
     if recipe.whitening and not whitening.fits(model):
-        say("  no whitening: it needs a plain Conv2D and BatchNormalization at the start")
+        say("  no whitening: it needs a Sequential with a plain Conv2D and BatchNormalization at the start")
         recipe = dataclasses.replace(recipe, whitening=False)
     return model, recipe
 
@@ -126,6 +126,11 @@ def _check(model, classes):
         )
     if reason := why_not_loaded(model):
         warn(f"the other scripts will not load this network again: {reason}")
+    if not all(isinstance(one, keras.layers.Layer) for one in graphs.every_layer(model)):
+        warn(
+            "the scripts here load this network again, but Keras reads operators such as + and / from .keras files "
+            "alone: use layers, as layers.Add and layers.Rescaling, or --model NAME.keras"
+        )
     if (spread := _spread(model, noise)) < 0.1:
         warn(
             f"the network of minivggnet.py scales pixels to a range of {spread:.2g}, but they are divided by 255 "

@@ -5,13 +5,14 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from pyimagesearch import minivggnet
-from pyimagesearch.data import batches, preparation
+from pyimagesearch.data import batches, loading, preparation
 from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import building, reading
 from pyimagesearch.progress import say
@@ -21,6 +22,7 @@ from pyimagesearch.training.callbacks import learning_rate
 from pyimagesearch.training.checkpoints import ENVIRONMENT
 
 AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
+SHAPES = ("constant", "one cycle", "inverse time")  # the same rates, rising and falling ones, falling ones
 WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
 UNITS = {"shift": " px", "stretch": "%"}
 # Of numbers in a recipe, where it is not 0 to a million: the least and the most.
@@ -29,23 +31,30 @@ LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
     "minivggnet.py": "aa9845cbb75c",
-    "data/batches.py": "0e09294ad2d2",
+    "data/batches.py": "3412a8d18052",
     "data/preparation.py": "fd56b1407d87",
     "training/train.py": "bee2c4b5d7c4",
     "training/whitening.py": "e661e8db7b5b",
     "training/fused.py": "d61155109577",
+    "data/loading.py": "37c5abec0fa0",
+    "fashion_mnist.py": "4f375b9024aa",
 }
-MODULES = (minivggnet, batches, preparation, train, whitening, fused)
+MODULES = (minivggnet, batches, preparation, train, whitening, fused, loading)
 TEXTS = {}  # name of a module: its spec, which a reload replaces, and its text
 
 
 def choose(name, given, images):
     """Return the recipe `name` with the values in `given`, a dict, as it suits so many training images and the device.
 
-    Prints what a small number of images changes. Raises UserError for a value that is not possible.
+    Prints what a small number of images changes. Raises UserError for a value that is not possible or not read.
     """
     chosen = dataclasses.replace(RECIPES[name], **given)
+    code, known = "".join(map(_text, _modules())), published()["classic"]
     for key, value in vars(chosen).items():
+        if key not in known and f".{key}" not in code and value != vars(Recipe(1))[key]:
+            raise UserError(
+                f"the recipe {name!r} has {key}={value!r}, and no code reads recipe.{key}: write that first"
+            )
         kind, (least, most) = type(vars(Recipe(1))[key]), LIMITS.get(key, (0, 1e6))
         if kind is bool:
             wanted, fits = "True or False", isinstance(value, bool)
@@ -61,7 +70,7 @@ def choose(name, given, images):
     recipe = dataclasses.replace(recipe, batch_size=min(recipe.batch_size, images))
     words = [in_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
     if words:
-        say(f"  few images: {', '.join(words)}, because a training run needs some {LEAST_STEPS} steps")
+        say(f"  few images change the recipe: {', '.join(words)}; a training run needs some {LEAST_STEPS} steps")
     return dataclasses.replace(recipe, bfloat16=recipe.bfloat16 and devices.fast_bfloat16())
 
 
@@ -97,11 +106,13 @@ def settings(recipe, steps=100, callbacks=()):
         counter.assign(step)
         rates.append(learning_rate(chosen))
         expected.append(float(schedule(step)) if callable(schedule) else schedule)
-    constant = len(set(rates)) == 1
-    as_named = steps == 1 or constant == (values["schedule"] == "constant")  # unless learning_rates() was edited
-    as_named = as_named and np.isclose(max(rates), values["learning_rate"], rtol=0.05)
-    if not as_named or not np.allclose(rates, expected, rtol=1e-4, atol=0):
-        values |= {"learning_rate": max(rates), "schedule": "constant" if constant else "of the optimizer"}
+    # learning_rates() may have been edited: its rates must look like their name, if it is one of ours.
+    shape = "constant" if len(set(rates)) == 1 else "one cycle" if np.argmax(rates) else "inverse time"
+    named = values["schedule"] in (shape, *(SHAPES if steps < 10 else ())) or values["schedule"] not in SHAPES
+    if not named or not np.allclose(rates, expected, rtol=1e-4, atol=0):
+        values |= {"learning_rate": max(rates), "schedule": "constant" if shape == "constant" else "of train.py"}
+    if not np.isclose(max(rates), values["learning_rate"], rtol=0.05):
+        values["learning_rate"] = max(rates)
     minimized = keras.losses.get(train.loss(recipe))
     if type(minimized) is not keras.losses.CategoricalCrossentropy:
         values["loss"] = getattr(minimized, "__name__", type(minimized).__name__)
@@ -149,13 +160,14 @@ def published():
 def edited():
     """Return {name: digest} of the files in PUBLISHED that were edited, or of which a notebook replaced functions."""
     digests = {}
-    for (name, published), module in zip(PUBLISHED.items(), MODULES, strict=True):
+    for (name, published), module in zip(PUBLISHED.items(), _modules(), strict=False):
         text = _text(module)
         classes = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
         for owner in (module, *classes):
             for key in list(vars(owner)):
                 value = getattr(owner, key)
-                replaced = inspect.isfunction(value) and not value.__module__.startswith("pyimagesearch")
+                known = "pyimagesearch", module.__name__
+                replaced = inspect.isfunction(value) and not value.__module__.startswith(known)
                 if replaced or (inspect.isclass(value) and value.__module__ == "__main__"):
                     text += f"{key}: {_source(value)}"
         lines = [line.rstrip() for line in text.splitlines() if line.strip()]  # blank lines do not count
@@ -165,9 +177,15 @@ def edited():
     return digests
 
 
+def _modules():
+    """Return the modules of the files in PUBLISHED; fashion_mnist.py, the last, is not there in other programs."""
+    main = sys.modules.get("fashion_mnist", sys.modules["__main__"])
+    return [*MODULES, main] if Path(getattr(main, "__file__", None) or "").name == "fashion_mnist.py" else MODULES
+
+
 def _text(module):
     """Return a module's text as it was imported or reloaded, because that is what runs."""
-    if TEXTS.get(module.__name__, (None,))[0] is not module.__spec__:
+    if module.__name__ not in TEXTS or TEXTS[module.__name__][0] is not module.__spec__:
         TEXTS[module.__name__] = module.__spec__, Path(module.__file__).read_text("utf-8")
     return TEXTS[module.__name__][1]
 

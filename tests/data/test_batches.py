@@ -142,9 +142,11 @@ EDITS = [
 def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, edit, words):
     arguments = noise(40), np.arange(40) % 10, 10, 20, 1, Recipe(1)
     batches = Batches(*arguments)
-    for images, told in (arguments[0] / 255, "pixels are float64"), (arguments[0].repeat(3, axis=3), "28x28 gray"):
+    images, labels, *more = arguments
+    wrong = (images / 255, labels, "pixels are float64"), (images.repeat(3, axis=3), labels, r"28, 3\)")
+    for pixels, numbers, told in (*wrong, (images, labels[:, None], r"labels \(40, 1\)")):
         with pytest.raises(UserError, match=told):
-            Batches(images, *arguments[1:])
+            Batches(pixels, numbers, *more)
     for scaled in (lambda self, k: (batches[k][0] / 255, 0), lambda self, k: (batches[k][0] * 3 - 1, 0)):
         with pytest.raises(UserError, match="__getitem__.* into 0.0 to 1.0"):
             type("Mine", (Batches,), {"__getitem__": scaled})(*arguments)

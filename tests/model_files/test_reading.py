@@ -213,8 +213,12 @@ def test_what_a_record_says_is_used_only_if_it_is_plausible():
     for stored, used in ((0.5, 0.5), (0.01, 1.0), (100.0, 1.0), ("2", 1.0), (None, 1.0)):
         assert saving.temperature({"temperature": stored}) == used
     assert saving.class_names({"class_names": ["\x1b[31mshoe", "bag"]}) == ("?[31mshoe", "bag")
-    for stored in (["shoe"], ["shoe", "shoe"], ["shoe", ""], ["shoe", 3], ["shoe", "b" * 10_000], "shoe bag"):
+    for stored in (["shoe"], ["shoe", "shoe"], ["shoe", ""], ["shoe", 3], ["shoe", "b" * 10_000]):
         assert saving.class_names({"class_names": stored}) == ()
+        with pytest.raises(UserError, match="different texts of at most 50 characters, one for each label from 0 to 1"):
+            saving.checked_names(stored, np.array([0, 1]))
+    assert saving.class_names({"class_names": "shoe bag"}) == ()
+    assert saving.checked_names(np.array(["shoe", "bag"]), np.array([0, 1])) == ["shoe", "bag"]
 
 
 def test_on_a_full_disk_the_old_file_stays_and_the_process_lives(ours, tmp_path):
