@@ -131,8 +131,9 @@ def train_and_save(args, checkpoint):
         **settings.ended(args.recipe, values, history),
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
-        "genuine_data": data.genuine and data.holds(training[0]),
+        "genuine_data": data.genuine and data.holds(*training),
         "pictures": data.conversion,
+        "picture_names": data.pictures.digest() if data.pictures else "",
         "validation_accuracy": accuracy,
         "training_seconds": round(sum(history["seconds"]), 1),
         "temperature": calibration.fit_temperature(probabilities, validation[1]),
@@ -176,7 +177,7 @@ def draw(folder, history, saved, recipe, model, filters, example, probabilities,
         files.remove(folder / f"{other}.png")
     say(f"figures: {', '.join(map(str, style.save(folder, **figures)))}")
     if not maps:
-        print("  no figure of feature_maps and filters: the network itself has no 2D convolution")
+        print("  no figure of feature_maps and filters: the network has no 2D convolution")
     elif last is None:
         print("  no figure of filters: the first convolution is not a Conv2D")
 

@@ -85,8 +85,11 @@ def evaluate(args, contents, data):
     print(preparation.describe("test images", images))
     if args.explain and (last := max(args.explain)) >= len(labels):
         raise UserError(f"there is no test image {last}: they are numbered 0 to {len(labels) - 1:,}; change --explain")
-    if data.pictures:
-        data.pictures.warn_of_added(args.model, contents.record)
+    if data.pictures and contents.record.get("picture_names", "") != data.pictures.digest():
+        warn(
+            f"pictures were added, removed or renamed after the training of {args.model}; some that are for the test "
+            "now may have been among those for training: train again"
+        )
     if data.genuine and not is_genuine(data, contents):
         warn(f"{args.model} was trained on other data than this; give its own with --data-dir DIR --any-data")
     model, input_format, class_names, temperature = load(args, contents, data, labels)

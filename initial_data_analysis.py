@@ -153,7 +153,7 @@ def describe_augmentation(images, labels, names):
         area = targets[0, 1]
     title(f"Augmentation: in training, images are changed at random, and the label stays {own}")
     for name, recipe in RECIPES.items():
-        words = [settings.in_words(key, value) for key in settings.AUGMENTATION if (value := getattr(recipe, key))]
+        words = [settings.in_words(key, value) for key in settings.augmentations() if (value := getattr(recipe, key))]
         say(f"  the recipe {name}: {', '.join(words) or 'none'}")
     if "data/batches.py" in settings.edited():
         say("  data/batches.py is edited: augmentation.png shows its functions, not how augment() combines them")
@@ -204,7 +204,7 @@ def describe_labels(args, contents, train, test, near, names):
 
         with libraries.quiet():
             from pyimagesearch.evaluation import predict
-            from pyimagesearch.model_files import building
+            from pyimagesearch.model_files import building, saving
         model = building.build(contents)
         with progress.bar("looking at the images with the network"):
             features = predict.outputs(predict.hidden(model), preparation.reshape(train[0]))
@@ -214,6 +214,7 @@ def describe_labels(args, contents, train, test, near, names):
         places, answers = [suspect.index for suspect in disputed], predicted.argmax(axis=1)
         as_neighbors = sum(answers[suspect.index] == suspect.other for suspect in disputed)
         right = answers == test[1]
+        say(f"  {args.model}: {saving.describe(contents.record)}")
         say(
             f"  {args.model}: test accuracy {right.mean():.2%}, {(~right).sum():,} mistakes, of which "
             f"{(~right[places]).sum()} on these {len(places)} images (for {as_neighbors} it predicts the class of the "

@@ -12,9 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from pyimagesearch.errors import UserError, reason
+from pyimagesearch.errors import UserError, reason, warn
 
 TRIAL = 100_000  # bytes, about those of a figure
+SCRIPTS = ("fashion_mnist", "fashion_mnist_loaded", "initial_data_analysis")
+IMPORTED = {None: time.time()}  # module: a time when it was imported already; None: those that were not seen yet
+CHANGED = set()  # modules whose files changed after that; whether the new code runs is not known
 TEMPORARY = ".fashion_mnist_"  # how the names of temporary files begin
 
 
@@ -146,3 +149,16 @@ def _is_open_as(path, number):
         return os.path.samestat(os.stat(path), os.fstat(number))
     except OSError:
         return False
+
+
+def warn_of_edits():
+    """Warn of each file of this project that was edited after it was imported, as happens in a notebook."""
+    now = time.time()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("pyimagesearch", *SCRIPTS) and getattr(module, "__file__", None):
+            imported = IMPORTED.setdefault(name, IMPORTED[None])
+            with contextlib.suppress(OSError):  # it was deleted
+                if imported < os.stat(module.__file__).st_mtime <= now:
+                    CHANGED.add(name)
+                    warn(f"{module.__file__} has changed since its first import: restart the kernel to be sure of it")
+    IMPORTED[None] = now

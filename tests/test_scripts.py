@@ -196,6 +196,7 @@ def test_a_short_training_learns(run, genuine, tmp_path):
     evaluated = run("fashion_mnist_loaded.py", *data, "--json", "result.json", check=0)
     assert (trained.stderr, evaluated.stderr) == ("", "")
     result = json.loads((tmp_path / "result.json").read_text())
+    assert reading.read(tmp_path / "fashion_model.h5").record["genuine_data"] is True
     assert result["accuracy"] > 0.75 and "Ankle boot" in result["report"]
 
 

@@ -101,7 +101,8 @@ def test_an_edit_holds(run, tmp_path, edits, printed, record):
     drawn |= set() if adam else {"filters", "playground"}
     assert {path.stem for path in (tmp_path / "images").iterdir()} == drawn
     assert "class 9" in json.loads((tmp_path / "result.json").read_text())["report"]
-    assert "class 9" in output("initial_data_analysis.py", "--model", "fashion_model.h5", "--images", "figures")
+    analysis = output("initial_data_analysis.py", "--model", "fashion_model.h5", "--images", "figures")
+    assert "class 9" in analysis and "edited minivggnet.py" in " ".join(analysis.split())
     assert (tmp_path / "figures/suspicious_labels_by_network.png").exists()
 
 
@@ -117,7 +118,7 @@ def test_a_callback_and_a_layer_of_ones_own(run, tmp_path):
     done = run(script, *DATA, check=0)
     assert "will not load this network again" in done.stderr
     assert "next, evaluate" not in done.stdout
-    for text in (NO_WHITENING, LEFT_OUT, "no figure of feature_maps and filters: the network itself has no"):
+    for text in (NO_WHITENING, LEFT_OUT, "no figure of feature_maps and filters: the network has no"):
         assert text in done.stdout
     assert (
         "few images change the recipe: epochs 15, batch size 16, learning rate 0.0125" in done.stdout

@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
             if any(_is_same(given.get(name), path) for path in inputs):
                 self.error(f"argument --{name}: {given[name]} is also what is read; choose another")
         libraries.check()
-        libraries.warn_of_edits()
+        files.warn_of_edits()
         files.check_folder(args.images)
         if photo := next((path for path in args.images.glob("*") if path.suffix.lower() in PHOTOS), None):
             raise UserError(

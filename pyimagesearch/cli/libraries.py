@@ -10,30 +10,15 @@ import re
 import sys
 import tempfile
 import threading
-import time
 
-from pyimagesearch.errors import UserError, warn
+from pyimagesearch.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")  # the default first
 OLDEST_KERAS = (3, 12)  # as in requirements.txt
 ADDRESS_SPACE = 5e9  # bytes; with less, TensorFlow and JAX end in an error of their own
 THREADS = 16 + 4 * (os.cpu_count() or 1)  # that they start, at least
-SCRIPTS = ("fashion_mnist", "fashion_mnist_loaded", "initial_data_analysis")
-IMPORTED = {None: time.time()}  # module: a time when it was imported already; None: those that were not seen yet
 # TensorFlow's and JAX's errors have the type of any failed operation; that a GPU failed is only in their words.
 GPU_FAILURES = r"DNN library is not found|CUDNN_STATUS_\w+|CUDA_ERROR_\w+|CUBLAS_STATUS_\w+"
-
-
-def warn_of_edits():
-    """Warn of each file of this project that was edited after it was imported, as happens in a notebook."""
-    now = time.time()
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ("pyimagesearch", *SCRIPTS) and getattr(module, "__file__", None):
-            imported = IMPORTED.setdefault(name, IMPORTED[None])
-            with contextlib.suppress(OSError):  # it was deleted
-                if imported < os.stat(module.__file__).st_mtime <= now:
-                    warn(f"{module.__file__} has changed since its first import: restart the kernel to be sure of it")
-    IMPORTED[None] = now
 
 
 def check():

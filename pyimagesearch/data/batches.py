@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from pyimagesearch.data import idx, randomness
-from pyimagesearch.errors import UserError
+from pyimagesearch.errors import UserError, warn
 
 
 def scale(images):
@@ -106,7 +106,11 @@ class Batches(keras.utils.PyDataset):
         self.batch_size, self.seed, self.recipe = batch_size, seed, recipe
         self.start_epoch(0)
         if recipe:
-            pixels, _ = self[0]  # an edit that is not possible is told before the training
+            (pixels, _), (again, _) = self[0], self[0]  # an edit that is not possible is told before the training
+            if (again != pixels).any():
+                warn(
+                    "augment() in data/batches.py draws numbers that the seed does not decide: draw them from rng alone"
+                )
             if not pixels.min() >= 0 or not images.max() / 2550 <= pixels.max() < 1.01:
                 raise UserError(
                     f"__getitem__() in data/batches.py turns pixels into {pixels.min():.2g} to {pixels.max():.2g}, and "

@@ -43,15 +43,10 @@ class Pictures:
         """The names of the classes, in the order of keras.utils.image_dataset_from_directory."""
         return tuple(self.train or self.test)
 
-    def warn_of_added(self, model, record):
-        """Warn if pictures were added after the training of a model, so that others are held out now."""
-        now = sum(map(len, self.train.values()))
-        then = sum(record.get(f"{part}_images", 0) for part in ("training", "validation"))
-        if self.held_out and now > 1.05 * then > 0:
-            warn(
-                f"{model} was trained on {then} pictures, and {now} are for training now; some test pictures may be "
-                "among the former: train again"
-            )
+    def digest(self):
+        """Return the SHA-256 of the names of the training pictures, if the names decide which ones these are."""
+        names = sorted(f"{name}/{path.name}" for name, paths in self.train.items() for path in paths)
+        return hashlib.sha256(repr(names).encode()).hexdigest() if self.held_out else ""
 
     def load(self, part, conversion, known=()):
         """Return the images, uint8 (N, 28, 28), and labels, uint8 (N,), of `part`: "train" or "test".
@@ -82,6 +77,12 @@ class Pictures:
         if len(present) < (2 if part == "train" else 1):
             raise UserError(f"{self.folder} has too few {part} pictures that can be used; see above")
         progress.say(f"  28x28 gray pictures stay as they are; others become gray and are {WORDS[conversion]}")
+        light = sum(np.median(image[[0, -1]]) > 127 for image in converted.values())
+        if light and conversion == SEGMENTED:
+            warn(
+                f"{light} of the pictures are 28x28 on a light background, and stay so; others, also those of --image, "
+                "become light on black: invert the former, or train with --resize"
+            )
         if self.held_out:
             progress.say("  a fifth of each class is for the test, by the files' names; the others are for training")
         if missing := [name for name in names if name not in present]:

@@ -2,6 +2,8 @@
 
 import keras
 
+from pyimagesearch.model_files import graphs
+
 CONVOLUTIONS = keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D
 POINTWISE = keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU
 POINTWISE += keras.layers.PReLU, keras.layers.ELU
@@ -15,18 +17,28 @@ def layer_table(model):
     Returns [(layer, output shape, parameters, inputs)], for example ("Conv2D 3x3, 32 filters", "28 x 28 x 32", 288,
     [0]). inputs: the rows whose outputs the layer takes.
     """
-    rows, places, counted = [("Input", _shape(model.input_shape), 0, [])], {}, set()
-    found, _ = calls(model)
-    for operation, tensors, output in found:
-        # None in keras.ops.add, and none anew where a layer is called again.
-        parameters = operation.count_params() if hasattr(operation, "count_params") and operation not in counted else 0
-        counted.add(operation)
-        sources = [places.get(id(tensor), 0) for tensor in tensors]
-        if isinstance(operation, keras.layers.Dropout) and not operation.rate:
-            places[id(output)] = sources[0]
-            continue
-        places[id(output)] = len(rows)
-        rows.append((_name(operation), _shape(output.shape), parameters, sources))
+    rows, counted = [("Input", _shape(model.input_shape), 0, [])], set()
+
+    def add(model, before):
+        """Add the rows of a model that takes the output of the row `before`. Returns its last row."""
+        found, twin = calls(model)
+        places = {id(twin.inputs[0]): before}
+        for operation, tensors, output in found:
+            sources = [places[id(tensor)] for tensor in tensors]
+            if isinstance(operation, keras.Model):
+                places[id(output)] = add(operation, *sources)
+                continue
+            if isinstance(operation, keras.layers.Dropout) and not operation.rate:
+                places[id(output)] = sources[0]
+                continue
+            # None in keras.ops.add, and none anew where a layer is called again.
+            new = hasattr(operation, "count_params") and operation not in counted
+            counted.add(operation)
+            places[id(output)] = len(rows)
+            rows.append((_name(operation), _shape(output.shape), operation.count_params() if new else 0, sources))
+        return places[id(twin.outputs[0])]
+
+    add(model, 0)
     return rows
 
 
@@ -37,22 +49,27 @@ def activations(model, image):
     takes it, (28, 28, 1) for MiniVGGNet. Returns [(name, float32 (height, width, filters))], for example
     ("convolution 1: 28 x 28 x 32", array); [] for a network without convolutions.
     """
+    return [
+        (f"convolution {number}: {_shape(output.shape)}", keras.ops.convert_to_numpy(output)[0])
+        for number, output in enumerate(_maps(model, image[None]), 1)
+    ]
+
+
+def _maps(model, inputs):
+    """Return the feature maps of each convolution, of models in the model as well, for a batch of inputs."""
     found, twin = calls(model)
     maps = []
-    for operation, _, output in found:
-        if isinstance(operation, CONVOLUTIONS):
+    for operation, tensors, output in found:
+        if isinstance(operation, keras.Model):
+            inner = keras.Model(twin.inputs[0], tensors[0])(inputs, training=False)
+            maps += _maps(operation, inner)
+        elif isinstance(operation, CONVOLUTIONS):
             following = [call for call in found if any(tensor is output for tensor in call[1])]
             while len(following) == 1 and isinstance(following[0][0], POINTWISE):
                 output = following[0][2]
                 following = [call for call in found if any(tensor is output for tensor in call[1])]
-            maps.append(output)
-    if not maps:
-        return []
-    outputs = keras.tree.flatten(keras.Model(twin.inputs[0], maps)(image[None], training=False))
-    return [
-        (f"convolution {number}: {_shape(output.shape)}", keras.ops.convert_to_numpy(output)[0])
-        for number, output in enumerate(outputs, 1)
-    ]
+            maps.append(keras.Model(twin.inputs[0], output)(inputs, training=False))
+    return maps
 
 
 def calls(model, shape=None):
@@ -101,5 +118,5 @@ def first_filters(model):
 
     Other convolutions (DepthwiseConv2D, SeparableConv2D) have filters that do not belong to one feature map each.
     """
-    convolution = next((layer for layer in model.layers if isinstance(layer, CONVOLUTIONS)), None)
+    convolution = next((one for one in graphs.every_layer(model) if isinstance(one, CONVOLUTIONS)), None)
     return convolution.get_weights()[0] if isinstance(convolution, keras.layers.Conv2D) else None

@@ -26,9 +26,9 @@ class AfterEachEpoch(keras.callbacks.Callback):
     While an epoch runs, `update`, that of a progress.bar, shows below the table how far it is.
     """
 
-    def __init__(self, history, checkpoints, update):
+    def __init__(self, history, checkpoints, update, others=()):
         super().__init__()
-        self.history, self.checkpoints, self.update = history, checkpoints, update
+        self.history, self.checkpoints, self.update, self.others = history, checkpoints, update, others
 
     def on_train_begin(self, logs=None):
         self.width = len(self._name(self.params["epochs"]))
@@ -48,11 +48,22 @@ class AfterEachEpoch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == 0:  # compiled first, so it took longer than others will
+            self._check({*logs, *(f"val_{name}" for name in logs)})
             self.second = time.perf_counter()
             return
         elapsed = time.perf_counter() - self.second
         left = self._left(elapsed, elapsed * self.params["steps"] / batch)
         self.update(batch + 1, f"accuracy {logs['accuracy']:.2%}, {left} left", self.name)
+
+    def _check(self, names):
+        if not {"accuracy", "cross_entropy"} <= names:
+            raise UserError(
+                "compiled() in train.py needs the metrics accuracy and cross_entropy; add others beside them"
+            )
+        for callback in self.others:
+            if (monitor := getattr(callback, "monitor", None)) and monitor not in names:
+                kind = type(callback).__name__
+                raise UserError(f"{kind} watches {monitor!r}, which is none of {', '.join(sorted(names))}")
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in logs.items()}

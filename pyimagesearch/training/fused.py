@@ -42,6 +42,7 @@ class SGD(keras.optimizers.SGD):
 
         if not isinstance(gradient, tf.Tensor):  # sparse, of an embedding
             return super().update_step(gradient, variable, learning_rate)
+        # Weight decay comes before, in Keras's Optimizer.apply.
         # velocity = momentum * velocity - rate * gradient; the weight moves by the velocity, or with Nesterov by
         # momentum * velocity - rate * gradient
         tf.raw_ops.ResourceApplyKerasMomentum(

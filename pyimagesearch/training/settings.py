@@ -5,13 +5,14 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import math
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from pyimagesearch import minivggnet
+from pyimagesearch import files, minivggnet
 from pyimagesearch.data import batches, loading, preparation
 from pyimagesearch.errors import UserError
 from pyimagesearch.model_files import building, reading
@@ -21,8 +22,15 @@ from pyimagesearch.training import devices, fused, train, whitening
 from pyimagesearch.training.callbacks import learning_rate
 from pyimagesearch.training.checkpoints import ENVIRONMENT
 
-AUGMENTATION = ("flip", "shift", "stretch", "cutmix")
-SHAPES = ("constant", "one cycle", "inverse time")  # the same rates, rising and falling ones, falling ones
+# The learning rate of a step, in proportion to the highest one, as train.learning_rates() was published.
+SCHEDULES = {
+    "constant": lambda recipe, steps, step: 1,
+    "inverse time": lambda recipe, steps, step: 1 / (1 + step * recipe.learning_rate / recipe.epochs),
+    "one cycle": lambda recipe, steps, step: (
+        min(1, (step + 1) / (steps // 5 + 1))
+        * (0.5 + 0.5 * math.cos(math.pi * max(0, step - steps // 5) / (steps - steps // 5)))
+    ),
+}
 WORDS = {"flip": "flips", "cutmix": "CutMix", "nesterov": "Nesterov momentum"}
 UNITS = {"shift": " px", "stretch": "%"}
 # Of numbers in a recipe, where it is not 0 to a million: the least and the most.
@@ -31,13 +39,13 @@ LIMITS |= dict.fromkeys(("momentum", "label_smoothing", "cutmix"), (0, 1))
 # What edited() compares: a digest of each file that decides a training, as it was published.
 PUBLISHED = {
     "minivggnet.py": "aa9845cbb75c",
-    "data/batches.py": "3412a8d18052",
+    "data/batches.py": "d7f8cdd3c120",
     "data/preparation.py": "fd56b1407d87",
-    "training/train.py": "bee2c4b5d7c4",
+    "training/train.py": "d9a3abbb46de",
     "training/whitening.py": "e661e8db7b5b",
-    "training/fused.py": "d61155109577",
-    "data/loading.py": "37c5abec0fa0",
-    "fashion_mnist.py": "4f375b9024aa",
+    "training/fused.py": "061aa70b2214",
+    "data/loading.py": "57496ad0ea60",
+    "fashion_mnist.py": "d1f77f45dea0",
 }
 MODULES = (minivggnet, batches, preparation, train, whitening, fused, loading)
 TEXTS = {}  # name of a module: its spec, which a reload replaces, and its text
@@ -51,7 +59,7 @@ def choose(name, given, images):
     chosen = dataclasses.replace(RECIPES[name], **given)
     code, known = "".join(map(_text, _modules())), published()["classic"]
     for key, value in vars(chosen).items():
-        if key not in known and f".{key}" not in code and value != vars(Recipe(1))[key]:
+        if key not in known and f".{key}" not in code and value:
             raise UserError(
                 f"the recipe {name!r} has {key}={value!r}, and no code reads recipe.{key}: write that first"
             )
@@ -105,12 +113,13 @@ def settings(recipe, steps=100, callbacks=()):
     for step in sorted({*range(min(steps, 100)), *np.linspace(0, steps - 1, 50).astype(int)}):
         counter.assign(step)
         rates.append(learning_rate(chosen))
-        expected.append(float(schedule(step)) if callable(schedule) else schedule)
-    # learning_rates() may have been edited: its rates must look like their name, if it is one of ours.
-    shape = "constant" if len(set(rates)) == 1 else "one cycle" if np.argmax(rates) else "inverse time"
-    named = values["schedule"] in (shape, *(SHAPES if steps < 10 else ())) or values["schedule"] not in SHAPES
-    if not named or not np.allclose(rates, expected, rtol=1e-4, atol=0):
-        values |= {"learning_rate": max(rates), "schedule": "constant" if shape == "constant" else "of train.py"}
+        if shape := SCHEDULES.get(recipe.schedule):  # what it was, whatever learning_rates() is now
+            expected.append(recipe.learning_rate * shape(recipe, steps, step))
+        else:
+            expected.append(float(schedule(step)) if callable(schedule) else schedule)
+    constant = len(set(rates)) == 1
+    if not np.allclose(rates, expected, rtol=1e-3, atol=1e-6 * max(expected)):
+        values |= {"learning_rate": max(rates), "schedule": "constant" if constant else "of train.py"}
     if not np.isclose(max(rates), values["learning_rate"], rtol=0.05):
         values["learning_rate"] = max(rates)
     minimized = keras.losses.get(train.loss(recipe))
@@ -120,10 +129,15 @@ def settings(recipe, steps=100, callbacks=()):
     return json.loads(json.dumps(values | {"optimizer": type(chosen).__name__}, default=str))
 
 
+def augmentations():
+    """Return the names of the fields of a recipe that data/batches.py reads."""
+    return [name for name in vars(Recipe(1)) if f"recipe.{name}" in _text(batches)]
+
+
 def announce(name, values, rate=None):
     """Print the settings that a training with the recipe `name` begins with; rate: what a user has asked for."""
-    augmentation = [in_words(key, values[key]) for key in AUGMENTATION if values[key]]
-    left_out = {*AUGMENTATION, "network", "optimizer"}
+    augmentation = [in_words(key, values[key]) for key in augmentations() if values[key]]
+    left_out = {*augmentations(), "network", "optimizer"}
     others = [in_words(key, value) for key, value in values.items() if key not in left_out and value]
     say(f"  optimizer {values['optimizer']}, {', '.join(others)}")
     note = "; but data/batches.py is edited, and what it does counts" if "data/batches.py" in edited() else ""
@@ -172,7 +186,9 @@ def edited():
                     text += f"{key}: {_source(value)}"
         lines = [line.rstrip() for line in text.splitlines() if line.strip()]  # blank lines do not count
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
-        if digest != published:
+        if module.__name__ in files.CHANGED:
+            digests[name] = f"{digest}?"
+        elif digest != published:
             digests[name] = digest
     return digests
 
@@ -208,8 +224,9 @@ def changes(name, values):
         if own := RECIPES.get(name):
             theirs = settings(own) | {"schedule": own.schedule, "learning_rate": own.learning_rate}
     ours, theirs = _flat(values), _flat(theirs)
+    edits = [("perhaps edited" if "?" in digest else "edited", file) for file, digest in edited().items()]
     differ = [key for key in ours if key not in ENVIRONMENT and (ours[key] or 0) != (theirs.get(key) or 0)]
-    return ", ".join([*(in_words(key, ours[key]) for key in differ), *(f"edited {file}" for file in edited())])
+    return ", ".join([*(in_words(key, ours[key]) for key in differ), *map(" ".join, edits)])
 
 
 def trained(path, values):

@@ -1,5 +1,7 @@
 """Train the network by a recipe: learning-rate schedule, optimizer, loss, fit."""
 
+import contextlib
+
 import keras
 
 from pyimagesearch import progress
@@ -102,7 +104,7 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
     history = checkpoints.restore(trained) if checkpoints else {}
     to_train.start_epoch(len(history.get("loss", [])))
     with callbacks.stop_between_batches(recipe.epochs, checkpoints) as stop, progress.bar("", len(to_train)) as update:
-        own = callbacks.AfterEachEpoch(history, checkpoints, update)
+        own = callbacks.AfterEachEpoch(history, checkpoints, update, more_callbacks)
         # For each batch: forward pass, loss, gradient, step; training/README.md has these steps one by one.
         trained.fit(
             to_train,
@@ -119,9 +121,15 @@ def train(recipe, training, validation, classes, seed, checkpoints=None, model=N
 
 def check_compiled(model, recipe, steps):
     """Raise UserError if the model has an optimizer or a loss that optimizer() and loss() know nothing of."""
+
+    def choices(part):
+        with contextlib.suppress(AttributeError, NotImplementedError):  # a function; a schedule of your own
+            return part.get_config() | {"name": None}  # sgd_1, sgd_2, ...
+
     expected = {"optimizer": optimizer(recipe, steps), "loss": loss(recipe)}
     for part, meant in expected.items():
-        if type(getattr(model, part)) is not type(meant):
+        found = getattr(model, part)
+        if type(found) is not type(meant) or choices(found) != choices(meant):
             raise UserError(
                 f"compiled() in train.py has another {part} than {part}(), which is what is printed and recorded; "
                 f"change {part}() instead"

@@ -99,7 +99,7 @@ def measure_once(path, results, key, measure):
     print("\n" + ", ".join(words))
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
     with checkpoints.locked(path.with_name(digest)) as checkpoint:
-        kept = checkpoints.Checkpoints(checkpoint, key | saving.environment(), resume=True)
+        kept = checkpoints.Checkpoints(checkpoint, key | saving.environment(), resume=checkpoint.exists())
         try:
             figures = measure(kept)
         except (KeyboardInterrupt, Terminated) as stop:
@@ -164,7 +164,8 @@ def report(results, name, recipe, changes, edited, held_out, seeds):
     header = [f"`{name}`, seeds {', '.join(map(str, seeds))}", "validation (n)", "with flips (n)", "cross-entropy (n)"]
     print("\n" + markdown([*header, "test (n)", "with flips (n)"], rows))
     if not changes:
-        print(f"Nothing was compared: all settings but bfloat16 are {known}, and no file named in README.md is edited.")
+        print(f"Nothing was compared: all settings but bfloat16 are {known}, and no file that README.md here names was")
+        print("edited. A recipe of your own is compared with itself, under --change or an edit of the code.")
     if len({one["values"]["bfloat16"] for one in used}) > 1:
         print("Some of these were computed in bfloat16 and some in float32, which may differ by a tenth of a point.")
     if len(without[0]) < len(seeds):

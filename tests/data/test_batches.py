@@ -1,5 +1,6 @@
 """batches.py: full batches, augmentation by its name; preparation.py: split and sample; randomness.py: one seed."""
 
+import itertools
 import os
 
 import numpy as np
@@ -139,7 +140,7 @@ EDITS = [
 
 
 @pytest.mark.parametrize("edit, words", EDITS)
-def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, edit, words):
+def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, capsys, edit, words):
     arguments = noise(40), np.arange(40) % 10, 10, 20, 1, Recipe(1)
     batches = Batches(*arguments)
     images, labels, *more = arguments
@@ -150,6 +151,10 @@ def test_an_edit_that_the_other_scripts_would_not_know_is_refused(monkeypatch, e
     for scaled in (lambda self, k: (batches[k][0] / 255, 0), lambda self, k: (batches[k][0] * 3 - 1, 0)):
         with pytest.raises(UserError, match="__getitem__.* into 0.0 to 1.0"):
             type("Mine", (Batches,), {"__getitem__": scaled})(*arguments)
+    halves = itertools.cycle((1, 2))
+    monkeypatch.setattr(Batches, "augment", lambda self, images, targets, rng: (images // next(halves), targets))
+    Batches(*arguments)
+    assert "that the seed does not decide" in capsys.readouterr().err
     monkeypatch.setattr(Batches, "augment", lambda self, images, targets, rng: (255.0001 + 0 * images, targets))
     assert Batches(*arguments)[1][0].max() == pytest.approx(1)  # a mix of images may exceed 255 by its last digit
     if edit:

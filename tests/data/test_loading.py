@@ -59,7 +59,10 @@ def test_other_data_is_refused_unless_accepted_and_the_printed_line_says_which(s
     with pytest.raises(UserError, match=f"{IMAGES}.gz: its content is not the genuine .*--any-data"):
         write_data(small_data, 601)
         load(small_data)
-    load(small_data, any_data=True)
+    data, (images, labels) = loading.Data(small_data, any_data=True), pictures(601, 1)
+    data.part("train"), data.part("test")
+    known = [data.holds(*pair) for pair in ((images, labels), (images, 9 - labels), (255 - images, labels))]
+    assert known == [True, False, False]
     loading.load_part("test", empty_machine)
     assert capsys.readouterr().out.splitlines() == [
         f"training data: {small_data} (not verified)",

@@ -10,7 +10,7 @@ from keras import layers
 from conftest import ROOT, chain, pictures
 from pyimagesearch.data.loading import CLASS_NAMES
 from pyimagesearch.evaluation import convolution, occlusion
-from pyimagesearch.evaluation.layers import activations, layer_table
+from pyimagesearch.evaluation.layers import activations, first_filters, layer_table
 from pyimagesearch.minivggnet import MiniVGGNet
 
 
@@ -38,6 +38,12 @@ def residual():
     return keras.Model(inputs, layers.Dense(10)(pooled))
 
 
+def nested():
+    second = chain(layers.Conv2D(4, 3), shape=(26, 26, 4))
+    return chain(chain(layers.Conv2D(4, 3), layers.ReLU()), chain(second, shape=(26, 26, 4)))
+
+
+NESTED = [("ReLU", "26 x 26 x 4", 0, [1]), ("Conv2D 3x3, 4 filters", "24 x 24 x 4", 148, [2])]
 # Each row names those that it takes.
 RESIDUAL = [("Conv2D 5x5, 8 filters, relu", "28 x 28 x 8", 208, [1]), ("Add", "28 x 28 x 8", 0, [2, 4])]
 
@@ -47,7 +53,7 @@ RESIDUAL = [("Conv2D 5x5, 8 filters, relu", "28 x 28 x 8", 208, [1]), ("Add", "2
     [
         (residual, RESIDUAL, [(28, 28, 8), (28, 28, 8), (13, 13, 16)]),
         (lambda: chain(layers.Dense(5, "relu"), shape=(None, 4)), [("Dense 5, relu", "any x 5", 25, [0])], []),
-        (lambda: chain(chain(layers.Conv2D(4, 3))), [("Sequential", "26 x 26 x 4", 40, [0])], []),
+        (nested, NESTED, [(26, 26, 4), (24, 24, 4)]),
     ],
 )
 def test_any_network_is_described_layer_by_layer(model, rows, shapes):
@@ -57,6 +63,7 @@ def test_any_network_is_described_layer_by_layer(model, rows, shapes):
     assert sum(row[2] for row in table) == model.count_params()
     maps = activations(model, np.zeros([size or 28 for size in model.input_shape[1:]], np.float32))
     assert [array.shape for _, array in maps] == shapes
+    assert not shapes or first_filters(model).shape[-1] == shapes[0][-1]
     for number, (title, array) in enumerate(maps, 1):
         assert title == f"convolution {number}: {' x '.join(map(str, array.shape))}"
 

@@ -120,7 +120,7 @@ def test_the_same_numbers_as_keras(browser, tmp_path, kind):
     assert expected.std(axis=0).max() > 0.02  # or the test would show nothing
     browser.get((tmp_path / "page.html").as_uri())
     count = 30 if kind == "default" else 200
-    maps = activations(model, input_format.inputs(IMAGES[:1])[0])  # not those of a model in the model
+    maps = activations(model, input_format.inputs(IMAGES[:1])[0])
     computed, last_map = browser.execute_script(
         """const all = bytes(arguments[0]), results = [];
         for (let i = 0; i < all.length; i += 784) results.push(forward(network, all.subarray(i, i + 784)));

@@ -11,6 +11,7 @@ import keras
 import pytest
 
 import fashion_mnist
+from pyimagesearch import files
 from pyimagesearch.data import batches, loading
 from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
@@ -93,6 +94,8 @@ def test_a_file_that_was_edited_or_a_function_that_was_replaced_is_named(tmp_pat
             assert changes("classic", values) == changes("mine", values) == words
             copy.write_text("edited after it was imported")
             assert changes("classic", values) == words
+        patch.setattr(files, "CHANGED", {module.__name__})
+        assert changes("classic", values) == f"perhaps edited {file}"
     digests = set()
     for replacement in test_settings_in_words, test_what_callbacks_did_is_named, eval("lambda: 0"):
         monkeypatch.setattr(owner, name, replacement)
@@ -133,8 +136,8 @@ def test_a_value_that_is_not_possible_is_named(monkeypatch, key, value):
 
 
 def test_a_record_names_no_argument_that_an_edited_network_may_ignore(monkeypatch, capsys):
-    files = {"minivggnet.py": "1", "data/batches.py": "2"}
-    monkeypatch.setattr("pyimagesearch.training.settings.edited", lambda: files)
+    edits = {"minivggnet.py": "1", "data/batches.py": "2"}
+    monkeypatch.setattr("pyimagesearch.training.settings.edited", lambda: edits)
     assert settings(Recipe(1))["network"] == {}
     announce("fast", settings(RECIPES["fast"]))
     assert "data/batches.py is edited" in " ".join(capsys.readouterr().out.split())

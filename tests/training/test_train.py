@@ -16,7 +16,7 @@ from pyimagesearch.training import devices
 from pyimagesearch.training.callbacks import AfterEachEpoch, Stages, stop_between_batches
 from pyimagesearch.training.fused import fused_model, fused_optimizer
 from pyimagesearch.training.network import build
-from pyimagesearch.training.train import compiled, learning_rates, optimizer, train
+from pyimagesearch.training.train import compiled, learning_rates, loss, optimizer, train
 
 
 def test_one_cycle_warms_up_and_ends_at_zero_and_classic_decays_as_the_tutorial_does():
@@ -154,10 +154,16 @@ def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path, monkeyp
     assert cross_entropy(saved, *held_out) == pytest.approx(history["val_cross_entropy"][best], rel=1e-3)
     with pytest.raises(UserError, match="ReduceLROnPlateau sets the learning rate.*recipes.py"):
         train(small("fast"), data(320), held_out, 10, seed=0, more_callbacks=more)
-    saved.compile("adam", "mse")
-    monkeypatch.setattr("pyimagesearch.training.train.compiled", lambda *given: saved)
-    with pytest.raises(UserError, match="has another optimizer than optimizer"):
-        train(recipe, data(320), held_out, 10, seed=0)
+    with pytest.raises(UserError, match="EarlyStopping watches 'val_acc', which is none of accuracy, cross_entropy, "):
+        train(recipe, data(320), held_out, 10, seed=0, more_callbacks=[keras.callbacks.EarlyStopping("val_acc")])
+    plain = keras.models.clone_model(saved)
+    monkeypatch.setattr("pyimagesearch.training.train.compiled", lambda *given: plain)
+    smooth, other = loss(recipe), keras.losses.CategoricalCrossentropy()
+    parts = ("adam", smooth, "another optimizer"), (None, other, "another loss"), (None, smooth, "needs the metrics")
+    for chosen, minimized, words in parts:
+        plain.compile(chosen or optimizer(recipe, 1), minimized)
+        with pytest.raises(UserError, match=words):
+            train(recipe, data(320), held_out, 10, seed=0)
 
 
 def test_whitened_layer_has_uncorrelated_outputs_by_a_seed_and_does_not_magnify_noise():
