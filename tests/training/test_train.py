@@ -156,7 +156,7 @@ def test_callbacks_of_keras_work_and_what_they_did_is_recorded(tmp_path, monkeyp
         train(small("fast"), data(320), held_out, 10, seed=0, more_callbacks=more)
     with pytest.raises(UserError, match="EarlyStopping watches 'val_acc', which is none of accuracy, cross_entropy, "):
         train(recipe, data(320), held_out, 10, seed=0, more_callbacks=[keras.callbacks.EarlyStopping("val_acc")])
-    plain = keras.models.clone_model(saved)
+    plain = build(recipe, 10, 0)
     monkeypatch.setattr("pyimagesearch.training.train.compiled", lambda *given: plain)
     smooth, other = loss(recipe), keras.losses.CategoricalCrossentropy()
     parts = ("adam", smooth, "another optimizer"), (None, other, "another loss"), (None, smooth, "needs the metrics")
