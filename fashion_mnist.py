@@ -131,7 +131,7 @@ def train_and_save(args, checkpoint):
         **settings.ended(args.recipe, values, history),
         "training_images": len(training[1]),
         "validation_images": len(validation[1]),
-        "genuine_data": data.genuine and data.holds(*training),
+        "genuine_data": data.genuine and data.holds(training[0]),
         "pictures": data.conversion,
         "picture_names": data.pictures.digest() if data.pictures else "",
         "validation_accuracy": accuracy,

@@ -128,8 +128,8 @@ def _check(model, classes):
         warn(f"the other scripts will not load this network again: {reason}")
     if not all(isinstance(one, keras.layers.Layer) for one in graphs.every_layer(model)):
         warn(
-            "the scripts here load this network again, but Keras reads operators such as + and / from .keras files "
-            "alone: use layers, as layers.Add and layers.Rescaling, or --model NAME.keras"
+            "Keras reads operators such as + and / and functions such as keras.ops.relu from .keras files, not from "
+            ".h5: use layers, as layers.Add and layers.Rescaling, or --model NAME.keras"
         )
     if (spread := _spread(model, noise)) < 0.1:
         warn(

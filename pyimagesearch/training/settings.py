@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -41,11 +42,11 @@ PUBLISHED = {
     "minivggnet.py": "aa9845cbb75c",
     "data/batches.py": "d7f8cdd3c120",
     "data/preparation.py": "fd56b1407d87",
-    "training/train.py": "d9a3abbb46de",
+    "training/train.py": "2a6bd701785d",
     "training/whitening.py": "e661e8db7b5b",
     "training/fused.py": "061aa70b2214",
-    "data/loading.py": "57496ad0ea60",
-    "fashion_mnist.py": "d1f77f45dea0",
+    "data/loading.py": "08a19ab8f45f",
+    "fashion_mnist.py": "4ff262fb2a17",
 }
 MODULES = (minivggnet, batches, preparation, train, whitening, fused, loading)
 TEXTS = {}  # name of a module: its spec, which a reload replaces, and its text
@@ -57,12 +58,17 @@ def choose(name, given, images):
     Prints what a small number of images changes. Raises UserError for a value that is not possible or not read.
     """
     chosen = dataclasses.replace(RECIPES[name], **given)
-    code, known = "".join(map(_text, _modules())), published()["classic"]
+    code, known, idle = "".join(map(_text, _modules())), published()["classic"], []
     for key, value in vars(chosen).items():
-        if key not in known and f".{key}" not in code and value:
-            raise UserError(
-                f"the recipe {name!r} has {key}={value!r}, and no code reads recipe.{key}: write that first"
-            )
+        if value and key != "network" and not re.search(rf"recipe\.{key}\b", code):
+            if key not in known:
+                raise UserError(
+                    f"the recipe {name!r} has {key}={value!r}; no code reads recipe.{key}: write that first"
+                )
+            if not vars(Recipe(1))[key]:
+                idle.append(in_words(key, value))
+                value = type(value)()
+                chosen = dataclasses.replace(chosen, **{key: value})
         kind, (least, most) = type(vars(Recipe(1))[key]), LIMITS.get(key, (0, 1e6))
         if kind is bool:
             wanted, fits = "True or False", isinstance(value, bool)
@@ -74,6 +80,8 @@ def choose(name, given, images):
         if not fits:
             raise UserError(f"the recipe {name!r} has {key}={value!r}; it must be {wanted}")
         chosen = dataclasses.replace(chosen, **{key: kind(value)})  # Keras takes no whole number as momentum
+    if idle:
+        say(f"  left out: the recipe's {', '.join(idle)}, which no code reads any more")
     recipe = for_few_images(chosen, images, given)
     recipe = dataclasses.replace(recipe, batch_size=min(recipe.batch_size, images))
     words = [in_words(key, value) for key, value in vars(recipe).items() if value != vars(chosen)[key]]
@@ -101,6 +109,8 @@ def settings(recipe, steps=100, callbacks=()):
     if callbacks:
         values["callbacks"] = ", ".join(type(callback).__name__ for callback in callbacks)
     chosen, schedule, rates, expected = train.optimizer(recipe, steps), train.learning_rates(recipe, steps), [], []
+    if not isinstance(chosen, keras.optimizers.Optimizer):
+        raise UserError(f"optimizer() in train.py returns {chosen!r}; let it return keras.optimizers.Adam(1e-3), say")
     for name in ("momentum", "nesterov", "weight_decay"):
         unset = type(values[name])()
         if hasattr(chosen, name):

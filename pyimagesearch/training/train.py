@@ -123,6 +123,8 @@ def check_compiled(model, recipe, steps):
     """Raise UserError if the model has an optimizer or a loss that optimizer() and loss() know nothing of."""
 
     def choices(part):
+        if isinstance(part, str):
+            return part
         with contextlib.suppress(AttributeError, NotImplementedError):  # a function; a schedule of your own
             return part.get_config() | {"name": None}  # sgd_1, sgd_2, ...
 

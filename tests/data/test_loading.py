@@ -59,10 +59,10 @@ def test_other_data_is_refused_unless_accepted_and_the_printed_line_says_which(s
     with pytest.raises(UserError, match=f"{IMAGES}.gz: its content is not the genuine .*--any-data"):
         write_data(small_data, 601)
         load(small_data)
-    data, (images, labels) = loading.Data(small_data, any_data=True), pictures(601, 1)
-    data.part("train"), data.part("test")
-    known = [data.holds(*pair) for pair in ((images, labels), (images, 9 - labels), (255 - images, labels))]
-    assert known == [True, False, False]
+    images, _ = pictures(601, 1)
+    known = [loading.Data(small_data, any_data=True).holds(one) for one in (images[:9].repeat(3, 0), 255 - images)]
+    assert known == [True, False] and capsys.readouterr().out == ""
+    load(small_data, any_data=True)
     loading.load_part("test", empty_machine)
     assert capsys.readouterr().out.splitlines() == [
         f"training data: {small_data} (not verified)",

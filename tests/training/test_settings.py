@@ -17,7 +17,7 @@ from pyimagesearch.errors import UserError
 from pyimagesearch.minivggnet import MiniVGGNet
 from pyimagesearch.recipes import LEAST_STEPS, RECIPES, Recipe, for_few_images
 from pyimagesearch.training import train, whitening
-from pyimagesearch.training.settings import announce, changes, choose, edited, ended, published, settings
+from pyimagesearch.training.settings import TEXTS, announce, changes, choose, edited, ended, published, settings
 
 
 @functools.cache
@@ -122,7 +122,7 @@ IMPOSSIBLE = [("flip", "no"), ("cutmix", 2), ("shift", -1), ("shift", 1.5), ("mo
 
 
 @pytest.mark.parametrize("key, value", IMPOSSIBLE)
-def test_a_value_that_is_not_possible_is_named(monkeypatch, key, value):
+def test_a_value_that_is_not_possible_is_named(monkeypatch, capsys, key, value):
     monkeypatch.setitem(RECIPES, "mine", dataclasses.replace(RECIPES["fast"], **{key: value}))
     with pytest.raises(UserError, match=f"'mine' has {key}={value!r}; it must be "):
         choose("mine", {}, 60_000)
@@ -130,8 +130,11 @@ def test_a_value_that_is_not_possible_is_named(monkeypatch, key, value):
     monkeypatch.setattr("pyimagesearch.training.settings.Recipe", own)
     for rotate in 0, 10:
         monkeypatch.setitem(RECIPES, "mine", own(1, rotate=rotate))
-        with pytest.raises(UserError, match="rotate=10, and no code reads") if rotate else contextlib.nullcontext():
+        with pytest.raises(UserError, match="rotate=10; no code reads") if rotate else contextlib.nullcontext():
             choose("mine", {}, 60_000)
+    text = Path(batches.__file__).read_text().replace("self.recipe.flip", "True")
+    monkeypatch.setitem(TEXTS, batches.__name__, (batches.__spec__, text))
+    assert not choose("fast", {}, 60_000).flip and "left out: the recipe's flips" in capsys.readouterr().out
     assert type(choose("fast", {"momentum": 0}, 60_000).momentum) is float  # Keras takes no other
 
 
@@ -156,6 +159,9 @@ def test_what_callbacks_did_is_named(monkeypatch):
     assert as_planned == values | {"epochs": 1, "planned": values, "changed": ""}
     with pytest.raises(UserError, match="unknown schedule 'cosine'; recipes.py"):
         settings(Recipe(1, schedule="cosine"))
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="optimizer.. in train.py returns 'adam'"):
+        patch.setattr(train, "optimizer", lambda recipe, steps: "adam")
+        settings(Recipe(1))
     for own, words in (0.01, "constant"), (keras.optimizers.schedules.CosineDecay(0.01, 100), "of train.py"):
         monkeypatch.setattr(train, "learning_rates", lambda recipe, steps, own=own: own)
         assert settings(RECIPES["fast"]).items() >= {"learning_rate": 0.01, "schedule": words}.items()
