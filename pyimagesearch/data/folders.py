@@ -77,7 +77,7 @@ class Pictures:
         if len(present) < (2 if part == "train" else 1):
             raise UserError(f"{self.folder} has too few {part} pictures that can be used; see above")
         progress.say(f"  28x28 gray pictures stay as they are; others become gray and are {WORDS[conversion]}")
-        light = sum(np.median(image[[0, -1]]) > 127 for image in converted.values())
+        light = sum(np.median(image[[0, -1]]) > 127 and _stays(path, image) for path, image in converted.items())
         if light and conversion == SEGMENTED:
             warn(
                 f"{light} of the pictures are 28x28 on a light background, and stay so; others, also those of --image, "
@@ -123,6 +123,12 @@ class Pictures:
                 np.savez(arrays, code=code.hexdigest(), keys=list(known), images=list(known.values()))
                 store(cache, arrays.getvalue())
         return converted
+
+
+def _stays(path, image):
+    """Return whether an image, uint8 (28, 28), is what the picture file at `path` holds, unchanged."""
+    with Image.open(path) as picture:
+        return picture.size == idx.SIZE and bool((np.asarray(picture.convert("L")) == image).all())
 
 
 def find(folder):

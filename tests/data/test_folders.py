@@ -1,6 +1,7 @@
 """folders.py: pictures in a folder for each class, as people have them, and the way from there to a prediction."""
 
 import os
+import re
 import unicodedata
 
 import keras
@@ -175,9 +176,15 @@ def test_pictures_are_converted_once_and_anew_when_they_change(tmp_path, monkeyp
 def test_small_pictures_on_a_light_background_are_told(tmp_path, capsys):
     for image, path in zip(write_gray(tmp_path), sorted(tmp_path.glob("*/*")), strict=True):
         Image.fromarray(255 - image).save(path)
+    Image.new("RGB", (60, 60), "white").save(tmp_path / "a/0.png")
+    square = Image.new("RGB", (30, 30), "navy")  # which fills its image when it is cut out
+    for folder in "ab":
+        (picture := Image.new("RGB", (90, 90), "white")).paste(square, (30, 30))
+        picture.save(tmp_path / folder / "large.png")
     for resize in True, False:
-        loading.Data(tmp_path, resize=resize).part("train")
-        assert ("16 of the pictures are 28x28 on a light" in capsys.readouterr().err) != resize
+        load(tmp_path, resize=resize)
+        told = re.findall(r"(\d+) of the pictures are 28x28 on a light", capsys.readouterr().err)
+        assert sum(map(int, told)) == (0 if resize else 19)  # of 20, one is not 28x28 any more
 
 
 def test_labels_are_numbered_by_the_names_of_the_model(tmp_path, capsys):
