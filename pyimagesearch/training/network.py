@@ -134,7 +134,7 @@ def _check(model, classes):
     if (spread := _spread(model, noise)) < 0.1:
         warn(
             f"the network of minivggnet.py scales pixels to a range of {spread:.2g}, but they are divided by 255 "
-            "already; remove that layer or division"
+            "already, by scale(); take that layer or division out of minivggnet.py"
         )
 
 

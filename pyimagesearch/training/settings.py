@@ -42,7 +42,7 @@ PUBLISHED = {
     "minivggnet.py": "aa9845cbb75c",
     "data/batches.py": "d7f8cdd3c120",
     "data/preparation.py": "fd56b1407d87",
-    "training/train.py": "2a6bd701785d",
+    "training/train.py": "f0dce372eff2",
     "training/whitening.py": "e661e8db7b5b",
     "training/fused.py": "061aa70b2214",
     "data/loading.py": "08a19ab8f45f",

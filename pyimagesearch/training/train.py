@@ -151,5 +151,5 @@ def check_callbacks(optimizer, more_callbacks):
         except TypeError as error:  # as Keras says that there is a schedule
             raise UserError(
                 f"{type(callback).__name__} sets the learning rate, and so does a schedule; let recipes.py have "
-                'schedule="constant", and give the optimizer in train.py a number'
+                'schedule="constant", or give the optimizer in train.py a number'
             ) from error
