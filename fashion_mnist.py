@@ -164,11 +164,11 @@ def draw(folder, history, saved, recipe, model, filters, example, probabilities,
     from pyimagesearch.figures import style
     from pyimagesearch.figures import training as curves
 
-    maps, last = layers.activations(model, scale(example[0])), layers.first_filters(model)
     figures = {
         "plot": curves.curves(history, recipe, len(class_names), saved),
         "minivggnet": drawings.diagram(layers.layer_table(model)),
     }
+    maps, last = layers.activations(model, scale(example[0])), layers.first_filters(model)
     if last is not None:
         figures["filters"] = drawings.filters(filters)
     if maps:

@@ -58,17 +58,22 @@ def activations(model, image):
 def _maps(model, inputs):
     """Return the feature maps of each convolution, of models in the model as well, for a batch of inputs."""
     found, twin = calls(model)
-    maps = []
+    wanted = []  # a convolution or a model in the model; its feature maps, or what the model takes
     for operation, tensors, output in found:
         if isinstance(operation, keras.Model):
-            inner = keras.Model(twin.inputs[0], tensors[0])(inputs, training=False)
-            maps += _maps(operation, inner)
+            wanted.append((operation, tensors[0]))
         elif isinstance(operation, CONVOLUTIONS):
             following = [call for call in found if any(tensor is output for tensor in call[1])]
             while len(following) == 1 and isinstance(following[0][0], POINTWISE):
                 output = following[0][2]
                 following = [call for call in found if any(tensor is output for tensor in call[1])]
-            maps.append(keras.Model(twin.inputs[0], output)(inputs, training=False))
+            wanted.append((operation, output))
+    if not wanted:
+        return []
+    computed = keras.Model(twin.inputs[0], [tensor for _, tensor in wanted])(inputs, training=False)
+    maps = []
+    for (operation, _), value in zip(wanted, keras.tree.flatten(computed), strict=True):
+        maps += _maps(operation, value) if isinstance(operation, keras.Model) else [value]
     return maps
 
 
